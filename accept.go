@@ -1,0 +1,121 @@
+package draftwire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/draftwire/draftwire/wire"
+)
+
+// Accept answers an upgrade request of any enabled version and returns the
+// connection. It works behind every router and middleware whose
+// ResponseWriter can be taken over by http.ResponseController, and writes the
+// answer byte by byte itself, past net/http's canonical spelling.
+//
+// On an error it has already answered the client; the error is a
+// *HandshakeError with status and reason. The connection outlives the handler
+// and belongs to the caller; to have it closed with the handler and drained
+// with the server, use Handler or Server.
+//
+// net/http hands over a request whose head it has read, so Handshake().Request
+// is rebuilt and Exact is false.
+func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
+	return accept(w, r, o.withDefaults(), nil)
+}
+
+func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, srv *Server) (*Conn, error) {
+	began := time.Now()
+	req, head := rebuildRequest(r)
+	info := &Handshake{Request: head, TLS: r.TLS, Remote: r.RemoteAddr, Began: began}
+	refuse := func(err error) (*Conn, error) {
+		he := asHandshakeError(err)
+		o.Observer.refused(r.RemoteAddr, head, he)
+		return nil, he
+	}
+	a, err := o.admit(req, info)
+	if err != nil {
+		he := asHandshakeError(err)
+		for _, f := range refusalFields(he) {
+			w.Header()[f.Name] = append(w.Header()[f.Name], f.Value)
+		}
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(he.Status)
+		return refuse(he)
+	}
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		he := wire.Refuse(info.Version, wire.ReasonHijack, hijackHint(w, r))
+		he.Err = err
+		w.Header().Set("Draftwire-Reason", string(he.Reason))
+		w.WriteHeader(he.Status)
+		return refuse(he)
+	}
+	nc.SetDeadline(began.Add(o.Limits.HandshakeTimeout))
+	// What the client sent behind its head is in net/http's reader, key3 of
+	// hixie-76 too, declared as a body or not. After this the reader is let go.
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	src := newSource(nc, early)
+	if err := a.complete(src, &o.Limits); err != nil {
+		nc.Close()
+		return refuse(err)
+	}
+	return newConn(a.config(o, src, context.WithoutCancel(r.Context()), srv)), nil
+}
+
+func (a *admission) config(o *AcceptOptions, src *source, parent context.Context, srv *Server) connConfig {
+	cfg := connConfig{
+		draft: a.draft, role: wire.Server, info: a.info, protocol: a.acc.Protocol,
+		limits: o.Limits, tolerate: o.Tolerate, obs: o.Observer, parent: parent, src: src,
+	}
+	if srv != nil {
+		cfg.forget = srv.forget
+	}
+	return cfg
+}
+
+// hijackHint says what stands in the way of taking the response over.
+func hijackHint(w http.ResponseWriter, r *http.Request) string {
+	if r.ProtoMajor >= 2 {
+		return fmt.Sprintf("%s has no upgrade; the client must use HTTP/1.1", r.Proto)
+	}
+	inner := w
+	for {
+		u, ok := inner.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		inner = u.Unwrap()
+	}
+	return fmt.Sprintf("the response writer %T hides the connection: it has neither Hijack nor Unwrap", inner)
+}
+
+// Handler serves WebSocket with fn, which owns the connection until it
+// returns. Then the connection closes: with CodeNormal where fn returned nil or
+// how the peer closed, with CodeInternal else.
+func Handler(fn func(ctx context.Context, c *Conn) error, o *AcceptOptions) http.Handler {
+	o = o.withDefaults()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := accept(w, r, o, nil); err == nil {
+			serveConn(c, fn)
+		}
+	})
+}
+
+// serveConn runs fn and closes the connection behind it.
+func serveConn(c *Conn, fn func(ctx context.Context, c *Conn) error) {
+	code := CodeInternal
+	defer func() { c.Close(code, "") }() // a panic passes through, the peer is told
+	err := fn(c.Context(), c)
+	switch CloseStatus(err) {
+	case CodeNormal, CodeGoingAway, CodeNoStatus:
+		code = CodeNormal
+	default:
+		if err == nil || errors.Is(err, ErrClosed) {
+			code = CodeNormal
+		}
+	}
+}

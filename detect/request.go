@@ -1,0 +1,295 @@
+package detect
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/draftwire/draftwire/wire"
+)
+
+// Result is what Request found.
+type Result struct {
+	Version   wire.Version
+	Rule      string          // why, in a few words
+	Body      int             // bytes that follow the head before any frame: 8 for hixie-76
+	Tolerated wire.Tolerances // the tolerances it took to get here
+}
+
+// seen is what one pass over the fields finds.
+type seen struct {
+	host, upgrade, connection int
+	version, key              field // Sec-WebSocket-Version, -Key
+	key1, key2, draft         field // Sec-WebSocket-Key1, -Key2, -Draft
+	origin, secOrigin         field // Origin, Sec-WebSocket-Origin
+	length                    field // Content-Length
+	transfer                  int   // Transfer-Encoding
+	upgradeOK, connectionOK   bool
+}
+
+type field struct {
+	n     int
+	value string // of the first
+	other bool   // a later one had another value
+}
+
+func (f *field) add(v string) {
+	if f.n++; f.n == 1 {
+		f.value = v
+	} else if v != f.value {
+		f.other = true
+	}
+}
+
+func scan(fields wire.Fields) (s seen) {
+	for i := range fields {
+		name, v := fields[i].Name, fields[i].Value
+		switch len(name) {
+		case 4:
+			if strings.EqualFold(name, "Host") {
+				s.host++
+			}
+		case 6:
+			if strings.EqualFold(name, "Origin") {
+				s.origin.add(v)
+			}
+		case 7:
+			if strings.EqualFold(name, "Upgrade") {
+				s.upgrade++
+				s.upgradeOK = s.upgradeOK || hasToken(v, "websocket")
+			}
+		case 10:
+			if strings.EqualFold(name, "Connection") {
+				s.connection++
+				s.connectionOK = s.connectionOK || hasToken(v, "upgrade")
+			}
+		case 14:
+			if strings.EqualFold(name, "Content-Length") {
+				s.length.add(v)
+			}
+		case 17:
+			if strings.EqualFold(name, "Sec-WebSocket-Key") {
+				s.key.add(v)
+			} else if strings.EqualFold(name, "Transfer-Encoding") {
+				s.transfer++
+			}
+		case 18:
+			if strings.EqualFold(name, "Sec-WebSocket-Key1") {
+				s.key1.add(v)
+			} else if strings.EqualFold(name, "Sec-WebSocket-Key2") {
+				s.key2.add(v)
+			}
+		case 19:
+			if strings.EqualFold(name, "Sec-WebSocket-Draft") {
+				s.draft.add(v)
+			}
+		case 20:
+			if strings.EqualFold(name, "Sec-WebSocket-Origin") {
+				s.secOrigin.add(v)
+			}
+		case 21:
+			if strings.EqualFold(name, "Sec-WebSocket-Version") {
+				s.version.add(v)
+			}
+		}
+	}
+	return s
+}
+
+func hasToken(list, token string) bool {
+	for t := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.Trim(t, " \t"), token) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsAttempt reports whether a request asks for WebSocket in any way, well or
+// badly: it names websocket in Upgrade, or has a WebSocket key or version.
+// What is no attempt is ordinary HTTP.
+func IsAttempt(r *wire.Request) bool {
+	s := scan(r.Fields)
+	return s.upgradeOK || s.marked()
+}
+
+func (s *seen) marked() bool { return s.version.n+s.key.n+s.key1.n+s.key2.n > 0 }
+
+// Request decides which version the client speaks. enabled is the set of
+// versions that the caller serves, tolerate the known faults to accept.
+//
+// The error is a *wire.HandshakeError with status and reason; where the version
+// is the cause the status is 426 and the error's fields list what is served.
+func Request(r *wire.Request, enabled wire.Versions, tolerate wire.Tolerances) (Result, error) {
+	s := scan(r.Fields)
+	var res Result
+	refuse := func(reason wire.Reason, detail string, args ...any) (Result, error) {
+		e := wire.Refuse(res.Version, reason, fmt.Sprintf(detail, args...))
+		if list := enabled.Header(); list != "" && (e.Status == 426 || reason == wire.ReasonVersionMissing) {
+			e.Fields = append(e.Fields, wire.Field{Name: "Sec-WebSocket-Version", Value: list})
+		}
+		return res, e
+	}
+
+	// HTTP itself.
+	if r.Method != "GET" {
+		return refuse(wire.ReasonMethod, "method %s", r.Method)
+	}
+	if r.Proto < "HTTP/1.1" || r.Proto >= "HTTP/2" {
+		return refuse(wire.ReasonHTTPVersion, "%s", r.Proto)
+	}
+	if s.host != 1 {
+		return refuse(wire.ReasonHost, "%d Host fields", s.host)
+	}
+
+	// Is it an upgrade to WebSocket? RFC 6455 4.2.1.
+	if s.upgradeOK && !s.connectionOK && s.connection == 0 && tolerate.Has(wire.TolerateNoConnection) {
+		s.connectionOK = true
+		res.Tolerated |= wire.TolerateNoConnection
+	}
+	if !s.upgradeOK || !s.connectionOK {
+		if s.marked() {
+			return refuse(wire.ReasonStrayHeader, "")
+		}
+		return refuse(wire.ReasonNotWebSocket, "")
+	}
+
+	// Each clue stands once and is well formed. RFC 6455 11.3, 4.3.
+	for _, f := range []*field{&s.version, &s.key, &s.key1, &s.key2, &s.draft} {
+		if f.n > 1 {
+			return refuse(wire.ReasonDuplicate, "value %.40q, then another", f.value)
+		}
+	}
+	if s.version.n > 0 && !isNumber(s.version.value) {
+		return refuse(wire.ReasonBadVersion, "Sec-WebSocket-Version is %.40q", s.version.value)
+	}
+	if s.draft.n > 0 && !isNumber(s.draft.value) {
+		return refuse(wire.ReasonBadDraft, "Sec-WebSocket-Draft is %.40q", s.draft.value)
+	}
+
+	// HAProxy 3 adds a key to hixie requests in its relaxed mode.
+	if s.key.n > 0 && s.version.n == 0 && tolerate.Has(wire.TolerateInjectedKey) {
+		s.key = field{}
+		res.Tolerated |= wire.TolerateInjectedKey
+	}
+
+	hybi := s.version.n+s.key.n > 0
+	challenge := s.key1.n+s.key2.n > 0
+	if hybi && (challenge || s.draft.n > 0) {
+		return refuse(wire.ReasonMixed, "")
+	}
+	if s.origin.other || s.secOrigin.other || s.origin.n > 0 && s.secOrigin.n > 0 && s.origin.value != s.secOrigin.value {
+		return refuse(wire.ReasonOriginConflict, "")
+	}
+	switch {
+	case hybi:
+		return numbered(&s, enabled, res, refuse)
+	case challenge:
+		return challenged(&s, enabled, res, refuse)
+	case s.draft.n > 0:
+		return refuse(wire.ReasonDraftAlone, "")
+	}
+
+	// No clue at all: hixie-75.
+	res.Version = wire.Hixie75
+	if !enabled.Has(wire.Hixie75) {
+		return refuse(wire.ReasonDisabled, "no WebSocket key, so hixie-75, which is not enabled")
+	}
+	if s.origin.n > 1 { // exactly one: hixie-75 4.1
+		return refuse(wire.ReasonOriginConflict, "")
+	}
+	if s.origin.n == 0 {
+		if !tolerate.Has(wire.TolerateNoOrigin) {
+			return refuse(wire.ReasonNoOrigin, "")
+		}
+		res.Tolerated |= wire.TolerateNoOrigin
+	}
+	if s.transfer > 0 || s.length.n > 0 && s.length.value != "0" {
+		return refuse(wire.ReasonBody, "")
+	}
+	res.Rule = "no WebSocket key"
+	return res, nil
+}
+
+type refusal func(reason wire.Reason, detail string, args ...any) (Result, error)
+
+// numbered: Sec-WebSocket-Key or -Version is there. RFC 6455 4.2.1, 4.2.2, 4.4.
+func numbered(s *seen, enabled wire.Versions, res Result, refuse refusal) (Result, error) {
+	if s.version.n > 0 {
+		v := wire.ByHeader(s.version.value)
+		if v == wire.Unknown {
+			return refuse(wire.ReasonVersion, "Sec-WebSocket-Version is %s", s.version.value)
+		}
+		if !enabled.Has(v) {
+			return refuse(wire.ReasonDisabled, "%s is not enabled", v)
+		}
+		if s.key.n == 0 {
+			return refuse(wire.ReasonKeyMissing, "")
+		}
+		res.Version = v
+	} else {
+		return refuse(wire.ReasonVersionMissing, "")
+	}
+	if k := s.key.value; k == "" || len(k) > maxKey || res.Version == wire.RFC6455 && !isKey(k) {
+		return refuse(wire.ReasonBadKey, "Sec-WebSocket-Key is %.80q", k)
+	}
+	if s.transfer > 0 || s.length.n > 0 && s.length.value != "0" {
+		return refuse(wire.ReasonBody, "")
+	}
+	res.Rule = "Sec-WebSocket-Version: " + s.version.value
+	return res, nil
+}
+
+// challenged: Sec-WebSocket-Key1 or -Key2 is there. hixie-76 5.2; the
+// Sec-WebSocket-Draft field came with hybi-02.
+func challenged(s *seen, enabled wire.Versions, res Result, refuse refusal) (Result, error) {
+	if s.key1.n == 0 || s.key2.n == 0 {
+		return refuse(wire.ReasonHalfChallenge, "")
+	}
+	res.Version, res.Rule, res.Body = wire.Hixie76, "Sec-WebSocket-Key1 and -Key2", 8
+	switch s.draft.value {
+	case "", "0", "76":
+	case "1", "2", "3":
+		res.Version, res.Rule = wire.Hybi02, "Sec-WebSocket-Key1, -Key2 and Sec-WebSocket-Draft: "+s.draft.value
+	default:
+		return refuse(wire.ReasonBadDraft, "Sec-WebSocket-Draft is %s", s.draft.value)
+	}
+	if !enabled.Has(res.Version) {
+		return refuse(wire.ReasonDisabled, "%s is not enabled", res.Version)
+	}
+	// Some clients announce the eight bytes.
+	if s.transfer > 0 || s.length.n > 0 && (s.length.other || s.length.value != "0" && s.length.value != "8") {
+		return refuse(wire.ReasonBody, "Content-Length is %.20q", s.length.value)
+	}
+	return res, nil
+}
+
+// isNumber: 0 to 255 without sign or leading zero (RFC 6455 4.3).
+func isNumber(s string) bool {
+	if len(s) == 0 || len(s) > 3 || len(s) > 1 && s[0] == '0' {
+		return false
+	}
+	n := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n <= 255
+}
+
+// maxKey is more than any client of versions 4 to 8 sends; servers of the time
+// took any key (npm ws 0.2 sends 15 bytes).
+const maxKey = 80
+
+// isKey: 16 bytes in base64. The 22nd character need not be canonical (erratum
+// 3150).
+func isKey(s string) bool {
+	if len(s) != 24 {
+		return false
+	}
+	var b [18]byte
+	n, err := base64.StdEncoding.Decode(b[:], []byte(s))
+	return err == nil && n == 16
+}

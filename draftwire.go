@@ -1,0 +1,126 @@
+package draftwire
+
+import (
+	"errors"
+	"time"
+
+	"github.com/draftwire/draftwire/hixie75"
+	"github.com/draftwire/draftwire/hixie76"
+	"github.com/draftwire/draftwire/hybi07"
+	"github.com/draftwire/draftwire/rfc6455"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// The words of package wire that users of this package need.
+type (
+	// Version names one version of the protocol, for example Hixie76.
+	Version = wire.Version
+	// Versions is a set of versions.
+	Versions = wire.Versions
+	// Op is what a message is: OpText or OpBinary.
+	Op = wire.Op
+	// CloseCode is a status code of the closing handshake.
+	CloseCode = wire.CloseCode
+	// CloseError is how the peer ended the connection.
+	CloseError = wire.CloseError
+	// ProtocolError is the peer's fault in a frame.
+	ProtocolError = wire.ProtocolError
+	// HandshakeError is an opening handshake that did not succeed.
+	HandshakeError = wire.HandshakeError
+	// Tolerances is a set of known faults of peers that may be accepted.
+	Tolerances = wire.Tolerances
+)
+
+// Versions, oldest first, and sets of them.
+const (
+	Unknown = wire.Unknown
+	Hixie75 = wire.Hixie75
+	Hixie76 = wire.Hixie76
+	Hybi07  = wire.Hybi07
+	Hybi08  = wire.Hybi08
+	RFC6455 = wire.RFC6455
+	Every   = wire.Every
+	Modern  = wire.Modern
+)
+
+// Kinds of messages.
+const (
+	OpText   = wire.OpText
+	OpBinary = wire.OpBinary
+)
+
+// The close codes that programs send.
+const (
+	CodeNormal      = wire.CodeNormal
+	CodeGoingAway   = wire.CodeGoingAway
+	CodeProtocol    = wire.CodeProtocol
+	CodeUnsupported = wire.CodeUnsupported
+	CodeNoStatus    = wire.CodeNoStatus
+	CodeAbnormal    = wire.CodeAbnormal
+	CodeInvalidData = wire.CodeInvalidData
+	CodePolicy      = wire.CodePolicy
+	CodeTooBig      = wire.CodeTooBig
+	CodeInternal    = wire.CodeInternal
+	CodeTryLater    = wire.CodeTryLater
+)
+
+// Errors that errors.Is finds.
+var (
+	ErrUnsupported = wire.ErrUnsupported // the version cannot say this
+	ErrClosed      = wire.ErrClosed      // this side has closed
+	ErrTooBig      = wire.ErrTooBig      // a message above the limit
+	ErrInvalidText = wire.ErrInvalidText // text to be sent is not UTF-8
+)
+
+// row is a version that is served, and what only its connections need.
+type row struct {
+	*wire.Draft
+	// closeWait bounds the wait for the peer's answer to our close, where the
+	// version's clients are known not to answer; 0 leaves it to the options.
+	closeWait time.Duration
+}
+
+// drafts is the table of the versions that are served.
+var drafts = [...]row{
+	{Draft: &hixie75.Draft},
+	{Draft: &hixie76.Draft, closeWait: time.Second}, // WebKit's first builds never answer FF 00
+	{Draft: &hybi07.Draft},
+	{Draft: &hybi07.Draft08},
+	{Draft: &rfc6455.Draft},
+}
+
+func draftOf(v Version) (row, bool) {
+	for _, d := range drafts {
+		if d.Version == v {
+			return d, true
+		}
+	}
+	return row{}, false
+}
+
+// Served returns the versions that this package speaks.
+func Served() Versions {
+	var s Versions
+	for _, d := range drafts {
+		s = s.With(d.Version)
+	}
+	return s
+}
+
+// ParseVersion reads a name ("hixie-76", "rfc6455"), another spelling
+// ("hybi-00") or the number of the Sec-WebSocket-Version field ("13").
+func ParseVersion(s string) (Version, error) { return wire.ParseVersion(s) }
+
+// ParseVersions reads a set: "all", "modern", names joined by commas, and
+// "-name" to take one away.
+func ParseVersions(s string) (Versions, error) { return wire.ParseVersions(s, Served()) }
+
+// CloseStatus returns the close code that err carries, or 0 if it carries
+// none.
+func CloseStatus(err error) CloseCode {
+	var ce *CloseError
+	if errors.As(err, &ce) {
+		return ce.Code
+	}
+	return 0
+}

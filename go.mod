@@ -1,0 +1,3 @@
+module github.com/draftwire/draftwire
+
+go 1.26.0

@@ -1,0 +1,206 @@
+package draftwire
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/draftwire/draftwire/detect"
+	"github.com/draftwire/draftwire/internal/httphead"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// admission is a request that may be answered with 101.
+type admission struct {
+	draft row
+	hs    wire.ServerHandshake
+	acc   wire.Accept
+	info  *Handshake
+}
+
+// admit does all checks on a request, in this order: version, policy, origin,
+// subprotocol, authorisation. Nothing has been sent yet, so each can still
+// refuse with a status. o has its defaults.
+func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, error) {
+	found, err := detect.Request(req, o.Versions, o.Tolerate)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := draftOf(found.Version)
+	if !ok { // cannot be: Versions is within Served
+		return nil, wire.Refuse(found.Version, wire.ReasonDisabled, "")
+	}
+	a := &admission{draft: d, hs: d.NewServer(), info: info}
+	var open wire.Opening
+	if err := a.hs.Open(req, &open); err != nil {
+		return nil, err
+	}
+	if open.HasOrigin && !originAllowed(o.Origins, open.Origin, req.Host()) {
+		return nil, wire.Refuse(found.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", open.Origin))
+	}
+	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)
+	if !ok {
+		return nil, wire.Refuse(found.Version, wire.ReasonProtocol, fmt.Sprintf("subprotocol %.200q", open.Protocols))
+	}
+	host, secure := o.clientURL(req, info)
+	a.acc.Location = wire.Location(secure, host, req.Path())
+
+	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
+	info.Target, info.Host, info.Secure = req.Path(), req.Host(), secure
+	info.Origin, info.Offered = open.Origin, open.Protocols
+	if o.Authorize != nil {
+		if err := o.Authorize(info, &a.acc); err != nil {
+			var he *HandshakeError
+			if errors.As(err, &he) {
+				return nil, he
+			}
+			he = wire.Refuse(found.Version, wire.ReasonDenied, "")
+			he.Err = err
+			return nil, he
+		}
+	}
+	for _, f := range a.acc.Fields {
+		if !httphead.IsToken(f.Name) || !httphead.IsFieldValue(f.Value) {
+			return nil, &HandshakeError{Version: found.Version, Status: 500, Reason: wire.ReasonDenied,
+				Detail: fmt.Sprintf("response field %.80q cannot be written", f.Name)}
+		}
+	}
+	o.Observer.tolerated(info.Remote, found.Tolerated)
+	return a, nil
+}
+
+// clientURL returns host and scheme of the URL that the client used.
+func (o *AcceptOptions) clientURL(req *wire.Request, info *Handshake) (host string, secure bool) {
+	host, secure = req.Host(), req.Secure
+	if len(o.TrustForwarded) == 0 {
+		return host, secure
+	}
+	peer, err := netip.ParseAddrPort(info.Remote)
+	if err != nil {
+		return host, secure
+	}
+	for _, p := range o.TrustForwarded {
+		if !p.Contains(peer.Addr().Unmap()) {
+			continue
+		}
+		if proto := req.Fields.Get("X-Forwarded-Proto"); proto != "" {
+			secure = proto == "https" || proto == "wss"
+		}
+		if h := req.Fields.Get("X-Forwarded-Host"); h != "" {
+			host = h
+		}
+		break
+	}
+	return host, secure
+}
+
+// complete sends the answer over src and reads the eight bytes of hixie-76.
+// The head leaves before they have come: proxies hold them back until they see
+// it (hixie-76 5.2; every HTTP proxy since).
+func (a *admission) complete(src *source, l *Limits) error {
+	out, body := a.hs.Head(nil, &a.acc)
+	a.info.Response = out
+	v := a.draft.Version
+	if body > 0 && src.buffered() < body {
+		if _, err := src.nc.Write(out); err != nil {
+			return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
+		}
+		out = nil
+		src.nc.SetReadDeadline(time.Now().Add(l.Key3Timeout))
+		for src.buffered() < body {
+			if err := src.more(l.HeadLimit); err != nil {
+				he := wire.Refuse(v, wire.ReasonKey3, fmt.Sprintf("%d of the eight bytes behind the head came", src.buffered()))
+				he.Err = err
+				return he
+			}
+		}
+	}
+	out = a.hs.Tail(out[:len(out):len(out)], src.peek(body))
+	src.take(body)
+	if _, err := src.nc.Write(out); err != nil {
+		return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
+	}
+	return nil
+}
+
+// appendRefusal writes a refusal as an HTTP response. It closes: what follows
+// a refused upgrade may be frames.
+func appendRefusal(dst []byte, e *HandshakeError) []byte {
+	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", e.Status, http.StatusText(e.Status))
+	dst = httphead.AppendField(dst, "Connection", "close")
+	dst = httphead.AppendFields(dst, refusalFields(e))
+	dst = httphead.AppendField(dst, "Content-Length", "0")
+	return append(dst, "\r\n"...)
+}
+
+// refusalFields are the lines of a refusal that depend on its cause.
+func refusalFields(e *HandshakeError) wire.Fields {
+	var f wire.Fields
+	switch e.Status {
+	case http.StatusUpgradeRequired:
+		f = append(f, wire.Field{Name: "Upgrade", Value: "websocket"})
+	case http.StatusMethodNotAllowed:
+		f = append(f, wire.Field{Name: "Allow", Value: "GET"})
+	}
+	for _, x := range e.Fields {
+		if httphead.IsToken(x.Name) && httphead.IsFieldValue(x.Value) {
+			f = append(f, x)
+		}
+	}
+	return append(f, wire.Field{Name: "Draftwire-Reason", Value: string(e.Reason)})
+}
+
+// asHandshakeError returns err as a *HandshakeError.
+func asHandshakeError(err error) *HandshakeError {
+	var he *HandshakeError
+	if errors.As(err, &he) {
+		return he
+	}
+	return &HandshakeError{Reason: wire.ReasonIO, Err: err}
+}
+
+// tlsState returns the state of a TLS connection, nil for others.
+func tlsState(nc net.Conn) *tls.ConnectionState {
+	if t, ok := nc.(*tls.Conn); ok {
+		s := t.ConnectionState()
+		return &s
+	}
+	return nil
+}
+
+func parseStored(head []byte, req *wire.Request) {
+	if n := httphead.End(head, 0); n > 0 {
+		_ = httphead.ParseRequest(head[:n], req) // it was read once before
+	}
+}
+
+// rebuildRequest makes a wire.Request, and the head it stands for, from what
+// net/http has left of one: order and spelling are lost.
+func rebuildRequest(r *http.Request) (*wire.Request, []byte) {
+	req := &wire.Request{Method: r.Method, Target: r.RequestURI, Proto: r.Proto, Secure: r.TLS != nil}
+	if r.Host != "" {
+		req.Fields = append(req.Fields, wire.Field{Name: "Host", Value: r.Host})
+	}
+	for _, te := range r.TransferEncoding {
+		req.Fields = append(req.Fields, wire.Field{Name: "Transfer-Encoding", Value: te})
+	}
+	for name, values := range r.Header {
+		for _, v := range values {
+			req.Fields = append(req.Fields, wire.Field{Name: name, Value: v})
+		}
+	}
+	if r.ContentLength > 0 && r.Header.Get("Content-Length") == "" {
+		req.Fields = append(req.Fields, wire.Field{Name: "Content-Length", Value: strconv.FormatInt(r.ContentLength, 10)})
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s %s\r\n", req.Method, req.Target, req.Proto)
+	b.Write(httphead.AppendFields(nil, req.Fields))
+	b.WriteString("\r\n")
+	return req, b.Bytes()
+}

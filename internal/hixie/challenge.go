@@ -1,0 +1,91 @@
+package hixie
+
+import (
+	"crypto/md5"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/draftwire/draftwire/wire"
+)
+
+// Sizes of the challenge (hixie-76 5.2).
+const (
+	Key3Size   = 8  // the bytes behind the request head
+	AnswerSize = 16 // the bytes behind the response head
+)
+
+// Part returns the number that a key field hides: its digits, read as one
+// decimal number, divided by the count of its spaces (hixie-76 5.2 steps 4 to
+// 7). The error is a *wire.HandshakeError with ReasonChallenge.
+func Part(v wire.Version, name, key string) (uint32, error) {
+	var number uint64
+	digits, spaces := 0, uint64(0)
+	for i := 0; i < len(key); i++ {
+		switch c := key[i]; {
+		case c == ' ':
+			spaces++
+		case c >= '0' && c <= '9':
+			digits++
+			d := uint64(c - '0')
+			if number > (math.MaxUint64-d)/10 {
+				return 0, wire.Refuse(v, wire.ReasonChallenge, name+": the digits overflow 64 bits")
+			}
+			number = number*10 + d
+		}
+	}
+	switch {
+	case digits == 0:
+		return 0, wire.Refuse(v, wire.ReasonChallenge, name+": no digit")
+	case spaces == 0:
+		return 0, wire.Refuse(v, wire.ReasonChallenge, name+": no space")
+	case number%spaces != 0:
+		return 0, wire.Refuse(v, wire.ReasonChallenge, fmt.Sprintf("%s: %d is not a multiple of %d spaces", name, number, spaces))
+	case number/spaces > math.MaxUint32:
+		return 0, wire.Refuse(v, wire.ReasonChallenge, fmt.Sprintf("%s: %d does not fit 32 bits", name, number/spaces))
+	}
+	return uint32(number / spaces), nil
+}
+
+// Answer returns the 16 bytes that prove that the server read the challenge
+// (hixie-76 5.2 steps 8 and 9). key3 is Key3Size bytes.
+func Answer(part1, part2 uint32, key3 []byte) [AnswerSize]byte {
+	var b [16]byte
+	binary.BigEndian.PutUint32(b[:], part1)
+	binary.BigEndian.PutUint32(b[4:], part2)
+	copy(b[8:], key3[:Key3Size])
+	return md5.Sum(b[:])
+}
+
+// NewKey makes a key field and the number it hides (hixie-76 4.1, steps 16 to
+// 22 of the client's opening).
+func NewKey(rand io.Reader) (key string, part uint32, err error) {
+	var r [40]byte
+	if _, err := io.ReadFull(rand, r[:]); err != nil {
+		return "", 0, err
+	}
+	spaces := 1 + uint64(r[0])%12
+	part = uint32(uint64(binary.BigEndian.Uint32(r[1:])) % (math.MaxUint32/spaces + 1))
+	b := strconv.AppendUint(nil, uint64(part)*spaces, 10)
+	insert := func(at int, c byte) {
+		b = append(b, 0)
+		copy(b[at+1:], b[at:])
+		b[at] = c
+	}
+	for i := range 1 + int(r[5])%12 { // 1 to 12 characters that are neither digit nor space
+		c := 0x21 + r[6+i]%(0x0F+0x45)
+		if c > 0x2F {
+			c += 0x3A - 0x30
+		}
+		insert(int(r[18+i])%(len(b)+1), c)
+	}
+	for i := range int(spaces) { // anywhere but first and last
+		if len(b) < 2 {
+			insert(len(b), 'x')
+		}
+		insert(1+int(r[28+i])%(len(b)-1), ' ')
+	}
+	return string(b), part, nil
+}

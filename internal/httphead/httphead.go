@@ -1,0 +1,162 @@
+// Package httphead reads HTTP/1 request and response heads as bytes. It keeps
+// spelling and order of the fields, which hixie-75 depends on, and reads
+// nothing beyond the blank line, which hixie-76 depends on.
+package httphead
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/draftwire/draftwire/wire"
+)
+
+// MaxFields is the most header lines a head may have.
+const MaxFields = 128
+
+// End returns the length of the head in p, its blank line included, or -1
+// while it is not complete. from is a length of p that is known to hold no
+// end, so that a head that comes in pieces is scanned once.
+func End(p []byte, from int) int {
+	from = max(0, from-3)
+	if i := bytes.Index(p[from:], []byte("\r\n\r\n")); i >= 0 {
+		return from + i + 4
+	}
+	return -1
+}
+
+func malformed(format string, args ...any) error {
+	return wire.Refuse(wire.Unknown, wire.ReasonHeadMalformed, fmt.Sprintf(format, args...))
+}
+
+// ParseRequest reads a complete request head into req. head ends with its
+// blank line. The strings in req share one copy of head. The error is a
+// *wire.HandshakeError with ReasonHeadMalformed.
+func ParseRequest(head []byte, req *wire.Request) error {
+	s := string(head)
+	line, rest, err := cutLine(s)
+	if err != nil {
+		return err
+	}
+	method, line, ok1 := strings.Cut(line, " ")
+	target, proto, ok2 := strings.Cut(line, " ")
+	if !ok1 || !ok2 || !isToken(method) || !isTarget(target) || !isProto(proto) {
+		return malformed("request line %.80q", s[:len(s)-len(rest)])
+	}
+	req.Method, req.Target, req.Proto = method, target, proto
+	req.Fields, err = parseFields(req.Fields[:0], rest)
+	return err
+}
+
+// ParseResponse reads a complete response head into resp; resp.Raw is head
+// itself. The error is a *wire.HandshakeError with ReasonHeadMalformed.
+func ParseResponse(head []byte, resp *wire.Response) error {
+	s := string(head)
+	line, rest, err := cutLine(s)
+	if err != nil {
+		return err
+	}
+	// HTTP/1.1 101 Phrase: the phrase and the space before it may be missing.
+	if len(line) < 12 || !isProto(line[:8]) || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+		return malformed("status line %.80q", line)
+	}
+	status := 0
+	for _, c := range []byte(line[9:12]) {
+		if c < '0' || c > '9' {
+			return malformed("status line %.80q", line)
+		}
+		status = status*10 + int(c-'0')
+	}
+	resp.Line, resp.Status, resp.Raw = line, status, head
+	resp.Fields, err = parseFields(resp.Fields[:0], rest)
+	return err
+}
+
+// cutLine takes the first line off s. Lines end in CR LF and hold neither.
+func cutLine(s string) (line, rest string, err error) {
+	i := strings.IndexByte(s, '\n')
+	if i < 1 || s[i-1] != '\r' || strings.IndexByte(s[:i-1], '\r') >= 0 {
+		return "", "", malformed("line end in %.80q is not CR LF", s[:max(i, 0)])
+	}
+	return s[:i-1], s[i+1:], nil
+}
+
+func parseFields(f wire.Fields, s string) (wire.Fields, error) {
+	for {
+		line, rest, err := cutLine(s)
+		if err != nil {
+			return f, err
+		}
+		s = rest
+		if line == "" {
+			if s != "" {
+				return f, malformed("%d bytes behind the blank line", len(s))
+			}
+			return f, nil
+		}
+		name, value, ok := strings.Cut(line, ":")
+		// A folded line or a space before the colon fails here as well: what
+		// proxies read differently is refused (RFC 9112 5.1, 5.2).
+		if !ok || !isToken(name) {
+			return f, malformed("field line %.80q", line)
+		}
+		if strings.IndexByte(value, 0) >= 0 {
+			return f, malformed("NUL in field %.80q", name)
+		}
+		if len(f) == MaxFields {
+			return f, &wire.HandshakeError{Status: 431, Reason: wire.ReasonHeadTooLarge,
+				Detail: fmt.Sprintf("more than %d fields", MaxFields)}
+		}
+		f = append(f, wire.Field{Name: name, Value: strings.Trim(value, " \t")})
+	}
+}
+
+// isToken: RFC 9110 5.6.2.
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7F || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isTarget takes what a client of the time may send: no white space, no
+// controls.
+func isTarget(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] == 0x7F {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isProto(s string) bool {
+	return len(s) == 8 && s[:5] == "HTTP/" && s[5] >= '0' && s[5] <= '9' && s[6] == '.' && s[7] >= '0' && s[7] <= '9'
+}
+
+// IsFieldValue reports whether s may stand as the value of a field that we
+// write: no CR, LF or NUL, so that nobody can add lines.
+func IsFieldValue(s string) bool {
+	return !strings.ContainsAny(s, "\r\n\x00")
+}
+
+// IsToken reports whether s is a token (RFC 9110 5.6.2).
+func IsToken(s string) bool { return isToken(s) }
+
+// AppendField appends "name: value CR LF".
+func AppendField(dst []byte, name, value string) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...)
+}
+
+// AppendFields appends fields in order.
+func AppendFields(dst []byte, f wire.Fields) []byte {
+	for _, x := range f {
+		dst = AppendField(dst, x.Name, x.Value)
+	}
+	return dst
+}

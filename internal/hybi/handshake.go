@@ -1,0 +1,140 @@
+package hybi
+
+import (
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/draftwire/draftwire/internal/httphead"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// guid: RFC 6455 1.3.
+const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// AcceptKey returns the value of Sec-WebSocket-Accept for a key as it was
+// received: never decoded and encoded again (RFC 6455 4.2.2 step 5.4).
+func AcceptKey(key string) string {
+	var in [128]byte
+	sum := sha1.Sum(append(append(in[:0], key...), guid...))
+	var out [28]byte
+	base64.StdEncoding.Encode(out[:], sum[:])
+	return string(out[:])
+}
+
+// Opening is what a draft decides about its handshake.
+type Opening struct {
+	Version wire.Version
+	// Origins are the fields in which a request may name its origin; the
+	// client writes the first.
+	Origins []string
+}
+
+// Server is the server's side of a handshake with Sec-WebSocket-Key.
+type Server struct {
+	O   *Opening
+	key string
+}
+
+// Open implements wire.ServerHandshake. detect has already judged key and
+// version.
+func (s *Server) Open(req *wire.Request, o *wire.Opening) error {
+	s.key = req.Fields.Get("Sec-WebSocket-Key")
+	for _, name := range s.O.Origins {
+		if req.Fields.Has(name) && !o.HasOrigin {
+			o.Origin, o.HasOrigin = req.Fields.Get(name), true
+		}
+	}
+	o.Protocols = req.Fields.List("Sec-WebSocket-Protocol")
+	o.Extensions = req.Fields.List("Sec-WebSocket-Extensions")
+	return nil
+}
+
+// Head implements wire.ServerHandshake (RFC 6455 4.2.2 step 5). An empty
+// Sec-WebSocket-Extensions is never written: WebKit fails on it.
+func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
+	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	dst = httphead.AppendField(dst, "Sec-WebSocket-Accept", AcceptKey(s.key))
+	if acc.Protocol != "" {
+		dst = httphead.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
+	}
+	if acc.Extensions != "" {
+		dst = httphead.AppendField(dst, "Sec-WebSocket-Extensions", acc.Extensions)
+	}
+	dst = httphead.AppendFields(dst, acc.Fields)
+	return append(dst, "\r\n"...), 0
+}
+
+// Tail implements wire.ServerHandshake.
+func (s *Server) Tail(dst, _ []byte) []byte { return dst }
+
+// Client is the client's side of a handshake with Sec-WebSocket-Key.
+type Client struct {
+	O         *Opening
+	Rand      io.Reader // nil is crypto/rand
+	accept    string
+	protocols []string
+	extended  bool
+}
+
+// Head implements wire.ClientHandshake (RFC 6455 4.1).
+func (c *Client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
+	r := c.Rand
+	if r == nil {
+		r = rand.Reader
+	}
+	var nonce [16]byte
+	if _, err := io.ReadFull(r, nonce[:]); err != nil {
+		return dst, err
+	}
+	key := base64.StdEncoding.EncodeToString(nonce[:])
+	c.accept, c.protocols, c.extended = AcceptKey(key), o.Protocols, o.Extensions != ""
+
+	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
+	dst = httphead.AppendField(dst, "Host", o.Host)
+	dst = append(dst, "Upgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	dst = httphead.AppendField(dst, "Sec-WebSocket-Key", key)
+	if o.Origin != "" {
+		dst = httphead.AppendField(dst, c.O.Origins[0], o.Origin)
+	}
+	if len(o.Protocols) > 0 {
+		dst = httphead.AppendField(dst, "Sec-WebSocket-Protocol", strings.Join(o.Protocols, ", "))
+	}
+	if o.Extensions != "" {
+		dst = httphead.AppendField(dst, "Sec-WebSocket-Extensions", o.Extensions)
+	}
+	dst = httphead.AppendField(dst, "Sec-WebSocket-Version", c.O.Version.Info().Header)
+	dst = httphead.AppendFields(dst, o.Fields)
+	return append(dst, "\r\n"...), nil
+}
+
+// Check implements wire.ClientHandshake (RFC 6455 4.1, the six steps on the
+// response).
+func (c *Client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
+	v, f := c.O.Version, resp.Fields
+	if resp.Status != 101 {
+		return 0, wire.Refused(v, resp)
+	}
+	if !f.HasToken("Upgrade", "websocket") || !f.HasToken("Connection", "upgrade") {
+		return 0, wire.Refuse(v, wire.ReasonBadResponse, fmt.Sprintf("Upgrade is %q, Connection %q", f.Get("Upgrade"), f.Get("Connection")))
+	}
+	if got := f.Get("Sec-WebSocket-Accept"); f.Count("Sec-WebSocket-Accept") != 1 || got != c.accept {
+		return 0, wire.Refuse(v, wire.ReasonBadAccept, fmt.Sprintf("Sec-WebSocket-Accept is %q, not %q", got, c.accept))
+	}
+	acc.Protocol = f.Get("Sec-WebSocket-Protocol")
+	if n := f.Count("Sec-WebSocket-Protocol"); n > 1 || n == 1 && !slices.Contains(c.protocols, acc.Protocol) {
+		return 0, wire.Refuse(v, wire.ReasonNotOffered, fmt.Sprintf("subprotocol %q", acc.Protocol))
+	}
+	acc.Extensions = strings.Join(f.List("Sec-WebSocket-Extensions"), ", ")
+	if acc.Extensions != "" && !c.extended {
+		return 0, wire.Refuse(v, wire.ReasonNotOffered, fmt.Sprintf("extension %q", acc.Extensions))
+	}
+	return 0, nil
+}
+
+// CheckBody implements wire.ClientHandshake.
+func (c *Client) CheckBody([]byte) error { return nil }

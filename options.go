@@ -1,0 +1,163 @@
+package draftwire
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"time"
+
+	"github.com/draftwire/draftwire/wire"
+)
+
+// Defaults of AcceptOptions, DialOptions and Server.
+const (
+	DefaultReadLimit        = 1 << 20          // bytes of one message
+	DefaultHeadLimit        = 16 << 10         // bytes of a request or response head
+	DefaultHandshakeTimeout = 10 * time.Second // from the first look at a connection to its 101
+	DefaultKey3Timeout      = 5 * time.Second  // for the eight bytes of hixie-76
+	DefaultCloseTimeout     = 5 * time.Second  // for the peer's answer to our close
+	DefaultWriteTimeout     = time.Minute      // for the peer to take what we write
+	DefaultMaxPending       = 20000            // connections of a Server whose handshake is not done
+)
+
+// Limits bound what a connection may cost. Zero fields have the defaults.
+type Limits struct {
+	ReadLimit        int64         // payload of one message in bytes; negative: none. Default 1 MiB
+	HeadLimit        int           // a request or response head in bytes. Default 16 KiB
+	HandshakeTimeout time.Duration // the whole opening handshake. Default 10 s
+	Key3Timeout      time.Duration // the eight bytes of hixie-76. Default 5 s
+	CloseTimeout     time.Duration // the closing handshake. Default 5 s; 1 s on hixie-76, whose clients may not answer
+	WriteTimeout     time.Duration // a write that makes no end. Default 1 min
+	IdleTimeout      time.Duration // no byte from the peer; 0: none, TCP keepalive finds the dead
+}
+
+func (l Limits) withDefaults() Limits {
+	def(&l.ReadLimit, DefaultReadLimit)
+	def(&l.HeadLimit, DefaultHeadLimit)
+	def(&l.HandshakeTimeout, DefaultHandshakeTimeout)
+	def(&l.Key3Timeout, DefaultKey3Timeout)
+	def(&l.CloseTimeout, DefaultCloseTimeout)
+	def(&l.WriteTimeout, DefaultWriteTimeout)
+	return l
+}
+
+func def[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// AcceptOptions say which clients a server takes. nil and the zero value take
+// the versions of Modern from pages of the same host.
+type AcceptOptions struct {
+	// Versions are the versions to serve. The zero value is Modern: the
+	// versions whose clients mask their frames. Every adds the hixie versions,
+	// which a page can use to put bytes of its choice on the wire; over TLS that
+	// harms nobody.
+	Versions Versions
+	// Origins are the pages that may connect, as patterns: "example.com" or
+	// "*.example.com" for a host with any scheme and port, "https://example.com"
+	// for a whole origin, "null" or "file://" for these strings, "*" for any.
+	// The zero value allows the request's own host. A request without origin
+	// comes from no browser and is allowed.
+	Origins []string
+	// Protocols are the subprotocols the server speaks; of those that the
+	// client offers, the first that is among them is chosen. "*" is any. A
+	// hixie client that asks for another one is refused, as it would fail
+	// anyway; its string goes back whole.
+	Protocols []string
+	// Authorize is asked last, before anything is sent. A *HandshakeError sets
+	// the status of the refusal; any other error is a 403. It may add fields to
+	// the response, for example Set-Cookie.
+	Authorize func(h *Handshake, acc *wire.Accept) error
+	// TrustForwarded lists the proxies whose X-Forwarded-Proto and
+	// X-Forwarded-Host tell the URL that the client used, which hixie answers
+	// must repeat.
+	TrustForwarded []netip.Prefix
+	// Tolerate names known faults to accept. Each use is told to the Observer.
+	Tolerate Tolerances
+	Limits   Limits
+	Observer *Observer
+}
+
+func (o *AcceptOptions) withDefaults() *AcceptOptions {
+	var c AcceptOptions
+	if o != nil {
+		c = *o
+	}
+	def(&c.Versions, Modern)
+	c.Versions &= Served()
+	c.Limits = c.Limits.withDefaults()
+	if c.Observer == nil {
+		c.Observer = &noObserver
+	}
+	return &c
+}
+
+// Handshake is how a connection was opened.
+type Handshake struct {
+	Version   Version
+	Rule      string     // why this version
+	Tolerated Tolerances // the tolerances that were needed
+	Target    string     // path and query
+	Host      string
+	Origin    string
+	Offered   []string // subprotocols that the client offered
+	Secure    bool     // the client's view of the URL is wss
+	Request   []byte   // the head as it came, or as net/http gave it; a client's as it went
+	Response  []byte   // the head as it went; a client's as it came
+	Exact     bool     // Request holds the very bytes, in their order and spelling
+	TLS       *tls.ConnectionState
+	Remote    string    // address of the peer
+	Began     time.Time // when the first byte was looked at
+	Done      time.Time // when the connection was open
+}
+
+// Fields returns the request's header lines.
+func (h *Handshake) Fields() wire.Fields {
+	var req wire.Request
+	parseStored(h.Request, &req)
+	return req.Fields
+}
+
+// An Observer is told what happens; the package itself never logs. Any
+// function may be nil. They are called from the connection's goroutine and
+// must not block.
+type Observer struct {
+	// Opened: a connection is open.
+	Opened func(c *Conn)
+	// Refused: a handshake did not succeed. remote is the peer's address, head
+	// what came of the request.
+	Refused func(remote string, head []byte, err *HandshakeError)
+	// Closed: a connection that was opened has ended. err is a *CloseError where
+	// the peer said why, else what broke it.
+	Closed func(c *Conn, err error)
+	// Tolerated: a fault of the peer was accepted.
+	Tolerated func(remote string, t Tolerances)
+}
+
+var noObserver Observer
+
+func (o *Observer) opened(c *Conn) {
+	if o.Opened != nil {
+		o.Opened(c)
+	}
+}
+
+func (o *Observer) refused(remote string, head []byte, err *HandshakeError) {
+	if o.Refused != nil {
+		o.Refused(remote, head, err)
+	}
+}
+
+func (o *Observer) closed(c *Conn, err error) {
+	if o.Closed != nil {
+		o.Closed(c, err)
+	}
+}
+
+func (o *Observer) tolerated(remote string, t Tolerances) {
+	if t != 0 && o.Tolerated != nil {
+		o.Tolerated(remote, t)
+	}
+}

@@ -1,0 +1,141 @@
+package draftwire
+
+import (
+	"net"
+	"syscall"
+
+	"github.com/draftwire/draftwire/internal/pool"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// source reads a connection into a pooled buffer that it holds only while
+// there are bytes in it. Where the system can tell readiness (a TCP socket),
+// it borrows the buffer when bytes are there, so that a connection that waits
+// costs none.
+type source struct {
+	nc   net.Conn
+	raw  syscall.RawConn // nil where readiness cannot be told
+	try  func(fd uintptr) bool
+	buf  *pool.Buf // nil while empty and waiting
+	off  int       // bytes of buf that were taken
+	size int       // how much to borrow for the next read
+	err  error     // of the last try
+}
+
+// Sizes of the buffers borrowed for reading: the first look at a connection
+// needs little, a stream of large messages pays for much.
+const (
+	smallRead = 512
+	firstRead = 2 << 10
+	largeRead = 128 << 10
+)
+
+func newSource(nc net.Conn, early []byte) *source {
+	s := &source{nc: nc, size: firstRead}
+	if sc, ok := nc.(syscall.Conn); ok && canPoll {
+		if raw, err := sc.SyscallConn(); err == nil {
+			s.raw, s.try = raw, s.tryRead
+		}
+	}
+	if len(early) > 0 {
+		s.buf = pool.Get(len(early))
+		s.buf.B = append(s.buf.B, early...)
+	}
+	return s
+}
+
+// buffered returns the number of bytes read and not taken.
+func (s *source) buffered() int {
+	if s.buf == nil {
+		return 0
+	}
+	return len(s.buf.B) - s.off
+}
+
+// bytes returns the bytes read and not taken, valid until the next fill.
+func (s *source) bytes() []byte {
+	if s.buf == nil {
+		return nil
+	}
+	return s.buf.B[s.off:]
+}
+
+func (s *source) peek(n int) []byte { return s.bytes()[:n] }
+func (s *source) take(n int)        { s.off += n }
+
+// fill waits for bytes and reads them. Only call it when all were taken.
+func (s *source) fill() error {
+	s.off = 0
+	if s.buf != nil {
+		s.buf.B = s.buf.B[:0]
+		if cap(s.buf.B) < s.size {
+			s.release()
+		}
+	}
+	return s.read()
+}
+
+// more reads behind the bytes that are there, up to limit bytes in all.
+func (s *source) more(limit int) error {
+	if s.buffered() == 0 {
+		return s.fill()
+	}
+	b := s.bytes()
+	if len(b) >= limit {
+		return errHeadTooLarge
+	}
+	if s.off > 0 || len(s.buf.B) == cap(s.buf.B) {
+		grown := pool.Get(min(2*len(b)+smallRead, limit+smallRead))
+		grown.B = append(grown.B, b...)
+		s.release()
+		s.buf, s.off = grown, 0
+	}
+	return s.read()
+}
+
+var errHeadTooLarge error = wire.Refuse(wire.Unknown, wire.ReasonHeadTooLarge, "")
+
+func (s *source) read() error {
+	if s.raw != nil {
+		err := s.raw.Read(s.try)
+		if err == nil {
+			err = s.err
+		}
+		s.adapt()
+		return err
+	}
+	if s.buf == nil {
+		s.buf = pool.Get(s.size)
+	}
+	b := s.buf.B
+	n, err := s.nc.Read(b[len(b):cap(b)])
+	s.buf.B = b[:len(b)+n]
+	if n > 0 {
+		err = nil // a sticky error comes again
+	}
+	s.adapt()
+	if s.buffered() == 0 {
+		s.release()
+	}
+	return err
+}
+
+// adapt chooses the next read's size: more after a read that filled its
+// buffer, less after one that did not.
+func (s *source) adapt() {
+	switch {
+	case s.buf == nil:
+	case len(s.buf.B) == cap(s.buf.B):
+		s.size = min(4*cap(s.buf.B), largeRead)
+	case len(s.buf.B) < cap(s.buf.B)/4:
+		if s.size = firstRead; s.raw == nil {
+			s.size = smallRead // this one is held while waiting
+		}
+	}
+}
+
+// release gives the buffer back. Bytes in it are lost.
+func (s *source) release() {
+	pool.Put(s.buf)
+	s.buf, s.off = nil, 0
+}

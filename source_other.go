@@ -1,0 +1,8 @@
+//go:build !unix
+
+package draftwire
+
+// canPoll is false where sockets are not read by file descriptor.
+const canPoll = false
+
+func (s *source) tryRead(uintptr) bool { return true }

@@ -1,0 +1,215 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels. They match with errors.Is through every wrapping.
+var (
+	// ErrUnsupported is for what the version cannot say, for example a ping on
+	// hixie-76. errors.Is(err, errors.ErrUnsupported) holds for it too.
+	ErrUnsupported = fmt.Errorf("draftwire: the version cannot say this: %w", errors.ErrUnsupported)
+	// ErrClosed is for a connection that this side has closed.
+	ErrClosed = errors.New("draftwire: connection closed")
+	// ErrTooBig is for a message above the limit.
+	ErrTooBig = errors.New("draftwire: message too big")
+	// ErrInvalidText is for text to be sent that is not UTF-8. It is the
+	// caller's fault; hixie frames would be corrupted by it.
+	ErrInvalidText = errors.New("draftwire: text is not UTF-8")
+)
+
+// Fault is a stable code for what a peer did wrong in its frames. The codes
+// are the error list of the vectors.
+type Fault string
+
+// The faults.
+const (
+	FaultRSV          Fault = "rsv"                 // reserved bit without an extension
+	FaultOpcode       Fault = "opcode"              // reserved opcode
+	FaultLengthMSB    Fault = "length_msb"          // top bit of a 64-bit length
+	FaultLengthLong   Fault = "length_nonminimal"   // length written longer than needed
+	FaultUnmasked     Fault = "mask_missing"        // client frame without mask
+	FaultMasked       Fault = "mask_unexpected"     // server frame with mask
+	FaultControlLong  Fault = "control_long"        // control frame above 125 bytes
+	FaultControlFrag  Fault = "control_fragmented"  // control frame without FIN
+	FaultOrphan       Fault = "continuation_orphan" // continuation of nothing
+	FaultInterleaved  Fault = "message_interleaved" // new message inside a message
+	FaultText         Fault = "utf8"                // text is not UTF-8
+	FaultCloseLength  Fault = "close_length"        // close body of one byte
+	FaultCloseCode    Fault = "close_code"          // code that must not be sent
+	FaultCloseText    Fault = "close_utf8"          // close reason is not UTF-8
+	FaultTooBig       Fault = "too_big"             // message above the limit
+	FaultHixieType    Fault = "hixie_type"          // frame type other than 00 or FF 00 at a server
+	FaultHixieLength  Fault = "hixie_length"        // length above the limit or without end
+	FaultUnexpectedEO Fault = "eof"                 // stream ended inside a message
+)
+
+// ProtocolError is the peer's fault in a frame.
+type ProtocolError struct {
+	Version Version
+	Fault   Fault
+	Section string    // of the version's document
+	Code    CloseCode // what to close with
+	Msg     string    // one line for people
+}
+
+func (e *ProtocolError) Error() string {
+	s := "draftwire: " + e.Version.String() + ": " + e.Msg
+	if e.Section != "" {
+		s += " (" + e.Section + ")"
+	}
+	return s
+}
+
+// Is lets errors.Is(err, ErrTooBig) find a message above the limit.
+func (e *ProtocolError) Is(target error) bool {
+	return target == ErrTooBig && (e.Fault == FaultTooBig || e.Fault == FaultHixieLength)
+}
+
+// Reason is a stable code for a handshake that did not succeed. It stands in
+// logs, counters, and in the Draftwire-Reason field of the refusal.
+type Reason string
+
+// The reasons. Each has a row in the table below, with the status, the rule
+// and what would admit the request.
+const (
+	ReasonMethod         Reason = "method"
+	ReasonHTTPVersion    Reason = "http_version"
+	ReasonHost           Reason = "host"
+	ReasonNotWebSocket   Reason = "not_websocket"
+	ReasonStrayHeader    Reason = "stray_header"
+	ReasonDuplicate      Reason = "duplicate_header"
+	ReasonBadVersion     Reason = "bad_version"
+	ReasonMixed          Reason = "mixed_families"
+	ReasonVersion        Reason = "version_unsupported"
+	ReasonDisabled       Reason = "version_disabled"
+	ReasonKeyMissing     Reason = "key_missing"
+	ReasonVersionMissing Reason = "version_missing"
+	ReasonBadKey         Reason = "bad_key"
+	ReasonHalfChallenge  Reason = "half_challenge"
+	ReasonBadDraft       Reason = "bad_draft"
+	ReasonDraftAlone     Reason = "draft_without_keys"
+	ReasonNoOrigin       Reason = "no_origin"
+	ReasonBody           Reason = "unexpected_body"
+	ReasonChallenge      Reason = "bad_challenge"
+	ReasonKey3           Reason = "no_key3"
+	ReasonOriginConflict Reason = "origin_conflict"
+	ReasonOrigin         Reason = "origin"
+	ReasonProtocol       Reason = "subprotocol"
+	ReasonDenied         Reason = "denied"
+	ReasonHeadMalformed  Reason = "bad_head"
+	ReasonHeadTooLarge   Reason = "head_too_large"
+	ReasonTimeout        Reason = "timeout"
+	ReasonOverload       Reason = "overload"
+	ReasonShutdown       Reason = "shutdown"
+	ReasonHijack         Reason = "hijack"
+	ReasonPreface        Reason = "preface"
+	ReasonBadResponse    Reason = "bad_response" // from here on: a client's reasons
+	ReasonRefused        Reason = "refused"
+	ReasonBadAccept      Reason = "bad_accept"
+	ReasonNotOffered     Reason = "not_offered"
+	ReasonIO             Reason = "io"
+)
+
+// ReasonInfo explains a reason.
+type ReasonInfo struct {
+	Reason Reason
+	Status int    // HTTP status of the refusal; 0 where none is sent
+	Rule   string // the rule that was broken
+	Cure   string // what would admit the request
+}
+
+var reasons = []ReasonInfo{
+	{ReasonMethod, 405, "an upgrade is a GET (RFC 6455 4.1)", "send GET"},
+	{ReasonHTTPVersion, 400, "an upgrade needs HTTP/1.1 (RFC 6455 4.1)", "send HTTP/1.1"},
+	{ReasonHost, 400, "exactly one Host field (RFC 6455 4.1)", "send one Host field"},
+	{ReasonNotWebSocket, 426, "Upgrade must name websocket and Connection must name upgrade (RFC 6455 4.2.1)", "send both; a proxy in between may strip them"},
+	{ReasonStrayHeader, 400, "WebSocket fields without a complete Upgrade and Connection", "let the proxy pass Upgrade and Connection, or remove the fields"},
+	{ReasonDuplicate, 400, "a WebSocket key, version or draft field stands once (RFC 6455 11.3)", "send the field once"},
+	{ReasonBadVersion, 400, "Sec-WebSocket-Version is a number from 0 to 255 without leading zeros (RFC 6455 4.3)", "send one plain number"},
+	{ReasonMixed, 400, "fields of two protocol families in one request", "send Sec-WebSocket-Key and -Version, or -Key1 and -Key2, not both"},
+	{ReasonVersion, 426, "the version is not one that this software knows", "use a version from the Sec-WebSocket-Version list"},
+	{ReasonDisabled, 426, "the version is known but not enabled here", "enable it in the server's set of versions"},
+	{ReasonKeyMissing, 400, "Sec-WebSocket-Version without Sec-WebSocket-Key (RFC 6455 4.2.1)", "send a key"},
+	{ReasonVersionMissing, 400, "Sec-WebSocket-Key without Sec-WebSocket-Version (RFC 6455 4.2.1)", "send a version; behind HAProxy's relaxed mode tolerate injected-key"},
+	{ReasonBadKey, 400, "the key is 16 bytes in base64 (RFC 6455 4.2.1)", "send 24 characters of base64"},
+	{ReasonHalfChallenge, 400, "Sec-WebSocket-Key1 and -Key2 stand together (hixie-76 5.2)", "send both"},
+	{ReasonBadDraft, 400, "Sec-WebSocket-Draft names no known draft", "send 2, or leave the field out"},
+	{ReasonDraftAlone, 400, "Sec-WebSocket-Draft without the two keys", "send Sec-WebSocket-Key1 and -Key2"},
+	{ReasonNoOrigin, 426, "a hixie-75 request has exactly one Origin (hixie-75 4.1)", "send Origin, or tolerate no-origin"},
+	{ReasonBody, 400, "an upgrade has no body", "leave Content-Length and Transfer-Encoding out"},
+	{ReasonChallenge, 400, "the digits of a key are a multiple of its spaces (hixie-76 5.2)", "send keys as hixie-76 4.1 makes them"},
+	{ReasonKey3, 0, "eight bytes follow the head (hixie-76 5.2)", "send them; a proxy in between may hold them back"},
+	{ReasonOriginConflict, 403, "one origin in a request", "send one Origin, or equal values"},
+	{ReasonOrigin, 403, "the origin is not allowed", "add it to the origin patterns"},
+	{ReasonProtocol, 403, "a hixie client fails unless its subprotocol is answered, and the server does not speak it", "add the subprotocol to the server"},
+	{ReasonDenied, 403, "the server's own check denied the request", "see the server's log"},
+	{ReasonHeadMalformed, 400, "the head is not HTTP/1.1 (RFC 9112)", "send lines that end in CR LF"},
+	{ReasonHeadTooLarge, 431, "the head is above the limit", "send fewer or shorter fields, or raise the limit"},
+	{ReasonTimeout, 408, "the head did not come in time", "send it sooner, or raise the handshake timeout"},
+	{ReasonOverload, 503, "too many handshakes at once", "try later, or raise the limit"},
+	{ReasonShutdown, 503, "the server is shutting down", "try later"},
+	{ReasonHijack, 500, "the response cannot be taken over", "let the wrapper in front have an Unwrap method"},
+	{ReasonPreface, 0, "the first bytes of the connection are nothing that is served here", "send HTTP/1.1, or TLS where a certificate is set"},
+	{ReasonBadResponse, 0, "the server's response is not what the version demands", ""},
+	{ReasonRefused, 0, "the server refused", ""},
+	{ReasonBadAccept, 0, "the server's proof is wrong", ""},
+	{ReasonNotOffered, 0, "the server chose what was not offered", ""},
+	{ReasonIO, 0, "the connection failed", ""},
+}
+
+// Info returns the reason's row: status, rule and cure.
+func (r Reason) Info() ReasonInfo {
+	for _, i := range reasons {
+		if i.Reason == r {
+			return i
+		}
+	}
+	return ReasonInfo{Reason: r, Status: 400}
+}
+
+// Reasons returns the table of reasons.
+func Reasons() []ReasonInfo { return append([]ReasonInfo(nil), reasons...) }
+
+// HandshakeError is an opening handshake that did not succeed. On a server it
+// holds what the client is told; on a client what was wrong with the answer.
+type HandshakeError struct {
+	Version Version // Unknown where it was not yet decided
+	Status  int     // HTTP status sent (server) or received (client); 0 for none
+	Reason  Reason
+	Detail  string // what exactly; empty where the rule says all
+	Fields  Fields // of the refusal, beside the fixed ones
+	Err     error  // cause, may be nil
+}
+
+// Refuse returns a HandshakeError with the reason's own status.
+func Refuse(v Version, r Reason, detail string) *HandshakeError {
+	return &HandshakeError{Version: v, Status: r.Info().Status, Reason: r, Detail: detail}
+}
+
+func (e *HandshakeError) Error() string {
+	var b strings.Builder
+	b.WriteString("draftwire: handshake: ")
+	if e.Version != Unknown {
+		b.WriteString(e.Version.String() + ": ")
+	}
+	b.WriteString(string(e.Reason) + ": ")
+	info := e.Reason.Info()
+	if e.Detail != "" {
+		b.WriteString(e.Detail)
+	} else {
+		b.WriteString(info.Rule)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// Hint returns what would admit the request, or "".
+func (e *HandshakeError) Hint() string { return e.Reason.Info().Cure }

@@ -1,0 +1,168 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Field is one header line: its name in the spelling of the sender, its value
+// without white space around it.
+type Field struct{ Name, Value string }
+
+// Fields are header lines in the order they came or shall go.
+type Fields []Field
+
+// Get returns the value of the first field with that name; case of the name
+// does not matter.
+func (f Fields) Get(name string) string {
+	for i := range f {
+		if strings.EqualFold(f[i].Name, name) {
+			return f[i].Value
+		}
+	}
+	return ""
+}
+
+// Count returns how many fields have that name.
+func (f Fields) Count(name string) int {
+	n := 0
+	for i := range f {
+		if strings.EqualFold(f[i].Name, name) {
+			n++
+		}
+	}
+	return n
+}
+
+// Has reports whether a field has that name.
+func (f Fields) Has(name string) bool { return f.Count(name) > 0 }
+
+// HasToken reports whether token is in the comma list that all fields of that
+// name form together. Case does not matter.
+func (f Fields) HasToken(name, token string) bool {
+	for i := range f {
+		if !strings.EqualFold(f[i].Name, name) {
+			continue
+		}
+		for t := range strings.SplitSeq(f[i].Value, ",") {
+			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// List returns the members of the comma list that all fields of that name form
+// together, without the empty ones.
+func (f Fields) List(name string) []string {
+	var out []string
+	for i := range f {
+		if !strings.EqualFold(f[i].Name, name) {
+			continue
+		}
+		for t := range strings.SplitSeq(f[i].Value, ",") {
+			if t = strings.Trim(t, " \t"); t != "" {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// Request is an HTTP/1 request head as the client sent it.
+type Request struct {
+	Method, Target, Proto string // Target as it came: origin form or absolute form
+	Fields                Fields
+	Secure                bool // the client's view of the URL is wss
+}
+
+// Host returns the Host field.
+func (r *Request) Host() string { return r.Fields.Get("Host") }
+
+// Path returns the target in origin form, path and query: for an absolute
+// target what follows the host, "/" where that is empty.
+func (r *Request) Path() string {
+	t := r.Target
+	if i := strings.Index(t, "://"); i > 0 && t[0] != '/' {
+		t = t[i+3:]
+		if i = strings.IndexAny(t, "/?"); i < 0 {
+			return "/"
+		}
+		t = t[i:]
+	}
+	if t == "" || t[0] == '?' {
+		return "/" + t
+	}
+	return t
+}
+
+// Response is an HTTP/1 response head as the server sent it.
+type Response struct {
+	Line   string // the status line, without its end
+	Status int
+	Fields Fields
+	Raw    []byte // the whole head, the blank line included: hixie-75 compares bytes
+}
+
+// Offer is what a client wants in its opening handshake.
+type Offer struct {
+	Target     string   // path and query, at least "/"
+	Host       string   // host and port as the Host field shall have it: no default port
+	Secure     bool     // over TLS: wss
+	Origin     string   // empty leaves the field out, where the version allows that
+	Protocols  []string // subprotocols, best first
+	Extensions string   // value of Sec-WebSocket-Extensions
+	Fields     Fields   // more fields, in this order and spelling
+}
+
+// Location returns the URL that hixie servers must repeat: scheme, host in
+// lower case without the scheme's default port, target (drafts hixie-75 5.1,
+// hixie-76 5.2).
+func Location(secure bool, host, target string) string {
+	scheme, port := "ws://", ":80"
+	if secure {
+		scheme, port = "wss://", ":443"
+	}
+	return scheme + strings.TrimSuffix(strings.ToLower(host), port) + target
+}
+
+// Accept is what the server chose: the result of a handshake on both sides.
+type Accept struct {
+	Protocol   string // the subprotocol, or empty
+	Extensions string // value of Sec-WebSocket-Extensions, or empty: the field is then left out
+	Location   string // the URL that hixie answers repeat, "ws://host/path"
+	Fields     Fields // more fields of the response
+}
+
+// LowerASCII returns s with the letters A to Z in lower case and all else as
+// it is: how hixie drafts repeat an origin.
+func LowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// Refused returns the error of a client whose request got resp, which is no 101.
+func Refused(v Version, resp *Response) error {
+	e := Refuse(v, ReasonRefused, resp.Line)
+	e.Status = resp.Status
+	e.Fields = resp.Fields
+	return e
+}
+
+// ExactlyOnce checks, for a client, that the server sent the field name once
+// and with that value.
+func ExactlyOnce(v Version, f Fields, name, value string) error {
+	if n := f.Count(name); n != 1 {
+		return Refuse(v, ReasonBadResponse, fmt.Sprintf("%s stands %d times, not once", name, n))
+	}
+	if got := f.Get(name); got != value {
+		return Refuse(v, ReasonBadResponse, fmt.Sprintf("%s is %q, not %q", name, got, value))
+	}
+	return nil
+}
