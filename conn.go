@@ -183,8 +183,11 @@ func (w *watch) disarm() {
 		w.stop()
 		w.stop = nil
 	}
-	w.done = nil
+	w.done = disarmed
 }
+
+// disarmed is the Done channel of no context.
+var disarmed = make(chan struct{})
 
 // past is a deadline that has always been.
 var past = time.Unix(1, 0)

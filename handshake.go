@@ -133,9 +133,9 @@ func (a *admission) complete(src *source, l *Limits) error {
 // a refused upgrade may be frames.
 func appendRefusal(dst []byte, e *HandshakeError) []byte {
 	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", e.Status, http.StatusText(e.Status))
-	dst = httphead.AppendField(dst, "Connection", "close")
-	dst = httphead.AppendFields(dst, refusalFields(e))
-	dst = httphead.AppendField(dst, "Content-Length", "0")
+	dst = wire.AppendField(dst, "Connection", "close")
+	dst = refusalFields(e).Append(dst)
+	dst = wire.AppendField(dst, "Content-Length", "0")
 	return append(dst, "\r\n"...)
 }
 
@@ -200,7 +200,7 @@ func rebuildRequest(r *http.Request) (*wire.Request, []byte) {
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s %s\r\n", req.Method, req.Target, req.Proto)
-	b.Write(httphead.AppendFields(nil, req.Fields))
+	b.Write(req.Fields.Append(nil))
 	b.WriteString("\r\n")
 	return req, b.Bytes()
 }

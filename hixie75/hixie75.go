@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/draftwire/draftwire/internal/hixie"
-	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -50,12 +49,12 @@ func (s *server) Open(req *wire.Request, o *wire.Opening) error {
 // Head: hixie-75 5.2. The origin goes back in ASCII lower case.
 func (s *server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 	dst = append(dst, opening...)
-	dst = httphead.AppendField(dst, "WebSocket-Origin", wire.LowerASCII(s.origin))
-	dst = httphead.AppendField(dst, "WebSocket-Location", acc.Location)
+	dst = wire.AppendField(dst, "WebSocket-Origin", wire.LowerASCII(s.origin))
+	dst = wire.AppendField(dst, "WebSocket-Location", acc.Location)
 	if acc.Protocol != "" {
-		dst = httphead.AppendField(dst, "WebSocket-Protocol", acc.Protocol)
+		dst = wire.AppendField(dst, "WebSocket-Protocol", acc.Protocol)
 	}
-	dst = httphead.AppendFields(dst, acc.Fields)
+	dst = acc.Fields.Append(dst)
 	return append(dst, "\r\n"...), 0
 }
 
@@ -73,12 +72,12 @@ func (c *client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
 	c.protocol = strings.Join(o.Protocols, " ")
 	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
 	dst = append(dst, "Upgrade: WebSocket\r\nConnection: Upgrade\r\n"...)
-	dst = httphead.AppendField(dst, "Host", o.Host)
-	dst = httphead.AppendField(dst, "Origin", o.Origin)
+	dst = wire.AppendField(dst, "Host", o.Host)
+	dst = wire.AppendField(dst, "Origin", o.Origin)
 	if c.protocol != "" {
-		dst = httphead.AppendField(dst, "WebSocket-Protocol", c.protocol)
+		dst = wire.AppendField(dst, "WebSocket-Protocol", c.protocol)
 	}
-	dst = httphead.AppendFields(dst, o.Fields)
+	dst = o.Fields.Append(dst)
 	return append(dst, "\r\n"...), nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/draftwire/draftwire/internal/hixie"
-	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -63,12 +62,12 @@ func (s *server) Open(req *wire.Request, o *wire.Opening) (err error) {
 // Upgrade" alone, and no field twice, or clients fail.
 func (s *server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 	dst = append(dst, "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"...)
-	dst = httphead.AppendField(dst, "Sec-WebSocket-Origin", wire.LowerASCII(s.origin))
-	dst = httphead.AppendField(dst, "Sec-WebSocket-Location", acc.Location)
+	dst = wire.AppendField(dst, "Sec-WebSocket-Origin", wire.LowerASCII(s.origin))
+	dst = wire.AppendField(dst, "Sec-WebSocket-Location", acc.Location)
 	if acc.Protocol != "" {
-		dst = httphead.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
+		dst = wire.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
 	}
-	dst = httphead.AppendFields(dst, acc.Fields)
+	dst = acc.Fields.Append(dst)
 	return append(dst, "\r\n"...), hixie.Key3Size
 }
 
@@ -114,14 +113,14 @@ func (c *client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
 
 	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
 	dst = append(dst, "Upgrade: WebSocket\r\nConnection: Upgrade\r\n"...)
-	dst = httphead.AppendField(dst, "Host", o.Host)
-	dst = httphead.AppendField(dst, "Origin", o.Origin)
+	dst = wire.AppendField(dst, "Host", o.Host)
+	dst = wire.AppendField(dst, "Origin", o.Origin)
 	if c.protocol != "" {
-		dst = httphead.AppendField(dst, "Sec-WebSocket-Protocol", c.protocol)
+		dst = wire.AppendField(dst, "Sec-WebSocket-Protocol", c.protocol)
 	}
-	dst = httphead.AppendFields(dst, o.Fields)
-	dst = httphead.AppendField(dst, "Sec-WebSocket-Key1", key1)
-	dst = httphead.AppendField(dst, "Sec-WebSocket-Key2", key2)
+	dst = o.Fields.Append(dst)
+	dst = wire.AppendField(dst, "Sec-WebSocket-Key1", key1)
+	dst = wire.AppendField(dst, "Sec-WebSocket-Key2", key2)
 	dst = append(dst, "\r\n"...)
 	return append(dst, key3[:]...), nil
 }

@@ -70,6 +70,22 @@ func (f Fields) List(name string) []string {
 	return out
 }
 
+// AppendField appends one header line: name, colon, space, value, CR LF.
+func AppendField(dst []byte, name, value string) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...)
+}
+
+// Append appends the fields as header lines, in order.
+func (f Fields) Append(dst []byte) []byte {
+	for _, x := range f {
+		dst = AppendField(dst, x.Name, x.Value)
+	}
+	return dst
+}
+
 // Request is an HTTP/1 request head as the client sent it.
 type Request struct {
 	Method, Target, Proto string // Target as it came: origin form or absolute form

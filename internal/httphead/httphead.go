@@ -144,19 +144,3 @@ func IsFieldValue(s string) bool {
 
 // IsToken reports whether s is a token (RFC 9110 5.6.2).
 func IsToken(s string) bool { return isToken(s) }
-
-// AppendField appends "name: value CR LF".
-func AppendField(dst []byte, name, value string) []byte {
-	dst = append(dst, name...)
-	dst = append(dst, ": "...)
-	dst = append(dst, value...)
-	return append(dst, "\r\n"...)
-}
-
-// AppendFields appends fields in order.
-func AppendFields(dst []byte, f wire.Fields) []byte {
-	for _, x := range f {
-		dst = AppendField(dst, x.Name, x.Value)
-	}
-	return dst
-}

@@ -83,7 +83,7 @@ func FuzzHead(f *testing.F) {
 		var req wire.Request
 		if ParseRequest(p, &req) == nil {
 			// What was read, written again, reads the same.
-			again := req.Method + " " + req.Target + " " + req.Proto + "\r\n" + string(AppendFields(nil, req.Fields)) + "\r\n"
+			again := req.Method + " " + req.Target + " " + req.Proto + "\r\n" + string(req.Fields.Append(nil)) + "\r\n"
 			var b wire.Request
 			if err := ParseRequest([]byte(again), &b); err != nil || len(b.Fields) != len(req.Fields) || b.Target != req.Target {
 				t.Fatalf("%q, again %q: %v", p, again, err)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -58,14 +57,14 @@ func (s *Server) Open(req *wire.Request, o *wire.Opening) error {
 // Sec-WebSocket-Extensions is never written: WebKit fails on it.
 func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
-	dst = httphead.AppendField(dst, "Sec-WebSocket-Accept", AcceptKey(s.key))
+	dst = wire.AppendField(dst, "Sec-WebSocket-Accept", AcceptKey(s.key))
 	if acc.Protocol != "" {
-		dst = httphead.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
+		dst = wire.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
 	}
 	if acc.Extensions != "" {
-		dst = httphead.AppendField(dst, "Sec-WebSocket-Extensions", acc.Extensions)
+		dst = wire.AppendField(dst, "Sec-WebSocket-Extensions", acc.Extensions)
 	}
-	dst = httphead.AppendFields(dst, acc.Fields)
+	dst = acc.Fields.Append(dst)
 	return append(dst, "\r\n"...), 0
 }
 
@@ -95,20 +94,20 @@ func (c *Client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
 	c.accept, c.protocols, c.extended = AcceptKey(key), o.Protocols, o.Extensions != ""
 
 	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
-	dst = httphead.AppendField(dst, "Host", o.Host)
+	dst = wire.AppendField(dst, "Host", o.Host)
 	dst = append(dst, "Upgrade: websocket\r\nConnection: Upgrade\r\n"...)
-	dst = httphead.AppendField(dst, "Sec-WebSocket-Key", key)
+	dst = wire.AppendField(dst, "Sec-WebSocket-Key", key)
 	if o.Origin != "" {
-		dst = httphead.AppendField(dst, c.O.Origins[0], o.Origin)
+		dst = wire.AppendField(dst, c.O.Origins[0], o.Origin)
 	}
 	if len(o.Protocols) > 0 {
-		dst = httphead.AppendField(dst, "Sec-WebSocket-Protocol", strings.Join(o.Protocols, ", "))
+		dst = wire.AppendField(dst, "Sec-WebSocket-Protocol", strings.Join(o.Protocols, ", "))
 	}
 	if o.Extensions != "" {
-		dst = httphead.AppendField(dst, "Sec-WebSocket-Extensions", o.Extensions)
+		dst = wire.AppendField(dst, "Sec-WebSocket-Extensions", o.Extensions)
 	}
-	dst = httphead.AppendField(dst, "Sec-WebSocket-Version", c.O.Version.Info().Header)
-	dst = httphead.AppendFields(dst, o.Fields)
+	dst = wire.AppendField(dst, "Sec-WebSocket-Version", c.O.Version.Info().Header)
+	dst = o.Fields.Append(dst)
 	return append(dst, "\r\n"...), nil
 }
 

@@ -205,3 +205,6 @@ func FailureCode(err error) wire.CloseCode {
 	}
 	return wire.CodeInternal
 }
+
+// CodecEOF tells whether the stream may end here: wire.Codec's EOF.
+func (s *Session) CodecEOF() error { return s.codec.EOF() }

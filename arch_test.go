@@ -1,0 +1,115 @@
+package draftwire_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/draftwire/draftwire"
+
+// floors gives each package its floor; the longest prefix wins. An import only
+// points to a lower floor. See ARCHITECTURE.md.
+var floors = map[string]int{
+	"cmd": 7,
+
+	"gateway": 6, "hub": 6, "probe": 6, "inspect": 6, "usage": 6, "metrics": 6,
+
+	"": 5, // the root package
+
+	"detect": 4, "internal/session": 4,
+
+	"hixie75": 3, "hixie76": 3, "hybi02": 3, "hybi04": 3, "hybi05": 3, "hybi07": 3, "rfc6455": 3,
+
+	"internal/hybi": 2, "internal/hixie": 2, "internal/httphead": 2, "internal/deflate": 2,
+
+	"wire": 1,
+
+	"internal/utf8x": 0, "internal/pool": 0,
+}
+
+// beside are packages for tests and other implementers, outside the house.
+var beside = []string{"vectors", "internal/vectest", "internal/memnet", "examples"}
+
+// noIO may not be imported by floors 0 to 4: they do no I/O and know no clock.
+var noIO = []string{"net", "net/http", "os", "time", "context", "log"}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p pkg
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+	return pkgs
+}
+
+// floor returns the floor of a package of this module; ok is false beside the
+// house.
+func floor(t *testing.T, path string) (n int, ok bool) {
+	t.Helper()
+	dir := strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+	for _, b := range beside {
+		if dir == b || strings.HasPrefix(dir, b+"/") {
+			return 0, false
+		}
+	}
+	if n, ok := floors[dir]; ok {
+		return n, true
+	}
+	for d := dir; strings.Contains(d, "/"); {
+		d = d[:strings.LastIndexByte(d, '/')]
+		if n, ok := floors[d]; ok {
+			return n, true
+		}
+	}
+	t.Errorf("package %s has no floor: give it one in arch_test.go and ARCHITECTURE.md", path)
+	return 0, false
+}
+
+func TestFloors(t *testing.T) {
+	for _, p := range listPackages(t) {
+		from, ok := floor(t, p.ImportPath)
+		if !ok {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if from <= 4 && slices.Contains(noIO, imp) {
+				t.Errorf("%s (floor %d) imports %s: floors 0 to 4 do no I/O and know no clock", p.ImportPath, from, imp)
+			}
+			inside := imp == module || strings.HasPrefix(imp, module+"/")
+			if !inside {
+				// A dot in the first element: not the standard library.
+				if first, _, _ := strings.Cut(imp, "/"); from <= 5 && strings.Contains(first, ".") {
+					t.Errorf("%s (floor %d) imports %s: the library depends on the standard library alone", p.ImportPath, from, imp)
+				}
+				if from < 7 && (strings.Contains(imp, "urfave/cli") || strings.Contains(imp, "sirupsen/logrus")) {
+					t.Errorf("%s (floor %d) imports %s, which only the program may", p.ImportPath, from, imp)
+				}
+				continue
+			}
+			to, ok := floor(t, imp)
+			switch {
+			case !ok:
+				t.Errorf("%s imports %s, which is for tests and others", p.ImportPath, imp)
+			case from == 7 && to == 7 && strings.HasPrefix(imp, module+"/cmd/"): // the program's own packages
+			case to >= from:
+				t.Errorf("%s (floor %d) imports %s (floor %d): an arrow only points down", p.ImportPath, from, imp, to)
+			}
+		}
+	}
+}

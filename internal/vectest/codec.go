@@ -1,0 +1,115 @@
+package vectest
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/draftwire/draftwire/vectors"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// Codec checks what every codec must hold beside its vectors: what one side
+// encodes the other decodes, at the borders of the length forms, in one frame
+// and in several; and neither direction allocates.
+func Codec(t *testing.T, d *wire.Draft) {
+	sizes := []int{0, 1, 125, 126, 127, 128, 16383, 16384, 65535, 65536, 1 << 20}
+	for _, role := range []wire.Role{wire.Server, wire.Client} {
+		other := wire.Client - role
+		for _, n := range sizes {
+			p := bytes.Repeat([]byte("\u6f22"), n/3+1)[:n-n%3]
+			p = append(p, "xy"[:n%3]...)
+			enc := d.NewCodec(wire.CodecConfig{Role: role})
+			b, err := enc.AppendFrame(nil, wire.OpText, true, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cut := n / 2
+			if b, err = enc.AppendFrame(b, wire.OpText, false, p[:cut]); err != nil {
+				t.Fatal(err)
+			}
+			if b, err = enc.AppendFrame(b, wire.OpContinuation, true, p[cut:]); err != nil {
+				t.Fatal(err)
+			}
+			got := Feed(t, d, other, int64(n), b)
+			want := vectors.Event{Op: "text", Data: p}
+			if !got.Equal(Got{Events: []vectors.Event{want, want}}) {
+				t.Errorf("%s sends %d bytes: %v", role, n, got)
+			}
+			if n > 0 {
+				if got := Feed(t, d, other, int64(n)-1, b); got.Fault != wire.FaultTooBig {
+					t.Errorf("%s sends %d bytes, one above the limit: %v", role, n, got)
+				}
+			}
+		}
+		allocs(t, d, role)
+	}
+}
+
+func allocs(t *testing.T, d *wire.Draft, role wire.Role) {
+	enc := d.NewCodec(wire.CodecConfig{Role: role, Rand: zeros{}})
+	dec := d.NewCodec(wire.CodecConfig{Role: wire.Client - role})
+	p := bytes.Repeat([]byte("x"), 1000)
+	buf, err := enc.AppendFrame(nil, wire.OpText, true, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := slices.Clone(buf)
+	var ev wire.Event
+	if n := testing.AllocsPerRun(100, func() {
+		buf, _ = enc.AppendFrame(buf[:0], wire.OpText, true, p)
+	}); n != 0 {
+		t.Errorf("AppendFrame of a %s allocates %v times", role, n)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		for b := frame; len(b) > 0; {
+			k, err := dec.Decode(b, &ev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b = b[k:]
+		}
+	}); n != 0 {
+		t.Errorf("Decode at a %s allocates %v times", wire.Client-role, n)
+	}
+}
+
+// zeros is a source of masks that leaves the payload as it is.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// FuzzFrames fuzzes the draft's codec: any split of any input gives the same
+// events, nothing panics, and no more comes out than went in.
+func FuzzFrames(f *testing.F, d *wire.Draft) {
+	file, err := vectors.Load(d.Version.String())
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, v := range file.Vectors {
+		if v.Kind == vectors.KindFrames && len(v.Input) < 1024 {
+			f.Add([]byte(v.Input), uint16(len(v.Input)/2), uint16(3), v.Role == "client")
+		}
+	}
+	f.Fuzz(func(t *testing.T, p []byte, i, j uint16, client bool) {
+		role := wire.Server
+		if client {
+			role = wire.Client
+		}
+		const limit = 1 << 12
+		whole := Feed(t, d, role, limit, p)
+		a := int(i) % (len(p) + 1)
+		b := a + int(j)%(len(p)-a+1)
+		if cut := Feed(t, d, role, limit, p[:a], p[a:b], p[b:]); !cut.Equal(whole) {
+			t.Fatalf("%x cut at %d and %d\n got %v\nwhole %v", p, a, b, cut, whole)
+		}
+		for _, e := range whole.Events {
+			if len(e.Data) > 3*limit || len(e.Data) > 3*len(p) { // U+FFFD takes three bytes
+				t.Fatalf("%d bytes made an event of %d", len(p), len(e.Data))
+			}
+		}
+	})
+}
