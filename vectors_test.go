@@ -1,0 +1,81 @@
+package draftwire_test
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire/internal/memnet"
+	"github.com/draftwire/draftwire/vectors"
+)
+
+func newLogger(w io.Writer) *log.Logger { return log.New(w, "", 0) }
+
+// runConnections plays every whole connection of the vectors against a server
+// that echoes.
+func runConnections(t *testing.T, serve func(t *testing.T) *memnet.Listener) {
+	files, err := vectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, f := range files {
+		for _, v := range f.Vectors {
+			if v.Kind == vectors.KindSession {
+				ran++
+				t.Run(v.ID, func(t *testing.T) { bubble(t, func(t *testing.T) { connection(t, serve(t), &v) }) })
+			}
+		}
+	}
+	if ran < 5 {
+		t.Errorf("only %d connections ran", ran)
+	}
+}
+
+func connection(t *testing.T, l *memnet.Listener, v *vectors.Vector) {
+	nc, err := l.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(time.Minute))
+	var due []byte // what the server has to say before the client goes on
+	for i, s := range v.Steps {
+		switch {
+		case s.From == "client" && s.Event == "fin":
+			nc.CloseWrite()
+		case s.From == "client":
+			if _, err := nc.Write(s.Bytes); err != nil {
+				t.Fatalf("step %d: %v", i, err)
+			}
+		case s.Event == "fin":
+			if p, err := io.ReadAll(nc); err != nil || len(p) > 0 {
+				t.Fatalf("step %d: %x, %v, want the end of the stream", i, p, err)
+			}
+		default:
+			due = make([]byte, len(s.Bytes))
+			if n, err := io.ReadFull(nc, due); err != nil {
+				t.Fatalf("step %d: %q, %v, want %q", i, due[:n], err, s.Bytes)
+			}
+			if !bytes.Equal(due, s.Bytes) && !sameHead(due, s.Bytes) {
+				t.Fatalf("step %d: server says\n%q, want\n%q", i, due, s.Bytes)
+			}
+		}
+	}
+}
+
+// sameHead compares response heads whose fields may come in any order.
+func sameHead(a, b []byte) bool {
+	lines := func(p []byte) []string {
+		var out []string
+		for _, l := range bytes.Split(p, []byte("\r\n")) {
+			out = append(out, string(l))
+		}
+		slices.Sort(out)
+		return out
+	}
+	return bytes.HasPrefix(a, []byte("HTTP/1.1 101")) && slices.Equal(lines(a), lines(b))
+}
