@@ -2,12 +2,17 @@ package draftwire_test
 
 import (
 	"bytes"
+	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
+	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/internal/memnet"
 	"github.com/draftwire/draftwire/vectors"
 )
@@ -78,4 +83,59 @@ func sameHead(a, b []byte) bool {
 		return out
 	}
 	return bytes.HasPrefix(a, []byte("HTTP/1.1 101")) && slices.Equal(lines(a), lines(b))
+}
+
+// Every handshake of the vectors, against a server with the vector's
+// subprotocols: policy included, over TLS where the vector says so.
+func TestVectorHandshakes(t *testing.T) {
+	files, err := vectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, roots := selfSigned(t)
+	ran := 0
+	for _, f := range files {
+		for _, v := range f.Vectors {
+			if v.Kind != vectors.KindHandshake {
+				continue
+			}
+			ran++
+			t.Run(v.ID, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					opt := every()
+					opt.Protocols = nil
+					if v.Server != nil {
+						opt.Protocols = v.Server.Protocols
+					}
+					_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+					mem, err := l.Dial()
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer mem.Close()
+					var nc net.Conn = mem
+					if v.Secure {
+						nc = tls.Client(mem, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", Time: time.Now,
+							InsecureSkipVerify: true}) // the bubble's clock is not the certificate's
+					}
+					send(t, nc, append(vectors.Latin1(v.Request), v.Tail...))
+					head := readHead(t, nc)
+					if v.Result == vectors.Invalid {
+						if !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", v.Status)) || !strings.Contains(head, "\r\nDraftwire-Reason: "+v.Reason+"\r\n") {
+							t.Errorf("%s: %q", v.Comment, head)
+						}
+						return
+					}
+					wanted := vectors.Latin1(v.Response)
+					if exact := f.Version == "hixie-75"; exact && head != string(wanted) || !sameHead([]byte(head), wanted) {
+						t.Errorf("%s: head\n%q, want\n%q", v.Comment, head, wanted)
+					}
+					want(t, nc, v.ResponseTail)
+				})
+			})
+		}
+	}
+	if ran < 50 {
+		t.Errorf("only %d handshakes ran", ran)
+	}
 }

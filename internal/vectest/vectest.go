@@ -132,9 +132,18 @@ func (g Got) String() string {
 	return s + string(g.Fault)
 }
 
+// whole returns the events without a message that was cut by bad text or the
+// limit: how much of it was passed on depends on the pieces that came.
+func (g Got) whole() []vectors.Event {
+	if n := len(g.Events); n > 0 && g.Events[n-1].Partial && (g.Fault == wire.FaultText || g.Fault == wire.FaultTooBig) {
+		return g.Events[:n-1]
+	}
+	return g.Events
+}
+
 // Equal reports whether two results are the same.
 func (g Got) Equal(x Got) bool {
-	return g.Fault == x.Fault && slices.EqualFunc(g.Events, x.Events, func(a, b vectors.Event) bool {
+	return g.Fault == x.Fault && slices.EqualFunc(g.whole(), x.whole(), func(a, b vectors.Event) bool {
 		return a.Op == b.Op && a.Code == b.Code && a.Partial == b.Partial && bytes.Equal(a.Data, b.Data)
 	})
 }
@@ -200,9 +209,11 @@ func parseRequest(t *testing.T, v *vectors.Vector) *wire.Request {
 	return req
 }
 
-// handshake plays the server of a request, then gives its own answer to the
-// client that could have sent it.
+// handshake plays the server of a request.
 func handshake(t *testing.T, d *wire.Draft, v *vectors.Vector) {
+	if v.Result == vectors.Invalid {
+		return // refused by policy, which is the root package's: it runs them all
+	}
 	req := parseRequest(t, v)
 	found, err := detect.Request(req, wire.Every, 0)
 	if err != nil || found.Version != d.Version || v.Accept.Version != d.Version.String() {
