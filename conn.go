@@ -103,6 +103,8 @@ func newConn(cfg connConfig) *Conn {
 	}
 	c.ses = session.New(cfg.draft.Draft, cc, cfg.limits.ReadLimit)
 	c.ctx, c.cancel = context.WithCancelCause(cfg.parent)
+	c.rctx.cut = func() { c.nc.SetReadDeadline(past) }
+	c.wctx.cut = func() { c.nc.SetWriteDeadline(past) }
 	c.nc.SetDeadline(time.Time{}) // net/http leaves its own behind
 	c.info.Done = time.Now()
 	c.obs.opened(c)
@@ -140,15 +142,16 @@ func (c *Conn) SetReadLimit(n int64) { c.ses.SetLimit(n) }
 // with the same context cost nothing. Contexts are told apart by their Done
 // channel.
 type watch struct {
+	cut   func() // runs under the mutex given to arm
 	done  <-chan struct{}
 	stop  func() bool
 	gen   uint64 // under the mutex given to arm, as is fired
 	fired bool
 }
 
-// arm lets the end of ctx call cut, which runs under mu. It reports whether cut
-// has run for an earlier context: the caller undoes what it did.
-func (w *watch) arm(mu *sync.Mutex, c *Conn, ctx context.Context, cut func()) (wasCut bool) {
+// arm lets the end of ctx call cut. It reports whether cut has run for an
+// earlier context: the caller undoes what it did.
+func (w *watch) arm(mu *sync.Mutex, c *Conn, ctx context.Context) (wasCut bool) {
 	done := ctx.Done()
 	if done == w.done {
 		return false
@@ -171,7 +174,7 @@ func (w *watch) arm(mu *sync.Mutex, c *Conn, ctx context.Context, cut func()) (w
 		defer mu.Unlock()
 		if w.gen == gen {
 			w.fired = true
-			cut()
+			w.cut()
 		}
 	})
 	return wasCut

@@ -211,7 +211,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	if err := ctx.Err(); err != nil && ctx != c.ctx {
 		return err
 	}
-	if c.rctx.arm(&c.dmu, c, ctx, c.cutRead) {
+	if c.rctx.arm(&c.dmu, c, ctx) {
 		c.uncutRead()
 	}
 	c.dmu.Lock()
@@ -247,8 +247,6 @@ func (c *Conn) fill(ctx context.Context) error {
 	}
 	return c.readFailed(err)
 }
-
-func (c *Conn) cutRead() { c.nc.SetReadDeadline(past) }
 
 // uncutRead takes back the deadline that the end of an earlier context set.
 func (c *Conn) uncutRead() {

@@ -122,9 +122,7 @@ func TestDrippingHead(t *testing.T) {
 			if _, err := nc.Write([]byte{b}); err != nil {
 				break
 			}
-			select {
-			case <-time.After(time.Second):
-			}
+			<-time.After(time.Second)
 		}
 		if d := time.Since(began); d > draftwire.DefaultHandshakeTimeout+2*time.Second {
 			t.Errorf("a dripping client was dropped after %v", d)

@@ -90,7 +90,7 @@ func (c *Conn) send(ctx context.Context, b []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.wctx.arm(&c.dmu, c, ctx, c.cutWrite) {
+	if c.wctx.arm(&c.dmu, c, ctx) {
 		c.wuntil = time.Time{}
 	}
 	// The deadline is kept between three quarters and the whole of the timeout
@@ -115,8 +115,6 @@ func (c *Conn) send(ctx context.Context, b []byte) error {
 	c.finish(c.broken, false)
 	return c.broken
 }
-
-func (c *Conn) cutWrite() { c.nc.SetWriteDeadline(past) }
 
 // writeClose sends our close, once, until by.
 func (c *Conn) writeClose(code CloseCode, reason string, by time.Time) error {

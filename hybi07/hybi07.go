@@ -42,7 +42,7 @@ var Draft08 = draft(
 )
 
 func draft(d wire.Draft, o *hybi.Opening, p *hybi.Profile) wire.Draft {
-	d.TextSection = "5"
+	d.TextSection = "6"
 	d.NewServer = func() wire.ServerHandshake { return &hybi.Server{O: o} }
 	d.NewClient = func(r io.Reader) wire.ClientHandshake { return &hybi.Client{O: o, Rand: r} }
 	d.NewCodec = func(cfg wire.CodecConfig) wire.Codec { return hybi.NewCodec(p, cfg) }

@@ -127,18 +127,21 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 	return n, nil
 }
 
-// sentinel takes bytes up to FF.
+// sentinel takes bytes from p[n:] up to FF. What fits the limit is delivered
+// before a message above it fails.
 func (c *Codec) sentinel(p []byte, n int, ev *wire.Event) (int, error) {
 	data := p[n:]
-	n = len(p)
 	end := bytes.IndexByte(data, 0xFF)
 	if end >= 0 {
-		n -= len(data) - end - 1
 		data = data[:end]
 	}
-	if int64(len(data)) > c.limit-c.size {
-		return n, c.fail(wire.FaultTooBig, wire.CodeTooBig, "message above the limit")
+	if room := c.limit - c.size; int64(len(data)) > room {
+		if room == 0 {
+			return n, c.fail(wire.FaultTooBig, wire.CodeTooBig, "message above the limit")
+		}
+		data, end = data[:room], -1
 	}
+	n += len(data)
 	c.size += int64(len(data))
 	*ev = wire.Event{Op: wire.OpText, First: !c.begun, Last: end >= 0, FrameEnd: end >= 0, Data: data}
 	if c.state == inSkipped {
@@ -147,6 +150,7 @@ func (c *Codec) sentinel(p []byte, n int, ev *wire.Event) (int, error) {
 	c.begun = true
 	if end >= 0 {
 		c.state = atType
+		n++ // FF itself
 	}
 	return n, nil
 }

@@ -132,13 +132,13 @@ func (g Got) String() string {
 	return s + string(g.Fault)
 }
 
-// whole returns the events without a message that was cut by bad text or the
-// limit: how much of it was passed on depends on the pieces that came.
+// whole returns the events without a message that was cut by bad text: how
+// much of it was passed on depends on the pieces that came.
 func (g Got) whole() []vectors.Event {
-	if n := len(g.Events); n > 0 && g.Events[n-1].Partial && (g.Fault == wire.FaultText || g.Fault == wire.FaultTooBig) {
-		return g.Events[:n-1]
+	if g.Fault != wire.FaultText {
+		return g.Events
 	}
-	return g.Events
+	return slices.DeleteFunc(slices.Clone(g.Events), func(e vectors.Event) bool { return e.Partial })
 }
 
 // Equal reports whether two results are the same.

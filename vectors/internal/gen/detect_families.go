@@ -1,0 +1,130 @@
+package gen
+
+import (
+	"github.com/draftwire/draftwire/vectors"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// repeats: a clue that stands twice is no clue.
+func repeats() []vectors.Vector {
+	const sec = "RFC 6455 11.3"
+	v8 := "Sec-WebSocket-Version: 8"
+	return []vectors.Vector{
+		row("rej-10", sec, "two keys that differ", upgrade(keyLine, "Sec-WebSocket-Key: X+GGAmbls8/0QqLJ9xTgXQ==", v13), wire.ReasonDuplicate),
+		row("key-twice-same", sec, "the same key twice", upgrade(keyLine, keyLine, v13), wire.ReasonDuplicate),
+		row("rej-11", sec, "two versions in two lines", upgrade(keyLine, v13, v8), wire.ReasonDuplicate),
+		row("version-twice-same", sec, "the same version twice", upgrade(keyLine, v13, v13), wire.ReasonDuplicate),
+		row("key1-twice", "hixie-76 5.1", "the first key twice", upgrade(orgLine, k1Line, k1Line, k2Line), wire.ReasonDuplicate),
+		row("key2-twice", "hixie-76 5.1", "the second key twice", upgrade(orgLine, k1Line, k2Line, k2Line), wire.ReasonDuplicate),
+		row("draft-twice", "hixie-76 5.1", "the draft twice", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 0", "Sec-WebSocket-Draft: 0"), wire.ReasonDuplicate),
+	}
+}
+
+// mixtures: fields of two families, or half of one.
+func mixtures() []vectors.Vector {
+	const sec = "hixie-76 5.1"
+	v7, draft := "Sec-WebSocket-Version: 7", "Sec-WebSocket-Draft: "
+	return []vectors.Vector{
+		trailed(row("rej-08", sec, "a version and a key, and the two keys of hixie-76", upgrade(orgLine, keyLine, v7, k1Line, k2Line), wire.ReasonMixed), key3A),
+		trailed(row("rej-09", sec, "a key without a version, and the two keys of hixie-76", upgrade(orgLine, keyLine, k1Line, k2Line), wire.ReasonMixed), key3A),
+		row("mixed-version", sec, "a version, and the two keys of hixie-76", upgrade(orgLine, v7, k1Line, k2Line), wire.ReasonMixed),
+		row("mixed-key1", sec, "a version and a key, and one key of hixie-76", upgrade(orgLine, keyLine, v13, k1Line), wire.ReasonMixed),
+		row("mixed-key2", sec, "a key, and the second key of hixie-76", upgrade(orgLine, keyLine, k2Line), wire.ReasonMixed),
+		row("mixed-draft", sec, "a version and a key, and a draft", upgrade(orgLine, keyLine, v13, draft+"2"), wire.ReasonMixed),
+		row("half-key1", sec, "the first key without the second: not hixie-75", upgrade(orgLine, k1Line), wire.ReasonHalfChallenge),
+		row("half-key2", sec, "the second key without the first: not hixie-75", upgrade(orgLine, k2Line), wire.ReasonHalfChallenge),
+		row("rej-18", sec, "a draft without keys", upgrade(orgLine, draft+"2"), wire.ReasonDraftAlone),
+		row("draft-4", sec, "draft 4 has no such keys", upgrade(orgLine, k1Line, k2Line, draft+"4"), wire.ReasonBadDraft),
+		row("draft-75", sec, "draft 75 has no keys", upgrade(orgLine, k1Line, k2Line, draft+"75"), wire.ReasonBadDraft),
+		row("draft-02", sec, "a draft with a leading zero", upgrade(orgLine, k1Line, k2Line, draft+"02"), wire.ReasonBadDraft),
+		row("draft-word", sec, "a draft that is a word", upgrade(orgLine, k1Line, k2Line, draft+"hybi"), wire.ReasonBadDraft),
+		row("draft-list", sec, "a list of drafts", upgrade(orgLine, k1Line, k2Line, draft+"2, 3"), wire.ReasonBadDraft),
+		row("draft-256", sec, "a draft above 255", upgrade(orgLine, k1Line, k2Line, draft+"256"), wire.ReasonBadDraft),
+		row("draft-empty", sec, "a draft without a value", upgrade(orgLine, k1Line, k2Line, draft), wire.ReasonBadDraft),
+		row("draft-1", "hybi-01 5.1", "draft 1 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"1"), wire.ReasonDisabled),
+		row("draft-2", "hybi-02 5.1", "draft 2 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"2"), wire.ReasonDisabled),
+		row("draft-3", "hybi-03 5.1", "draft 3 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"3"), wire.ReasonDisabled),
+	}
+}
+
+// hixieShapes: requests without a clue.
+func hixieShapes() []vectors.Vector {
+	return []vectors.Vector{
+		row("rej-19", "hixie-75 5.1", "no clue and no origin: any HTTP client could have sent it", upgrade(), wire.ReasonNoOrigin),
+		row("no-origin-sec", "hixie-75 5.1", "Sec-WebSocket-Origin is not hixie-75's origin", upgrade(secOrg), wire.ReasonNoOrigin),
+		row("origin-twice-75", "hixie-75 5.1", "the same origin twice", upgrade(orgLine, orgLine), wire.ReasonOriginConflict),
+		row("origin-twice-75-differ", "hixie-75 5.1", "two origins", upgrade(orgLine, "Origin: http://evil.example"), wire.ReasonOriginConflict),
+	}
+}
+
+// origins: one origin, in one field or another.
+func origins() []vectors.Vector {
+	const sec = "RFC 6455 10.2"
+	evil, v8 := "Origin: http://evil.example", "Sec-WebSocket-Version: 8"
+	return []vectors.Vector{
+		row("origin-differ-13", sec, "two origins", upgrade(keyLine, orgLine, evil, v13), wire.ReasonOriginConflict),
+		row("origin-differ-76", "hixie-76 5.1", "two origins", upgrade(orgLine, evil, k1Line, k2Line), wire.ReasonOriginConflict),
+		row("origin-fields-differ", sec, "Origin and Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, evil, v8), wire.ReasonOriginConflict),
+		row("origin-sec-differ", sec, "two lines of Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, "Sec-WebSocket-Origin: http://evil.example", v8), wire.ReasonOriginConflict),
+		pass("origin-fields-same", sec, "Origin and Sec-WebSocket-Origin are equal", upgrade(keyLine, secOrg, orgLine, v8), wire.Hybi08),
+		pass("origin-none-13", sec, "no origin: the client is no browser", upgrade(keyLine, v13), wire.RFC6455),
+	}
+}
+
+// bodies: an upgrade has none, but for the eight bytes of hixie-76.
+func bodies() []vectors.Vector {
+	const sec, old = "RFC 6455 4.1", "hixie-76 5.2"
+	length, chunked := "Content-Length: ", "Transfer-Encoding: chunked"
+	return []vectors.Vector{
+		trailed(row("rej-20", sec, "a body would be read as frames", upgrade(keyLine, v13, length+"3"), wire.ReasonBody), "abc"),
+		row("body-8-13", sec, "a body of eight bytes is hixie-76's alone", upgrade(keyLine, v13, length+"8"), wire.ReasonBody),
+		row("body-chunked", sec, "a body in chunks", upgrade(keyLine, v13, chunked), wire.ReasonBody),
+		row("body-chunked-8", "hybi-08 5.1", "a body in chunks with version 8", upgrade(keyLine, "Sec-WebSocket-Version: 8", chunked), wire.ReasonBody),
+		pass("body-0", sec, "Content-Length: 0 is no body", upgrade(keyLine, v13, length+"0"), wire.RFC6455),
+		pass("body-8-76", old, "the eight bytes are announced", upgrade(orgLine, k1Line, k2Line, length+"8"), wire.Hixie76),
+		pass("body-0-76", old, "Content-Length: 0, although eight bytes follow", upgrade(orgLine, k1Line, k2Line, length+"0"), wire.Hixie76),
+		row("body-7-76", old, "Content-Length: 7", upgrade(orgLine, k1Line, k2Line, length+"7"), wire.ReasonBody),
+		row("body-16-76", old, "Content-Length: 16", upgrade(orgLine, k1Line, k2Line, length+"16"), wire.ReasonBody),
+		row("body-chunked-76", old, "the eight bytes in a chunk", upgrade(orgLine, k1Line, k2Line, chunked), wire.ReasonBody),
+		row("body-twice-76", old, "two lengths that differ", upgrade(orgLine, k1Line, k2Line, length+"8", length+"0"), wire.ReasonBody),
+		row("body-75", "hixie-75 5.1", "hixie-75 with a body", upgrade(orgLine, length+"3"), wire.ReasonBody),
+	}
+}
+
+// disabled: versions that are known and not served here.
+func disabled() []vectors.Vector {
+	const sec = "RFC 6455 4.4"
+	off := func(id, comment, request string, enabled ...wire.Version) vectors.Vector {
+		return only(row("off-"+id, sec, comment, request, wire.ReasonDisabled), enabled...)
+	}
+	return []vectors.Vector{
+		off("13", "version 13 is not served", numbered("13"), wire.Hybi08, wire.Hybi07),
+		off("8", "version 8 is not served", numbered("8"), wire.RFC6455, wire.Hybi07),
+		off("7", "version 7 is not served", numbered("7"), wire.RFC6455),
+		off("76", "hixie-76 is not served; the list cannot name it anyway", upgrade(orgLine, k1Line, k2Line), wire.RFC6455, wire.Hybi08, wire.Hybi07),
+		off("75", "hixie-75 is not served", upgrade(orgLine), wire.RFC6455, wire.Hixie76),
+		off("75-no-origin", "no clue and no origin, where hixie-75 is not served", upgrade(), wire.RFC6455),
+		off("13-hixie-only", "only versions without a number are served: there is no list", numbered("13"), wire.Hixie75, wire.Hixie76),
+		only(row("off-unknown", sec, "an unknown version; the list holds what is served", numbered("99"), wire.ReasonVersion), wire.RFC6455),
+		only(row("off-no-version", "RFC 6455 4.2.1", "a key without a version; the list holds what is served", upgrade(keyLine), wire.ReasonVersionMissing), wire.RFC6455, wire.Hixie76),
+		only(row("off-plain", sec, "an ordinary request; the list holds what is served", message(getChat, hostLine), wire.ReasonNotWebSocket), wire.Hybi08),
+		only(pass("on-76", sec, "hixie-76 is served alone", upgrade(orgLine, k1Line, k2Line), wire.Hixie76), wire.Hixie76),
+	}
+}
+
+// tolerances: known faults that may be accepted.
+func tolerances() []vectors.Vector {
+	injected := upgrade(orgLine, k1Line, k2Line, keyLine)
+	no := upgrade(keyLine, orgLine)
+	return []vectors.Vector{
+		row("haproxy", "hixie-76 5.1", "HAProxy 3 in its relaxed mode adds a key to a hixie-76 request", injected, wire.ReasonMixed),
+		tolerating(pass("haproxy-tolerated", "hixie-76 5.1", "the added key is set aside", injected, wire.Hixie76), wire.TolerateInjectedKey),
+		row("haproxy-75", "hixie-75 5.1", "a key beside an origin is not hixie-75, although HAProxy 3 may have added it", no, wire.ReasonVersionMissing),
+		tolerating(pass("haproxy-75-tolerated", "hixie-75 5.1", "the added key is set aside", no, wire.Hixie75), wire.TolerateInjectedKey),
+		tolerating(pass("haproxy-13", "RFC 6455 4.2.1", "a key with its version is none that a proxy added", upgrade(keyLine, v13), wire.RFC6455), wire.TolerateInjectedKey),
+		tolerating(row("haproxy-mixed", "hixie-76 5.1", "a version beside the two keys is refused all the same", upgrade(orgLine, k1Line, k2Line, keyLine, v13), wire.ReasonMixed), wire.TolerateInjectedKey),
+		tolerating(pass("no-connection-tolerated", "RFC 6455 4.2.1", "a client without Connection", message(getChat, hostLine, upLine, keyLine, v13), wire.RFC6455), wire.TolerateNoConnection),
+		tolerating(row("no-connection-other", "RFC 6455 4.2.1", "another Connection is not a missing one", message(getChat, hostLine, upLine, "Connection: close", keyLine, v13), wire.ReasonStrayHeader), wire.TolerateNoConnection),
+		tolerating(pass("no-origin-tolerated", "hixie-75 5.1", "hixie-75 without an origin", upgrade(), wire.Hixie75), wire.TolerateNoOrigin),
+	}
+}
