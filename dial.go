@@ -65,25 +65,20 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, *http.Resp
 		return nil, nil, err
 	}
 	var errs []error
-	for _, v := range append([]Version{d.Version}, d.Fallback...) {
+	versions := append([]Version{d.Version}, d.Fallback...)
+	for i, v := range versions {
 		c, resp, err := d.dial(ctx, u, v)
 		if err == nil {
 			return c, resp, nil
 		}
 		errs = append(errs, err)
 		var he *HandshakeError
-		if !errors.As(err, &he) || he.Reason == wire.ReasonTimeout || ctx.Err() != nil || v == last(d) {
+		refused := errors.As(err, &he) && he.Reason != wire.ReasonTimeout && he.Reason != wire.ReasonIO
+		if !refused || ctx.Err() != nil || i == len(versions)-1 {
 			return nil, resp, errors.Join(errs...)
 		}
 	}
-	return nil, nil, errors.Join(errs...)
-}
-
-func last(d DialOptions) Version {
-	if n := len(d.Fallback); n > 0 {
-		return d.Fallback[n-1]
-	}
-	return d.Version
+	panic("unreachable")
 }
 
 func parseURL(raw string) (*url.URL, error) {

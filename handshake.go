@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,14 +42,14 @@ func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, e
 	if err := a.hs.Open(req, &open); err != nil {
 		return nil, err
 	}
-	if open.HasOrigin && !originAllowed(o.Origins, open.Origin, req.Host()) {
+	host, secure := o.clientURL(req, info)
+	if open.HasOrigin && !originAllowed(o.Origins, open.Origin, host) {
 		return nil, wire.Refuse(found.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", open.Origin))
 	}
 	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)
 	if !ok {
 		return nil, wire.Refuse(found.Version, wire.ReasonProtocol, fmt.Sprintf("subprotocol %.200q", open.Protocols))
 	}
-	host, secure := o.clientURL(req, info)
 	a.acc.Location = wire.Location(secure, host, req.Path())
 
 	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
@@ -85,17 +86,18 @@ func (o *AcceptOptions) clientURL(req *wire.Request, info *Handshake) (host stri
 	if err != nil {
 		return host, secure
 	}
-	for _, p := range o.TrustForwarded {
-		if !p.Contains(peer.Addr().Unmap()) {
-			continue
-		}
-		if proto := req.Fields.Get("X-Forwarded-Proto"); proto != "" {
-			secure = proto == "https" || proto == "wss"
-		}
-		if h := req.Fields.Get("X-Forwarded-Host"); h != "" {
-			host = h
-		}
-		break
+	trusted := slices.ContainsFunc(o.TrustForwarded, func(p netip.Prefix) bool {
+		return p.Contains(peer.Addr().Unmap())
+	})
+	if !trusted {
+		return host, secure
+	}
+	// Of several proxies the first one saw the client.
+	if l := req.Fields.List("X-Forwarded-Proto"); len(l) > 0 {
+		secure = l[0] == "https" || l[0] == "wss"
+	}
+	if l := req.Fields.List("X-Forwarded-Host"); len(l) > 0 {
+		host = l[0]
 	}
 	return host, secure
 }

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -344,5 +347,66 @@ func TestVectorConnections(t *testing.T) {
 	runConnections(t, func(t *testing.T) *memnet.Listener {
 		_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: every()})
 		return l
+	})
+}
+
+// Behind a proxy that ends TLS, the URL that hixie answers repeat is the
+// client's, if and only if the proxy is trusted to tell it.
+func TestForwarded(t *testing.T) {
+	head := strings.Replace(upgradeHead[draftwire.Hixie76], "Host: example.com", "Host: backend:8080\r\nX-Forwarded-Host: example.com, inner\r\nX-Forwarded-Proto: https, http", 1)
+	for trusted, want := range map[string]string{
+		"192.0.2.0/24":    "101 wss://example.com/x",
+		"198.51.100.0/24": "403 ", // the origin is not the host
+	} {
+		bubble(t, func(t *testing.T) {
+			_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: draftwire.AcceptOptions{
+				Versions: draftwire.Every, TrustForwarded: []netip.Prefix{netip.MustParsePrefix(trusted)},
+			}})
+			nc, _ := l.Dial()
+			defer nc.Close()
+			send(t, nc, []byte(head+key3))
+			resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("Sec-Websocket-Location")); got != want {
+				t.Errorf("trusting %s: %q, want %q", trusted, got, want)
+			}
+		})
+	}
+}
+
+// A cancelled read loses nothing over TLS either.
+func TestCancelledReadOverTLS(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cert, _ := selfSigned(t)
+		conns := make(chan *draftwire.Conn, 1)
+		_, l := memServer(t, &draftwire.Server{Options: every(), TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
+			WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+				conns <- c
+				<-ctx.Done()
+				return nil
+			}})
+		client, _, err := draftwire.Dial(bg, "wss://127.0.0.1/", &draftwire.DialOptions{
+			NetDial: func(context.Context, string, string) (net.Conn, error) { return l.Dial() },
+			TLS:     &tls.Config{InsecureSkipVerify: true}, // the bubble's clock is not the certificate's
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := <-conns
+		if server.Handshake().TLS == nil || !server.Handshake().Secure {
+			t.Error("the handshake does not know of TLS")
+		}
+		for range 3 {
+			ctx, cancel := context.WithTimeout(bg, time.Second)
+			if _, _, err := server.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("read: %v", err)
+			}
+			cancel()
+			go write(t, client, "still here")
+			read(t, server, "still here")
+		}
+		client.CloseNow()
 	})
 }

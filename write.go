@@ -98,7 +98,7 @@ func (c *Conn) send(ctx context.Context, b []byte) error {
 	if now := time.Now(); c.wuntil.Sub(now) < c.limits.WriteTimeout*3/4 {
 		c.wuntil = now.Add(c.limits.WriteTimeout)
 		c.dmu.Lock()
-		if !c.wctx.fired {
+		if !c.wctx.fired && !c.closing.Load() {
 			c.nc.SetWriteDeadline(c.wuntil)
 		}
 		c.dmu.Unlock()
@@ -119,7 +119,9 @@ func (c *Conn) send(ctx context.Context, b []byte) error {
 // writeClose sends our close, once, until by.
 func (c *Conn) writeClose(code CloseCode, reason string, by time.Time) error {
 	// A writer that hangs holds wmu: let it fail by then.
+	c.dmu.Lock()
 	c.nc.SetWriteDeadline(by)
+	c.dmu.Unlock()
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	if c.ses.Said() || c.broken != nil {
