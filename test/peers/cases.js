@@ -1,0 +1,186 @@
+// The case list, for every peer that offers the browser's WebSocket interface:
+// npm ws, npm websocket, Chromium and PhantomJS. Plain ECMAScript 3 + JSON-free,
+// because PhantomJS 1.9 has to read it too.
+(function (root) {
+  'use strict';
+
+  var SIZES = [0, 125, 126, 65535, 65536, 1048576];
+  var MIXED = 'a\u00e9\u00df\u0416\u20ac\u6f22\u5b57\ud83d\ude00\ud834\udd1e '; // 1 to 4 bytes a character
+  var CASE_TIMEOUT = 20000;
+
+  function textOf(n) {
+    var s = '0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ.';
+    while (s.length < n) s += s;
+    return s.slice(0, n);
+  }
+
+  function mixedOf(times) {
+    return new Array(times + 1).join(MIXED);
+  }
+
+  function bytesOf(n) {
+    var b = new Uint8Array(n);
+    for (var i = 0; i < n; i++) b[i] = (i * 7 + (i >> 8)) & 255;
+    return b;
+  }
+
+  function isHixie(version) { return version.indexOf('hixie') === 0; }
+
+  // Where two values differ; '' if they are equal. Works on strings and bytes.
+  function difference(want, got) {
+    if (typeof want === 'string' && typeof got !== 'string') return 'want text, got ' + typeof got;
+    if (typeof want !== 'string') {
+      if (typeof got === 'string') return 'want binary, got text';
+      got = new Uint8Array(got);
+    } else if (want === got) return '';
+    for (var i = 0; i < want.length && i < got.length; i++) {
+      if (want[i] !== got[i]) return 'differs at ' + i + ' of ' + want.length;
+    }
+    return want.length === got.length ? '' : 'want length ' + want.length + ', got ' + got.length;
+  }
+
+  // Each case: name and run(open, pass, fail). open(path, protocol) returns a WebSocket.
+  function list(version) {
+    var cases = [];
+
+    function add(name, run) { cases.push({ name: name, run: run }); }
+
+    function echo(name, messages) {
+      add(name, function (open, pass, fail) {
+        var ws = open('/echo?case=' + name), got = 0;
+        ws.onopen = function () {
+          for (var i = 0; i < messages.length; i++) ws.send(messages[i]);
+        };
+        ws.onmessage = function (e) {
+          var d = difference(messages[got], e.data);
+          got++;
+          if (d) { fail('message ' + got + ': ' + d); ws.close(); }
+          if (got === messages.length) { pass(); ws.close(); }
+        };
+        ws.onclose = function (e) {
+          fail('closed after ' + got + ' of ' + messages.length + ' messages, code ' + e.code + ' ' + (e.reason || ''));
+        };
+      });
+    }
+
+    var i, many = [];
+    for (i = 0; i < SIZES.length; i++) echo('text-' + SIZES[i], [textOf(SIZES[i])]);
+    echo('utf8', [MIXED]);
+    echo('utf8-long', [mixedOf(4000)]);
+    if (!isHixie(version)) {
+      for (i = 0; i < SIZES.length; i++) echo('binary-' + SIZES[i], [bytesOf(SIZES[i])]);
+    }
+    for (i = 0; i < 50; i++) many.push(i + ':' + textOf(i % 5 * 60));
+    echo('several', many);
+
+    if (version !== 'hixie-75') {
+      add('subprotocol', function (open, pass, fail) {
+        var ws = open('/echo?case=subprotocol', 'chat');
+        ws.onopen = function () {
+          // The hixie interface has the answer checked by the browser and does not show it.
+          if (isHixie(version) && ws.protocol === undefined) pass();
+          else if (ws.protocol === 'chat') pass();
+          else fail('want chat, got ' + ws.protocol);
+          ws.close();
+        };
+        ws.onclose = function () { fail('refused'); };
+      });
+    }
+
+    add('close-client', function (open, pass, fail) {
+      var ws = open('/echo?case=close-client'), opened = false;
+      ws.onopen = function () {
+        opened = true;
+        if (isHixie(version)) ws.close(); else ws.close(1000, 'done');
+      };
+      ws.onclose = function (e) {
+        if (!opened) fail('never opened');
+        else if (e.wasClean === false) fail('not clean, code ' + e.code);
+        else if (!isHixie(version) && e.code !== 1000) fail('want code 1000, got ' + e.code);
+        else pass();
+      };
+    });
+
+    add('close-server', function (open, pass, fail) {
+      var ws = open('/close?code=4001&reason=bye'), opened = false;
+      ws.onopen = function () { opened = true; };
+      ws.onclose = function (e) {
+        if (!opened) fail('never opened');
+        else if (isHixie(version)) pass();
+        else if (e.code !== 4001 || e.reason !== 'bye') fail('want 4001 bye, got ' + e.code + ' ' + e.reason);
+        else pass();
+      };
+    });
+    return cases;
+  }
+
+  // run plays the cases one after the other. say(line) takes lines of output.
+  function run(version, open, say, done) {
+    var cases = list(version), at = 0;
+    say('1..' + cases.length);
+
+    function next() {
+      if (at === cases.length) return done();
+      var c = cases[at++], over = false, timer;
+      function end(line) {
+        if (over) return;
+        over = true;
+        clearTimeout(timer);
+        say(line);
+        setTimeout(next, 0);
+      }
+      function pass() { end('ok ' + c.name); }
+      function fail(detail) { end('not ok ' + c.name + ' # ' + detail); }
+      timer = setTimeout(function () { fail('timeout after ' + CASE_TIMEOUT / 1000 + ' s'); }, CASE_TIMEOUT);
+      try {
+        c.run(function (path, protocol) {
+          var ws = open(path, protocol);
+          ws.binaryType = 'arraybuffer';
+          ws.onerror = function (e) { if (e && e.message) lastError = e.message; };
+          return ws;
+        }, pass, function (detail) { fail(detail + (lastError ? ' (' + lastError + ')' : '')); });
+      } catch (e) { fail(String(e)); }
+      var lastError = '';
+    }
+    next();
+  }
+
+  // pageCheck uses the console page as a person would: waits until it says that it is
+  // connected and with which version, types a message, sends it and looks for the echo.
+  // Plain DOM only; answers through done('' or what was missing).
+  function pageCheck(version, done) {
+    var words = { 'rfc6455': /rfc ?6455/i, 'hixie-76': /hixie-?76/i };
+    var token = 'hello from the page ' + new Date().getTime();
+    var ticks = 0, sent = false, before = 0;
+    function text() { return document.body.innerText || document.body.textContent; }
+    function count() { return text().split(token).length - 1; }
+    function first(selectors) {
+      for (var i = 0; i < selectors.length; i++) {
+        var e = document.querySelector(selectors[i]);
+        if (e) return e;
+      }
+    }
+    (function tick() {
+      if (++ticks > 100) {
+        return done((sent ? 'echo not shown; page says: ' : 'no connection shown; page says: ') +
+          text().replace(/\s+/g, ' ').slice(0, 300));
+      }
+      if (!sent && /connected/i.test(text()) && words[version].test(text())) {
+        var field = first(['input[type=text]', 'input:not([type])', 'textarea']);
+        var button = first(['button[type=submit]', 'input[type=submit]', 'form button', 'button']);
+        if (!field || !button) return done('no field or no button on the page');
+        field.value = token;
+        if (typeof Event === 'function') field.dispatchEvent(new Event('input', { bubbles: true }));
+        var click = document.createEvent('MouseEvents');
+        click.initEvent('click', true, true);
+        button.dispatchEvent(click);
+        sent = true;
+        before = 1;
+      }
+      if (sent && count() >= before) return done('');
+      setTimeout(tick, 100);
+    })();
+  }
+
+  root.Cases = { list: list, run: run, pageCheck: pageCheck, difference: difference };
+})(typeof exports === 'object' ? exports : this);

@@ -1,0 +1,236 @@
+# Ruby gem websocket 1.2: usage ruby.rb URL VERSION
+# The gem has handshakes and frames but no sockets; those are here.
+# VERSION `mixed` is all versions at once, in the server's broadcast room.
+require 'websocket'
+require 'socket'
+require 'openssl'
+require 'timeout'
+require 'uri'
+
+$stdout.sync = true
+URL = ARGV.fetch(0).sub(%r{/+\z}, '')
+VERSION = ARGV.fetch(1)
+NUMBERS = { 'hixie-75' => 75, 'hixie-76' => 76, 'hybi-07' => 7, 'hybi-08' => 8, 'rfc6455' => 13 }.freeze
+HIXIE = VERSION.start_with?('hixie')
+
+SIZES = [0, 125, 126, 65_535, 65_536, 1_048_576].freeze
+MIXED = "aéßЖ€漢字😀𝄞 ".freeze # 1 to 4 bytes a character
+CASE_TIMEOUT = 20
+
+def text_of(size)
+  ('0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ.' * (size / 64 + 1))[0, size]
+end
+
+def bytes_of(size)
+  Array.new(size) { |i| (i * 7 + (i >> 8)) & 255 }.pack('C*')
+end
+
+class Connection
+  attr_reader :handshake
+
+  def initialize(path, protocols = [], version = VERSION)
+    @version = version
+    @number = NUMBERS.fetch(version)
+    uri = URI(URL)
+    @io = TCPSocket.new(uri.host, uri.port)
+    @io.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+    if uri.scheme == 'wss'
+      context = OpenSSL::SSL::SSLContext.new
+      context.verify_mode = OpenSSL::SSL::VERIFY_NONE
+      @io = OpenSSL::SSL::SSLSocket.new(@io, context)
+      @io.sync_close = true
+      @io.connect
+    end
+    @origin = URL.sub(/\Aws/, 'http')
+    @handshake = WebSocket::Handshake::Client.new(url: URL + path, version: @number, origin: @origin, protocols: protocols)
+    @frames = WebSocket::Frame::Incoming::Client.new(version: @number)
+    shake(path, protocols)
+  end
+
+  # Reads the head and, for hixie-76, 16 bytes, and not one more: the gem would lose a
+  # frame that follows, and it strips white space from both ends of the 16 bytes, so that
+  # waiting for 16 of them on its side fails one time in twenty.
+  def shake(path, protocols)
+    @io.write(@handshake.to_s)
+    head = +''
+    head << (@io.read(1) || raise("end of stream in the head: #{head.inspect}")) until head.end_with?("\r\n\r\n")
+    body = ''
+    if @version == 'hixie-76' && head.start_with?('HTTP/1.1 101')
+      body = @io.read(16) || ''
+      raise "16 bytes expected, got #{body.bytesize}" unless body.bytesize == 16
+    end
+    @handshake << head + body
+    raise "#{@handshake.error}: #{head.inspect} + #{body.unpack1('H*')}" unless @handshake.valid?
+    strict(head, path, protocols) if @version.start_with?('hixie')
+  end
+
+  # What browsers of the time compare and the gem does not.
+  def strict(head, path, protocols)
+    prefix = @version == 'hixie-75' ? 'WebSocket' : 'Sec-WebSocket'
+    want = { 'Origin' => @origin, 'Location' => URL + path }
+    want['Protocol'] = protocols[0] unless protocols.empty?
+    want.each do |name, value|
+      got = head[/^#{prefix}-#{name}: (.*)\r$/, 1]
+      raise "#{prefix}-#{name}: want #{value}, got #{got.inspect}" unless got == value
+    end
+    raise "wrong Upgrade line: #{head.inspect}" unless head.include?("\r\nUpgrade: WebSocket\r\n")
+  end
+
+  def send(type, data, code = nil)
+    frame = WebSocket::Frame::Outgoing::Client.new(version: @number, type: type, data: data, code: code)
+    bytes = frame.to_s or raise "frame: #{frame.error}"
+    @io.write(bytes)
+  end
+
+  # Text messages up to the one that is wanted; their list.
+  def read_until(want, seen = [])
+    until seen.include?(want)
+      frame = receive or raise "end of stream, #{want.inspect} not seen"
+      raise "want text, got #{frame.type}" unless frame.type == :text
+      seen << frame.to_s.b
+    end
+    seen
+  end
+
+  # The next frame, or nil at the end of the stream.
+  def receive
+    loop do
+      frame = @frames.next
+      raise "frame: #{@frames.error}" if @frames.error?
+      return frame if frame
+      begin
+        @frames << @io.readpartial(1 << 16)
+      rescue EOFError
+        return nil
+      end
+    end
+  end
+
+  def expect(type, want)
+    got = receive or raise "end of stream, want #{type} of #{want.bytesize}"
+    raise "want #{type}, got #{got.type} code #{got.code.inspect}" unless got.type == type
+    return if got.to_s.b == want.b
+    raise "want #{want.bytesize} bytes #{want[0, 20].inspect}, got #{got.to_s.bytesize} #{got.to_s[0, 20].inspect}"
+  end
+
+  def expect_end
+    got = receive
+    raise "want end of stream, got #{got.type} #{got.to_s[0, 20].inspect}" if got
+  end
+
+  def half_close
+    @io.is_a?(TCPSocket) ? @io.close_write : @io.__send__(:stop) # TLS: close_notify
+  end
+
+  def close
+    @io.close
+  end
+end
+
+def connect(path, protocols = [])
+  c = Connection.new(path, protocols)
+  yield c
+ensure
+  c&.close
+end
+
+# Everybody in one room, each with a version of its own: what one says all must get, the
+# one who said it too.
+def everybody
+  all = NUMBERS.keys.to_h { |v| [v, Connection.new('/broadcast', [], v)] }
+  all.each do |v, c|
+    c.send(:text, "here is #{v}")
+    c.read_until("here is #{v}")
+  end
+  yield all
+ensure
+  all&.each_value(&:close)
+end
+
+def broadcast(all, what)
+  wanted = all.keys.map { |v| "#{v}: #{what}".b }
+  all.each { |v, c| c.send(:text, "#{v}: #{what}") }
+  all.each do |v, c|
+    seen = []
+    wanted.each { |w| c.read_until(w, seen) }
+    got = seen.reject { |m| m.start_with?('here is ') }
+    raise "#{v} got #{got.size} of #{wanted.size} messages" unless got.sort == wanted.sort
+  end
+end
+
+CASES = {}
+
+def mixed_cases
+  CASES['broadcast'] = -> { everybody { |all| broadcast(all, 'hello') } }
+  CASES['broadcast-utf8'] = -> { everybody { |all| broadcast(all, MIXED) } }
+  CASES['broadcast-65536'] = -> { everybody { |all| broadcast(all, text_of(65_536)) } }
+  CASES['broadcast-leave'] = lambda do
+    everybody do |all|
+      all.delete('hixie-76').close
+      all.delete('rfc6455').close
+      broadcast(all, 'who is left?')
+    end
+  end
+end
+
+def echo(name, type, *messages)
+  CASES[name] = lambda do
+    connect("/echo?case=#{name}") do |c|
+      messages.each { |m| c.send(type, m) }
+      messages.each { |m| c.expect(type, m) }
+    end
+  end
+end
+
+def standard_cases
+  SIZES.each { |n| echo "text-#{n}", :text, text_of(n) }
+  echo 'utf8', :text, MIXED
+  echo 'utf8-long', :text, MIXED * 4000
+  SIZES.each { |n| echo "binary-#{n}", :binary, bytes_of(n) } unless HIXIE
+  echo 'several', :text, *Array.new(50) { |i| "#{i}:#{text_of(i % 5 * 60)}" }
+
+  CASES['subprotocol'] = lambda do
+    connect('/echo?case=subprotocol', ['chat']) do |c|
+      name = VERSION == 'hixie-75' ? 'websocket-protocol' : 'sec-websocket-protocol'
+      got = c.handshake.headers[name]
+      raise "want chat, got #{got.inspect}" unless got == 'chat'
+    end
+  end
+
+  CASES['close-client'] = lambda do
+    connect('/echo?case=close-client') do |c|
+      if VERSION == 'hixie-75'
+        c.half_close # the only close that this version has
+      else
+        c.send(:close, HIXIE ? '' : 'done', HIXIE ? nil : 1000)
+        answer = c.receive or raise 'end of stream without a close frame'
+        raise "want close, got #{answer.type}" unless answer.type == :close
+        raise "want code 1000, got #{answer.code}" unless HIXIE || answer.code == 1000
+      end
+      c.expect_end
+    end
+  end
+
+  CASES['close-server'] = lambda do
+    connect('/close?code=4001&reason=bye') do |c|
+      unless VERSION == 'hixie-75'
+        got = c.receive or raise 'end of stream without a close frame'
+        raise "want close, got #{got.type}" unless got.type == :close
+        raise "want 4001 bye, got #{got.code} #{got}" unless HIXIE || [got.code, got.to_s] == [4001, 'bye']
+        c.send(:close, HIXIE ? '' : 'bye', HIXIE ? nil : 4001)
+      end
+      c.expect_end
+    end
+  end
+end
+
+VERSION == 'mixed' ? mixed_cases : standard_cases
+puts "1..#{CASES.size}"
+CASES.each do |name, run|
+  begin
+    Timeout.timeout(CASE_TIMEOUT) { run.call }
+    puts "ok #{name}"
+  rescue StandardError => e
+    puts "not ok #{name} # #{e.class}: #{e.message.to_s.gsub(/\s+/, ' ')[0, 300]}"
+  end
+end
