@@ -68,7 +68,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, srv *Serve
 
 func (a *admission) config(o *AcceptOptions, src *source, parent context.Context, srv *Server) connConfig {
 	cfg := connConfig{
-		draft: a.draft, role: wire.Server, info: a.info, protocol: a.acc.Protocol,
+		draft: a.draft, role: wire.Server, info: a.info, acc: &a.acc,
 		limits: o.Limits, tolerate: o.Tolerate, obs: o.Observer, parent: parent, src: src,
 	}
 	if srv != nil {

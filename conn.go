@@ -78,7 +78,7 @@ type connConfig struct {
 	draft    row
 	role     wire.Role
 	info     *Handshake
-	protocol string
+	acc      *wire.Accept
 	limits   Limits
 	tolerate Tolerances
 	obs      *Observer
@@ -90,14 +90,14 @@ type connConfig struct {
 
 func newConn(cfg connConfig) *Conn {
 	c := &Conn{
-		draft: cfg.draft, role: cfg.role, info: cfg.info, protocol: cfg.protocol,
+		draft: cfg.draft, role: cfg.role, info: cfg.info, protocol: cfg.acc.Protocol,
 		obs: cfg.obs, limits: cfg.limits, nc: cfg.src.nc, src: cfg.src,
 		mmu: make(chan struct{}, 1), done: make(chan struct{}), forget: cfg.forget,
 	}
 	if c.draft.closeWait > 0 {
 		c.limits.CloseTimeout = min(c.limits.CloseTimeout, c.draft.closeWait)
 	}
-	cc := wire.CodecConfig{Role: cfg.role, Rand: cfg.rand, Tolerate: cfg.tolerate}
+	cc := wire.CodecConfig{Role: cfg.role, Rand: cfg.rand, MaskKey: cfg.acc.MaskKey, Tolerate: cfg.tolerate}
 	if cfg.tolerate != 0 {
 		cc.Seen = func(t Tolerances) { c.obs.tolerated(c.info.Remote, t) }
 	}

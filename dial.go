@@ -106,7 +106,7 @@ func parseURL(raw string) (*url.URL, error) {
 func (d *DialOptions) offer(u *url.URL, v Version) (*wire.Offer, error) {
 	o := &wire.Offer{Target: u.RequestURI(), Secure: u.Scheme == "wss", Origin: d.Origin, Protocols: d.Protocols}
 	o.Host = stripPort(u.Scheme, u.Host)
-	if o.Origin == "" && v.Supports(wire.CapLocation) {
+	if o.Origin == "" && v.Supports(wire.CapOrigin) {
 		o.Origin = "http" + strings.TrimPrefix(u.Scheme, "ws") + "://" + o.Host
 	}
 	if u.User != nil {
@@ -245,7 +245,7 @@ func (d *DialOptions) handshake(nc net.Conn, draft row, offer *wire.Offer, began
 		TLS: tlsState(nc), Remote: nc.RemoteAddr().String(), Began: began,
 	}
 	return newConn(connConfig{
-		draft: draft, role: wire.Client, info: info, protocol: acc.Protocol, rand: d.Rand,
+		draft: draft, role: wire.Client, info: info, acc: &acc, rand: d.Rand,
 		limits: d.Limits, obs: d.Observer, parent: context.Background(), src: src,
 	}), httpResponse(&resp, nil), nil
 }

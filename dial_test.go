@@ -165,8 +165,8 @@ func TestDialRequest(t *testing.T) {
 				t.Errorf("%q is not once in %q", line, head)
 			}
 		}
-		if has := strings.Contains(head, "Origin: http://Example.com\r\n"); has != v.Supports(wire.CapLocation) {
-			t.Errorf("the version demands an origin: %v; in the request: %v", v.Supports(wire.CapLocation), has)
+		if has := strings.Contains(head, "Origin: http://Example.com\r\n"); has != v.Supports(wire.CapOrigin) {
+			t.Errorf("the version demands an origin: %v; in the request: %v", v.Supports(wire.CapOrigin), has)
 		}
 		if c.Subprotocol() != "chat" {
 			t.Errorf("subprotocol %q", c.Subprotocol())

@@ -6,6 +6,9 @@ import (
 
 	"github.com/draftwire/draftwire/hixie75"
 	"github.com/draftwire/draftwire/hixie76"
+	"github.com/draftwire/draftwire/hybi02"
+	"github.com/draftwire/draftwire/hybi04"
+	"github.com/draftwire/draftwire/hybi05"
 	"github.com/draftwire/draftwire/hybi07"
 	"github.com/draftwire/draftwire/rfc6455"
 	"github.com/draftwire/draftwire/wire"
@@ -36,6 +39,10 @@ const (
 	Unknown = wire.Unknown
 	Hixie75 = wire.Hixie75
 	Hixie76 = wire.Hixie76
+	Hybi02  = wire.Hybi02
+	Hybi04  = wire.Hybi04
+	Hybi05  = wire.Hybi05
+	Hybi06  = wire.Hybi06
 	Hybi07  = wire.Hybi07
 	Hybi08  = wire.Hybi08
 	RFC6455 = wire.RFC6455
@@ -84,6 +91,10 @@ type row struct {
 var drafts = [...]row{
 	{Draft: &hixie75.Draft},
 	{Draft: &hixie76.Draft, closeWait: time.Second}, // WebKit's first builds never answer FF 00
+	{Draft: &hybi02.Draft},
+	{Draft: &hybi04.Draft},
+	{Draft: &hybi05.Draft},
+	{Draft: &hybi05.Draft06},
 	{Draft: &hybi07.Draft},
 	{Draft: &hybi07.Draft08},
 	{Draft: &rfc6455.Draft},

@@ -37,7 +37,7 @@ func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, e
 	if !ok { // cannot be: Versions is within Served
 		return nil, wire.Refuse(found.Version, wire.ReasonDisabled, "")
 	}
-	a := &admission{draft: d, hs: d.NewServer(), info: info}
+	a := &admission{draft: d, hs: d.NewServer(nil), info: info}
 	var open wire.Opening
 	if err := a.hs.Open(req, &open); err != nil {
 		return nil, err

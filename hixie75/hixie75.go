@@ -15,7 +15,7 @@ var Draft = wire.Draft{
 	// hixie-75 4.4: a client replaces; 5.4 leaves the server undefined.
 	InvalidText: [2]wire.TextPolicy{wire.Server: wire.FailText, wire.Client: wire.ReplaceText},
 	TextSection: "5.4",
-	NewServer:   func() wire.ServerHandshake { return new(server) },
+	NewServer:   func(io.Reader) wire.ServerHandshake { return new(server) },
 	NewClient:   func(io.Reader) wire.ClientHandshake { return new(client) },
 	NewCodec:    func(cfg wire.CodecConfig) wire.Codec { return hixie.NewCodec(&profile, cfg) },
 }

@@ -95,6 +95,7 @@ func (r Role) String() string {
 type CodecConfig struct {
 	Role     Role
 	Rand     io.Reader        // source of masks; nil is crypto/rand
+	MaskKey  []byte           // Accept.MaskKey of the handshake
 	Tolerate Tolerances       // faults of the peer to accept
 	Seen     func(Tolerances) // told each time a fault was accepted; nil tells nobody
 }
@@ -106,7 +107,7 @@ type Draft struct {
 	// not UTF-8, by role; TextSection is where its document says so.
 	InvalidText [2]TextPolicy
 	TextSection string
-	NewServer   func() ServerHandshake
+	NewServer   func(rand io.Reader) ServerHandshake // nil is crypto/rand
 	NewClient   func(rand io.Reader) ClientHandshake // nil is crypto/rand
 	NewCodec    func(CodecConfig) Codec
 }

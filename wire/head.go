@@ -149,6 +149,7 @@ type Accept struct {
 	Extensions string // value of Sec-WebSocket-Extensions, or empty: the field is then left out
 	Location   string // the URL that hixie answers repeat, "ws://host/path"
 	Fields     Fields // more fields of the response
+	MaskKey    []byte // what the frames of hybi-04 are masked with; set by the handshake
 }
 
 // LowerASCII returns s with the letters A to Z in lower case and all else as

@@ -41,10 +41,11 @@ const (
 	CapExtensions                   // Sec-WebSocket-Extensions
 	CapLocation                     // the response repeats the URL and the origin
 	CapProtocolSet                  // the client offers a list of subprotocols, not one string
+	CapOrigin                       // a client must name its origin
 )
 
 var capNames = [...]string{"binary", "fragments", "ping", "unasked-pong", "close-frame",
-	"close-code", "masking", "extensions", "location", "protocol-list"}
+	"close-code", "masking", "extensions", "location", "protocol-list", "origin-required"}
 
 // Has reports whether every capability in x is in c.
 func (c Caps) Has(x Caps) bool { return c&x == x }
@@ -85,31 +86,31 @@ var table = [numVersions]Info{
 		Name: "hixie-75", Aliases: []string{"75", "hixie75", "draft75"},
 		Spec: "draft-hixie-thewebsocketprotocol-75", Date: "2010-02",
 		Shipped: "Chrome 4-5, Safari 5.0.0, web-socket-js until June 2010",
-		Caps:    CapLocation,
+		Caps:    CapLocation | CapOrigin,
 	},
 	Hixie76: {
 		Name: "hixie-76", Aliases: []string{"76", "hixie76", "draft76", "hybi-00", "hybi00", "0"},
 		Spec: "draft-hixie-thewebsocketprotocol-76 = draft-ietf-hybi-thewebsocketprotocol-00", Date: "2010-05",
 		Shipped: "Chrome 6-13, Safari 5.0.1-5.1, iOS 4.2-5, PhantomJS 1, QtWebKit 4, TVs of 2011-2013, web-socket-js",
-		Caps:    CapLocation | CapCloseFrame,
+		Caps:    CapLocation | CapOrigin | CapCloseFrame,
 	},
 	Hybi02: {
 		Name: "hybi-02", Aliases: []string{"hybi-01", "hybi-03", "hybi01", "hybi02", "hybi03"},
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-01 to -03", Date: "2010-08 to 2010-10",
 		Shipped: "servers and test clients only",
-		Caps:    hybiCaps | CapLocation | CapProtocolSet,
+		Caps:    hybiCaps | CapLocation | CapOrigin | CapProtocolSet,
 	},
 	Hybi04: {
 		Name: "hybi-04", Aliases: []string{"4", "hybi04"}, Header: "4",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-04", Date: "2011-01",
 		Shipped: "libraries",
-		Caps:    maskCaps,
+		Caps:    maskCaps | CapOrigin,
 	},
 	Hybi05: {
 		Name: "hybi-05", Aliases: []string{"5", "hybi05"}, Header: "5",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-05", Date: "2011-02",
 		Shipped: "libraries",
-		Caps:    maskCaps,
+		Caps:    maskCaps | CapOrigin,
 	},
 	Hybi06: {
 		Name: "hybi-06", Aliases: []string{"6", "hybi06"}, Header: "6",

@@ -1,10 +1,11 @@
-// Package hybi holds the mechanism of length-prefixed frames (hybi-07 to RFC
+// Package hybi holds the mechanism of length-prefixed frames (hybi-02 to RFC
 // 6455) and of the handshake with Sec-WebSocket-Key. What a draft decides
 // stands in its own package, as a Profile.
 package hybi
 
 import (
 	"crypto/rand"
+	"crypto/sha1"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -17,16 +18,40 @@ import (
 // Profile is what a draft decides about its frames.
 type Profile struct {
 	Version wire.Version
-	Chapter string // of data framing in the document: "4" or "5"
-	Closing string // section of the status codes
-	Minimal bool   // a length longer than needed is an error (RFC 6455 5.2)
+	Chapter string   // of data framing in the document: "4" or "5"
+	Opcodes *Opcodes // numbers of the operations
+	More    bool     // bit 7 of the first byte says that more follows, not that this is the last
+	Masking Masking  // of what a client sends
+	Minimal bool     // a length longer than needed is an error (RFC 6455 5.2)
 	// MaskedServer: a client takes masked frames (until draft 14).
 	MaskedServer bool
-	// Says gives the code that the draft has for a code of RFC 6455.
+	Close        Close
+}
+
+// Masking is how a client's frames are hidden from proxies.
+type Masking uint8
+
+// The ways of masking, newest first.
+const (
+	MaskPayload Masking = iota // four bytes at the end of the head, over the payload
+	MaskFrame                  // four bytes before the head, over head and payload
+	MaskHash                   // four bytes before the head, SHA-1 of them and the connection's key over both
+	MaskNone
+)
+
+// Close is what the body of a close frame holds.
+type Close struct {
+	Section string // of the status codes in the document
+	// Says gives the code that the draft has for a code of RFC 6455; nil where
+	// a close frame has no code.
 	Says func(wire.CloseCode) wire.CloseCode
 	// Means is its inverse for a code on the wire; false where the code must
 	// not stand there.
 	Means func(wire.CloseCode) (wire.CloseCode, bool)
+	// Without codes: Letters are what a server and a client put there, Opaque
+	// is any body, which the answer repeats.
+	Letters string
+	Opaque  bool
 }
 
 const (
@@ -34,13 +59,29 @@ const (
 	maxControl = 125 // RFC 6455 5.5
 )
 
-// opcodes: RFC 6455 5.2, the same since hybi-07.
-var opcodes = [16]wire.Op{0x0: wire.OpContinuation, 0x1: wire.OpText, 0x2: wire.OpBinary,
-	0x8: wire.OpClose, 0x9: wire.OpPing, 0xA: wire.OpPong}
+// Opcodes are the numbers of the operations, both ways.
+type Opcodes struct {
+	ops     [16]wire.Op
+	numbers [wire.OpClose + 1]byte
+}
 
-// numbers is the inverse of opcodes.
-var numbers = [...]byte{wire.OpContinuation: 0x0, wire.OpText: 0x1, wire.OpBinary: 0x2,
-	wire.OpClose: 0x8, wire.OpPing: 0x9, wire.OpPong: 0xA}
+func numbered(ops [16]wire.Op) Opcodes {
+	o := Opcodes{ops: ops}
+	for i, op := range ops {
+		o.numbers[op] = byte(i)
+	}
+	return o
+}
+
+// The two numberings.
+var (
+	// Opcodes02 is that of hybi-01 to hybi-06.
+	Opcodes02 = numbered([16]wire.Op{0x0: wire.OpContinuation, 0x1: wire.OpClose, 0x2: wire.OpPing, 0x3: wire.OpPong,
+		0x4: wire.OpText, 0x5: wire.OpBinary})
+	// Opcodes07 is that of hybi-07 and later (RFC 6455 5.2).
+	Opcodes07 = numbered([16]wire.Op{0x0: wire.OpContinuation, 0x1: wire.OpText, 0x2: wire.OpBinary,
+		0x8: wire.OpClose, 0x9: wire.OpPing, 0xA: wire.OpPong})
+)
 
 // Codec frames one connection.
 type Codec struct {
@@ -59,8 +100,8 @@ type Codec struct {
 	op      wire.Op // of the frame in hand
 	fin     bool
 	masked  bool
-	mask    [4]byte
-	pos     int   // payload bytes unmasked so far, for the mask's phase
+	mask    [maskSize]byte
+	pos     int   // bytes unmasked so far, for the mask's phase
 	left    int64 // payload bytes still to come
 	msg     wire.Op
 	begun   bool // an event of the message in hand was given
@@ -68,12 +109,16 @@ type Codec struct {
 	nctl    int
 	ctl     [maxControl]byte
 
-	wmask [4]byte // writer
+	key   []byte         // of hybi-04's masks
+	wmask [maskSize]byte // writer
 }
+
+const maskSize = sha1.Size // the longest period, MaskHash's
 
 // NewCodec returns a codec for one connection.
 func NewCodec(p *Profile, cfg wire.CodecConfig) *Codec {
-	c := &Codec{p: p, role: cfg.Role, tolerate: cfg.Tolerate, seen: cfg.Seen, rand: cfg.Rand, limit: math.MaxInt64}
+	c := &Codec{p: p, role: cfg.Role, tolerate: cfg.Tolerate, seen: cfg.Seen, rand: cfg.Rand,
+		key: cfg.MaskKey, limit: math.MaxInt64}
 	if c.rand == nil {
 		c.rand = rand.Reader
 	}
@@ -116,12 +161,12 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 		data = data[:c.left]
 	}
 	if c.masked {
-		Mask(data, c.mask, c.pos)
+		c.p.Masking.apply(data, &c.mask, c.pos)
 		c.pos += len(data)
 	}
 	c.left -= int64(len(data))
 	n += len(data)
-	if c.op.IsData() || c.op == wire.OpContinuation {
+	if !isControl(c.op) {
 		if len(data) == 0 && c.left > 0 {
 			return n, nil
 		}
@@ -157,6 +202,9 @@ func (c *Codec) dataEvent(data []byte, ev *wire.Event) {
 // takeHead reads a frame head from p, which may hold only a part of it. ok is
 // false while the head is not complete.
 func (c *Codec) takeHead(p []byte) (n int, ok bool) {
+	if c.role == wire.Server && c.p.Masking.hidesHead() {
+		return c.takeHidden(p)
+	}
 	h := p
 	if c.nhead == 0 && len(p) >= 2 && len(p) >= headSize(p[1]) {
 		if c.judge(p[0], p[1]) != nil {
@@ -164,11 +212,7 @@ func (c *Codec) takeHead(p []byte) (n int, ok bool) {
 		}
 		n = headSize(p[1])
 	} else {
-		need := 2
-		if c.nhead >= 2 {
-			need = headSize(c.head[1])
-		}
-		for int(c.nhead) < need {
+		for c.nhead < 2 || int(c.nhead) < headSize(c.head[1]) {
 			if n == len(p) {
 				return n, false
 			}
@@ -178,18 +222,50 @@ func (c *Codec) takeHead(p []byte) (n int, ok bool) {
 			if c.nhead == 2 && c.judge(c.head[0], c.head[1]) != nil {
 				return n, false
 			}
-			if c.nhead >= 2 {
-				need = headSize(c.head[1])
-			}
 		}
 		h, c.nhead = c.head[:], 0
 	}
 	if c.measure(h) != nil {
 		return n, false
 	}
+	if c.masked {
+		copy(c.mask[:4], h[headSize(h[1])-4:])
+	}
 	c.inFrame = true
 	return n, true
 }
+
+// takeHidden reads four bytes in clear, which make the mask, and the head
+// behind them, which is masked with the payload (hybi-04 4.2, hybi-05 4.2).
+func (c *Codec) takeHidden(p []byte) (n int, ok bool) {
+	const clear = 4
+	for c.nhead < clear+2 || int(c.nhead) < clear+headSize(c.head[clear+1]) {
+		if n == len(p) {
+			return n, false
+		}
+		c.head[c.nhead] = p[n]
+		n++
+		switch c.nhead++; {
+		case c.nhead == clear:
+			c.makeMask(&c.mask, c.head[:clear])
+			c.pos = 0
+		case c.nhead > clear:
+			c.p.Masking.apply(c.head[c.nhead-1:c.nhead], &c.mask, c.pos)
+			c.pos++
+		}
+		if c.nhead == clear+2 && c.judge(c.head[clear], c.head[clear+1]) != nil {
+			return n, false
+		}
+	}
+	c.nhead = 0
+	if c.measure(c.head[clear:]) != nil {
+		return n, false
+	}
+	c.masked, c.inFrame = true, true
+	return n, true
+}
+
+func isControl(op wire.Op) bool { return op >= wire.OpPing && op <= wire.OpClose }
 
 // headSize returns the length of a frame head by its second byte.
 func headSize(b byte) int {
@@ -208,25 +284,25 @@ func headSize(b byte) int {
 
 // judge checks what the first two bytes of a head say, and begins the frame.
 func (c *Codec) judge(b0, b1 byte) error {
-	c.fin = b0&0x80 != 0
-	c.op = opcodes[b0&0x0F]
+	c.fin = b0&0x80 != 0 != c.p.More
+	c.op = c.p.Opcodes.ops[b0&0x0F]
 	c.masked = b1&0x80 != 0
-	control := b0&0x08 != 0
+	payloadMask := c.p.Masking == MaskPayload // else the bit is a fourth reserved one
 	switch {
-	case b0&0x70 != 0:
+	case b0&0x70 != 0, c.masked && !payloadMask:
 		return c.frameFault(wire.FaultRSV, ".2", "reserved bit set")
 	case c.op == wire.OpNone:
 		return c.frameFault(wire.FaultOpcode, ".2", fmt.Sprintf("reserved opcode %#x", b0&0x0F))
-	case control && !c.fin:
+	case isControl(c.op) && !c.fin:
 		return c.frameFault(wire.FaultControlFrag, ".4", "fragmented control frame")
-	case c.role == wire.Server && !c.masked && !c.tolerated(wire.TolerateUnmasked) &&
+	case payloadMask && c.role == wire.Server && !c.masked && !c.tolerated(wire.TolerateUnmasked) &&
 		!(b1 == 0 && c.tolerated(wire.TolerateEmptyUnmasked)):
 		return c.frameFault(wire.FaultUnmasked, ".1", "client frame without mask")
 	case c.role == wire.Client && c.masked && !c.p.MaskedServer:
 		return c.frameFault(wire.FaultMasked, ".1", "server frame with mask")
-	case control && b1&0x7F > maxControl:
+	case isControl(c.op) && b1&0x7F > maxControl:
 		return c.frameFault(wire.FaultControlLong, ".5", "control frame above 125 bytes")
-	case control:
+	case isControl(c.op):
 		return nil
 	case c.op == wire.OpContinuation && c.msg == wire.OpNone:
 		return c.frameFault(wire.FaultOrphan, ".4", "continuation of nothing")
@@ -249,15 +325,14 @@ func (c *Codec) tolerated(t wire.Tolerances) bool {
 	return true
 }
 
-// measure reads length and mask from a complete head.
+// measure reads the length from a complete head.
 func (c *Codec) measure(h []byte) error {
-	length, at := uint64(h[1]&0x7F), 2
-	shortest := uint64(0)
+	length, shortest := uint64(h[1]&0x7F), uint64(0)
 	switch length {
 	case 126:
-		length, at, shortest = uint64(binary.BigEndian.Uint16(h[2:])), 4, 126
+		length, shortest = uint64(binary.BigEndian.Uint16(h[2:])), 126
 	case 127:
-		length, at, shortest = binary.BigEndian.Uint64(h[2:]), 10, 1<<16
+		length, shortest = binary.BigEndian.Uint64(h[2:]), 1<<16
 	}
 	if length>>63 != 0 {
 		return c.frameFault(wire.FaultLengthMSB, ".2", "top bit of the length set")
@@ -265,15 +340,15 @@ func (c *Codec) measure(h []byte) error {
 	if c.p.Minimal && length < shortest {
 		return c.frameFault(wire.FaultLengthLong, ".2", "length written longer than needed")
 	}
-	if c.op.IsData() || c.op == wire.OpContinuation {
+	if !isControl(c.op) {
 		if int64(length) > c.limit-c.size {
 			return c.fail(wire.FaultTooBig, wire.CodeTooBig, "", fmt.Sprintf("message above the limit of %d bytes", c.limit))
 		}
 		c.size += int64(length)
 	}
-	c.left, c.pos, c.nctl = int64(length), 0, 0
-	if c.masked {
-		copy(c.mask[:], h[at:at+4])
+	c.left, c.nctl = int64(length), 0
+	if c.p.Masking == MaskPayload {
+		c.pos = 0
 	}
 	return nil
 }
@@ -284,15 +359,17 @@ func (c *Codec) closeEvent(ev *wire.Event) error {
 	ev.Code, ev.Data = wire.CodeNoStatus, nil
 	var err error
 	switch {
-	case len(body) == 0:
+	case c.p.Close.Opaque:
+		ev.Data = body
+	case c.p.Close.Means == nil, len(body) == 0:
 	case len(body) == 1:
 		err = c.frameFault(wire.FaultCloseLength, ".5.1", "close frame with a body of one byte")
 	default:
 		raw := wire.CloseCode(binary.BigEndian.Uint16(body))
-		code, ok := c.p.Means(raw)
+		code, ok := c.p.Close.Means(raw)
 		ev.Code, ev.Data = code, body[2:]
 		if !ok {
-			err = c.fail(wire.FaultCloseCode, wire.CodeProtocol, c.p.Closing, fmt.Sprintf("close code %d must not be sent", raw))
+			err = c.fail(wire.FaultCloseCode, wire.CodeProtocol, c.p.Close.Section, fmt.Sprintf("close code %d must not be sent", raw))
 		} else if !utf8.Valid(body[2:]) {
 			err = c.fail(wire.FaultCloseText, wire.CodeInvalidData, c.p.Chapter+".5.1", "close reason is not UTF-8")
 		}

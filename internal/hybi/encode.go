@@ -12,60 +12,71 @@ import (
 // AppendFrame implements wire.Codec (RFC 6455 5.2). A client's frame gets a
 // fresh mask (5.3).
 func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
-	if op == wire.OpNone || int(op) >= len(numbers) {
+	if op == wire.OpNone || op > wire.OpClose {
 		return dst, wire.ErrUnsupported
 	}
-	if op >= wire.OpPing && (len(payload) > maxControl || !fin) {
+	if isControl(op) && (len(payload) > maxControl || !fin) {
 		return dst, fmt.Errorf("%w: control frame of %d bytes, %d is the most", wire.ErrTooBig, len(payload), maxControl)
 	}
-	dst, err := c.appendHead(dst, op, fin, len(payload))
-	if err != nil {
-		return dst, err
+	masked := c.role == wire.Client && c.p.Masking != MaskNone
+	if masked {
+		// Four random bytes, in wmask for as long as they need a place.
+		if _, err := io.ReadFull(c.rand, c.wmask[:4]); err != nil {
+			return dst, fmt.Errorf("draftwire: no mask: %w", err)
+		}
 	}
-	at := len(dst)
+	hidden := 0 // where the masked part begins
+	if masked && c.p.Masking.hidesHead() {
+		dst = append(dst, c.wmask[:4]...)
+		c.makeMask(&c.wmask, dst[len(dst)-4:])
+		hidden = len(dst)
+	}
+	dst = c.appendHead(dst, op, fin, masked && hidden == 0, len(payload))
+	if masked && hidden == 0 {
+		dst = append(dst, c.wmask[:4]...)
+		hidden = len(dst)
+	}
 	dst = append(dst, payload...)
-	if c.role == wire.Client {
-		Mask(dst[at:], c.wmask, 0)
+	if masked {
+		c.p.Masking.apply(dst[hidden:], &c.wmask, 0)
 	}
 	return dst, nil
 }
 
-func (c *Codec) appendHead(dst []byte, op wire.Op, fin bool, length int) ([]byte, error) {
-	b0, b1 := numbers[op], byte(0)
-	if fin {
+// appendHead appends the first two bytes and the longer forms of the length.
+func (c *Codec) appendHead(dst []byte, op wire.Op, fin, maskBit bool, length int) []byte {
+	b0, b1 := c.p.Opcodes.numbers[op], byte(0)
+	if fin != c.p.More {
 		b0 |= 0x80
 	}
-	if c.role == wire.Client {
+	if maskBit {
 		b1 = 0x80
-		if _, err := io.ReadFull(c.rand, c.wmask[:]); err != nil {
-			return dst, fmt.Errorf("draftwire: no mask: %w", err)
-		}
 	}
 	switch {
 	case length < 126:
-		dst = append(dst, b0, b1|byte(length))
+		return append(dst, b0, b1|byte(length))
 	case length <= math.MaxUint16:
-		dst = append(dst, b0, b1|126, byte(length>>8), byte(length))
-	default:
-		dst = append(dst, b0, b1|127)
-		dst = binary.BigEndian.AppendUint64(dst, uint64(length))
+		return append(dst, b0, b1|126, byte(length>>8), byte(length))
 	}
-	if c.role == wire.Client {
-		dst = append(dst, c.wmask[:]...)
-	}
-	return dst, nil
+	dst = append(dst, b0, b1|127)
+	return binary.BigEndian.AppendUint64(dst, uint64(length))
 }
 
 // AppendClose implements wire.Codec (RFC 6455 5.5.1). A reason that is too
 // long is cut at a character.
 func (c *Codec) AppendClose(dst []byte, code wire.CloseCode, reason string) ([]byte, error) {
+	if code != wire.CodeNoStatus && !code.OnWire() {
+		return dst, fmt.Errorf("draftwire: close code %d cannot be sent: %w", code, wire.ErrUnsupported)
+	}
 	var body [maxControl]byte
 	n := 0
-	if code != wire.CodeNoStatus {
-		if !code.OnWire() {
-			return dst, fmt.Errorf("draftwire: close code %d cannot be sent: %w", code, wire.ErrUnsupported)
-		}
-		binary.BigEndian.PutUint16(body[:], uint16(c.p.Says(code)))
+	switch cl := &c.p.Close; {
+	case cl.Opaque && code == wire.CodeNoStatus:
+		n = copy(body[:], reason)
+	case cl.Letters != "":
+		n = copy(body[:], cl.Letters[c.role:c.role+1])
+	case cl.Says != nil && code != wire.CodeNoStatus:
+		binary.BigEndian.PutUint16(body[:], uint16(cl.Says(code)))
 		n = 2 + copy(body[2:], wire.CutReason(reason))
 	}
 	return c.AppendFrame(dst, wire.OpClose, true, body[:n])

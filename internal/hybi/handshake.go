@@ -31,17 +31,47 @@ type Opening struct {
 	// Origins are the fields in which a request may name its origin; the
 	// client writes the first.
 	Origins []string
+	// Nonce: the server answers with Sec-WebSocket-Nonce; MaskKey: both sides
+	// make the key of the frames from it (hybi-04).
+	Nonce, MaskKey bool
+}
+
+// maskGUID: hybi-04, masking.
+const maskGUID = "61AC5F19-FBBA-4540-B96F-6561F1AB40A8"
+
+// MaskKey returns the key of a connection's frames, from the two values as they
+// stand in the handshake.
+func MaskKey(key, nonce string) []byte {
+	sum := sha1.Sum([]byte(key + nonce + maskGUID))
+	return sum[:]
+}
+
+// newNonce returns 16 random bytes in base64; nil is crypto/rand.
+func newNonce(r io.Reader) (string, error) {
+	if r == nil {
+		r = rand.Reader
+	}
+	var b [16]byte
+	_, err := io.ReadFull(r, b[:])
+	return base64.StdEncoding.EncodeToString(b[:]), err
 }
 
 // Server is the server's side of a handshake with Sec-WebSocket-Key.
 type Server struct {
-	O   *Opening
-	key string
+	O     *Opening
+	Rand  io.Reader // nil is crypto/rand
+	key   string
+	nonce string
 }
 
 // Open implements wire.ServerHandshake. detect has already judged key and
 // version.
-func (s *Server) Open(req *wire.Request, o *wire.Opening) error {
+func (s *Server) Open(req *wire.Request, o *wire.Opening) (err error) {
+	if s.O.Nonce {
+		if s.nonce, err = newNonce(s.Rand); err != nil {
+			return err
+		}
+	}
 	s.key = req.Fields.Get("Sec-WebSocket-Key")
 	for _, name := range s.O.Origins {
 		if req.Fields.Has(name) && !o.HasOrigin {
@@ -58,6 +88,12 @@ func (s *Server) Open(req *wire.Request, o *wire.Opening) error {
 func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
 	dst = wire.AppendField(dst, "Sec-WebSocket-Accept", AcceptKey(s.key))
+	if s.O.Nonce {
+		dst = wire.AppendField(dst, "Sec-WebSocket-Nonce", s.nonce)
+	}
+	if s.O.MaskKey {
+		acc.MaskKey = MaskKey(s.key, s.nonce)
+	}
 	if acc.Protocol != "" {
 		dst = wire.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
 	}
@@ -75,6 +111,7 @@ func (s *Server) Tail(dst, _ []byte) []byte { return dst }
 type Client struct {
 	O         *Opening
 	Rand      io.Reader // nil is crypto/rand
+	key       string
 	accept    string
 	protocols []string
 	extended  bool
@@ -82,15 +119,11 @@ type Client struct {
 
 // Head implements wire.ClientHandshake (RFC 6455 4.1).
 func (c *Client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
-	r := c.Rand
-	if r == nil {
-		r = rand.Reader
-	}
-	var nonce [16]byte
-	if _, err := io.ReadFull(r, nonce[:]); err != nil {
+	key, err := newNonce(c.Rand)
+	if err != nil {
 		return dst, err
 	}
-	key := base64.StdEncoding.EncodeToString(nonce[:])
+	c.key = key
 	c.accept, c.protocols, c.extended = AcceptKey(key), o.Protocols, o.Extensions != ""
 
 	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
@@ -123,6 +156,12 @@ func (c *Client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
 	}
 	if got := f.Get("Sec-WebSocket-Accept"); f.Count("Sec-WebSocket-Accept") != 1 || got != c.accept {
 		return 0, wire.Refuse(v, wire.ReasonBadAccept, fmt.Sprintf("Sec-WebSocket-Accept is %q, not %q", got, c.accept))
+	}
+	if c.O.MaskKey {
+		if n := f.Count("Sec-WebSocket-Nonce"); n != 1 {
+			return 0, wire.Refuse(v, wire.ReasonBadResponse, fmt.Sprintf("Sec-WebSocket-Nonce stands %d times, not once", n))
+		}
+		acc.MaskKey = MaskKey(c.key, f.Get("Sec-WebSocket-Nonce"))
 	}
 	acc.Protocol = f.Get("Sec-WebSocket-Protocol")
 	if n := f.Count("Sec-WebSocket-Protocol"); n > 1 || n == 1 && !slices.Contains(c.protocols, acc.Protocol) {

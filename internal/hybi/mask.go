@@ -1,9 +1,38 @@
 package hybi
 
 import (
+	"crypto/sha1"
 	"encoding/binary"
 	"math/bits"
 )
+
+// hidesHead: the mask covers the head too, so four clear bytes come first.
+func (m Masking) hidesHead() bool { return m == MaskFrame || m == MaskHash }
+
+// makeMask puts the mask that four clear bytes stand for into mask.
+func (c *Codec) makeMask(mask *[maskSize]byte, clear []byte) {
+	if c.p.Masking != MaskHash {
+		copy(mask[:4], clear)
+		return
+	}
+	// hybi-04: SHA-1 of the frame's nonce and the connection's key.
+	var in [4 + sha1.Size]byte
+	copy(in[:], clear)
+	copy(in[4:], c.key)
+	*mask = sha1.Sum(in[:])
+}
+
+// apply masks or unmasks b in place; pos is the place of b[0] in what the mask
+// covers.
+func (m Masking) apply(b []byte, mask *[maskSize]byte, pos int) {
+	if m != MaskHash {
+		Mask(b, [4]byte(mask[:4]), pos)
+		return
+	}
+	for i := range b {
+		b[i] ^= mask[(pos+i)%maskSize]
+	}
+}
 
 // Mask XORs b with key repeated, in place; pos is the place of b[0] in the
 // payload (RFC 6455 5.3). Masking and unmasking are the same.

@@ -122,7 +122,8 @@ func WantsReply(ev *wire.Event) bool { return ev.Op == wire.OpPing || ev.Op == w
 
 // AppendReply appends the automatic answer to an event: a pong with the body
 // of the ping (RFC 6455 5.5.3), the answer to a close (5.5.1) unless ours went
-// first.
+// first. The answer has the code of the close, or the body of one without code,
+// which hybi-03 wants back.
 func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 	switch {
 	case s.said:
@@ -130,7 +131,11 @@ func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 	case ev.Op == wire.OpPing:
 		return s.codec.AppendFrame(dst, wire.OpPong, true, ev.Data)
 	case ev.Op == wire.OpClose:
-		return s.AppendClose(dst, ev.Code, "")
+		body := ""
+		if ev.Code == wire.CodeNoStatus {
+			body = string(ev.Data)
+		}
+		return s.AppendClose(dst, ev.Code, body)
 	}
 	return dst, nil
 }

@@ -219,7 +219,7 @@ func handshake(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 	if err != nil || found.Version != d.Version || v.Accept.Version != d.Version.String() {
 		t.Fatalf("detected %v, %v", found.Version, err)
 	}
-	hs := d.NewServer()
+	hs := d.NewServer(nil)
 	var open wire.Opening
 	if err := hs.Open(req, &open); err != nil {
 		t.Fatal(err)
@@ -328,7 +328,7 @@ func answerTo(t *testing.T, d *wire.Draft, request []byte, o *wire.Offer, key1, 
 		}
 		key3 = request[end:]
 	}
-	hs := d.NewServer()
+	hs := d.NewServer(nil)
 	if err := hs.Open(req, &wire.Opening{}); err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +369,7 @@ func Detect(t *testing.T, v *vectors.Vector, drafts map[wire.Version]*wire.Draft
 	req := parseRequest(t, v)
 	found, err := detect.Request(req, enabled, tolerate)
 	if err == nil && drafts[found.Version] != nil {
-		err = drafts[found.Version].NewServer().Open(req, &wire.Opening{})
+		err = drafts[found.Version].NewServer(nil).Open(req, &wire.Opening{})
 	}
 	if v.Result != vectors.Invalid {
 		if err != nil || found.Version.String() != v.Version || found.Body != v.Body || found.Rule == "" {
