@@ -254,6 +254,7 @@ func TestManyWriters(t *testing.T) {
 		for range writers * each {
 			read(t, client, strings.Repeat("p", 300))
 		}
+		synctest.Wait() // a message is counted behind its write
 		if s := server.Stats(); s.MessagesOut != writers*each || s.BytesOut != writers*each*300 {
 			t.Errorf("stats: %+v", s)
 		}

@@ -47,7 +47,8 @@ type DialOptions struct {
 // Dial opens a connection to a ws or wss URL (http and https are the same). The
 // response is what the server answered last, nil where there was none; its
 // body holds at most the first bytes of a refusal's. The error is a
-// *HandshakeError, or what the network said.
+// *HandshakeError or what the network said; with a Fallback those of all tries,
+// joined.
 //
 // ctx and the handshake timeout bound the call; neither ends the connection.
 func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, *http.Response, error) {
@@ -74,7 +75,10 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, *http.Resp
 		errs = append(errs, err)
 		var he *HandshakeError
 		refused := errors.As(err, &he) && he.Reason != wire.ReasonTimeout && he.Reason != wire.ReasonIO
-		if !refused || ctx.Err() != nil || i == len(versions)-1 {
+		switch {
+		case len(versions) == 1:
+			return nil, resp, err
+		case !refused || ctx.Err() != nil || i == len(versions)-1:
 			return nil, resp, errors.Join(errs...)
 		}
 	}

@@ -32,6 +32,8 @@ type (
 	HandshakeError = wire.HandshakeError
 	// Tolerances is a set of known faults of peers that may be accepted.
 	Tolerances = wire.Tolerances
+	// Caps is a set of things that a version can say.
+	Caps = wire.Caps
 )
 
 // Versions, oldest first, and sets of them.
@@ -48,6 +50,24 @@ const (
 	RFC6455 = wire.RFC6455
 	Every   = wire.Every
 	Modern  = wire.Modern
+)
+
+// What Version.Supports may be asked for.
+const (
+	CapBinary     = wire.CapBinary
+	CapFragments  = wire.CapFragments
+	CapPing       = wire.CapPing
+	CapCloseFrame = wire.CapCloseFrame
+	CapCloseCode  = wire.CapCloseCode
+)
+
+// The faults that may be tolerated.
+const (
+	TolerateInjectedKey   = wire.TolerateInjectedKey
+	TolerateNoConnection  = wire.TolerateNoConnection
+	TolerateNoOrigin      = wire.TolerateNoOrigin
+	TolerateUnmasked      = wire.TolerateUnmasked
+	TolerateEmptyUnmasked = wire.TolerateEmptyUnmasked
 )
 
 // Kinds of messages.
@@ -117,6 +137,9 @@ func Served() Versions {
 	}
 	return s
 }
+
+// SetOf returns the set of vs.
+func SetOf(vs ...Version) Versions { return wire.SetOf(vs...) }
 
 // ParseVersion reads a name ("hixie-76", "rfc6455"), another spelling
 // ("hybi-00") or the number of the Sec-WebSocket-Version field ("13").

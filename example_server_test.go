@@ -92,8 +92,8 @@ func ExampleAcceptOptions() {
 		fmt.Println(resp.Header.Get("Draftwire-Reason"), err)
 	}
 	// Output:
-	// origin draftwire: handshake: rfc6455: refused: HTTP/1.1 403 Forbidden
-	// denied draftwire: handshake: rfc6455: refused: HTTP/1.1 403 Forbidden
+	// origin draftwire: handshake: rfc6455: refused: HTTP/1.1 403 Forbidden, for origin
+	// denied draftwire: handshake: rfc6455: refused: HTTP/1.1 403 Forbidden, for denied
 }
 
 // A message above the limit ends the connection before it fills the memory.

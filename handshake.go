@@ -59,6 +59,8 @@ func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, e
 		if err := o.Authorize(info, &a.acc); err != nil {
 			var he *HandshakeError
 			if errors.As(err, &he) {
+				def(&he.Status, http.StatusForbidden)
+				def(&he.Reason, wire.ReasonDenied)
 				return nil, he
 			}
 			he = wire.Refuse(found.Version, wire.ReasonDenied, "")

@@ -76,7 +76,13 @@ func (n *netConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (n *netConn) Close() error         { return n.c.Close(CodeNormal, "") }
+func (n *netConn) Close() error {
+	err := n.c.Close(CodeNormal, "")
+	n.read.stop()
+	n.write.stop()
+	return err
+}
+
 func (n *netConn) LocalAddr() net.Addr  { return n.c.LocalAddr() }
 func (n *netConn) RemoteAddr() net.Addr { return n.c.RemoteAddr() }
 
@@ -135,6 +141,16 @@ func (d *deadline) set(t time.Time) {
 	} else {
 		d.timer = time.AfterFunc(wait, func() { cancel(os.ErrDeadlineExceeded) })
 	}
+}
+
+// stop lets go of the parent context and the timer.
+func (d *deadline) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.cancel(net.ErrClosed)
 }
 
 // err turns the end of ctx into os.ErrDeadlineExceeded, which is what users of

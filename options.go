@@ -67,8 +67,9 @@ type AcceptOptions struct {
 	// anyway; its string goes back whole.
 	Protocols []string
 	// Authorize is asked last, before anything is sent. A *HandshakeError sets
-	// the status of the refusal; any other error is a 403. It may add fields to
-	// the response, for example Set-Cookie.
+	// the status of the refusal, for example &HandshakeError{Status: 404}; any
+	// other error is a 403. It may add fields to the response, for example
+	// Set-Cookie.
 	Authorize func(h *Handshake, acc *wire.Accept) error
 	// TrustForwarded lists the proxies whose X-Forwarded-Proto and
 	// X-Forwarded-Host tell the URL that the client used, which hixie answers
@@ -129,8 +130,8 @@ type Observer struct {
 	// Refused: a handshake did not succeed. remote is the peer's address, head
 	// what came of the request.
 	Refused func(remote string, head []byte, err *HandshakeError)
-	// Closed: a connection that was opened has ended. err is a *CloseError where
-	// the peer said why, else what broke it.
+	// Closed: a connection that was opened has ended. In err errors.As finds a
+	// *CloseError where the peer said why; else it is what broke it.
 	Closed func(c *Conn, err error)
 	// Tolerated: a fault of the peer was accepted.
 	Tolerated func(remote string, t Tolerances)

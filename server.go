@@ -59,7 +59,7 @@ type Server struct {
 	mu      sync.Mutex
 	closing bool
 	listen  map[net.Listener]struct{}
-	pending map[net.Conn]struct{}
+	pending map[net.Conn]bool // true once the 101 is on its way
 	conns   map[*Conn]struct{}
 	running sync.WaitGroup // goroutines of connections, and connections
 }
@@ -69,7 +69,7 @@ func (s *Server) setup() {
 		s.opt = s.Options.withDefaults()
 		def(&s.MaxPending, DefaultMaxPending)
 		s.listen = make(map[net.Listener]struct{})
-		s.pending = make(map[net.Conn]struct{})
+		s.pending = make(map[net.Conn]bool)
 		s.conns = make(map[*Conn]struct{})
 		if s.TLS != nil {
 			s.tls = s.TLS.Clone()
@@ -135,7 +135,7 @@ func (s *Server) take(nc net.Conn) {
 	case len(s.pending) >= s.MaxPending:
 		reason = wire.ReasonOverload
 	default:
-		s.pending[nc] = struct{}{}
+		s.pending[nc] = false
 		s.running.Add(1)
 	}
 	s.mu.Unlock()
@@ -145,6 +145,18 @@ func (s *Server) take(nc net.Conn) {
 		return
 	}
 	go s.serve(nc)
+}
+
+// answering notes that a connection gets its 101, so that a shutdown lets it
+// open and then says farewell; false if the shutdown has begun.
+func (s *Server) answering(nc net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.pending[nc] = true
+	return true
 }
 
 // decided takes a connection out of the pending ones.
@@ -290,6 +302,9 @@ func (s *Server) upgrade(src *source, below net.Conn, req *wire.Request, end int
 	if err == nil && s.WebSocket == nil {
 		err = wire.Refuse(info.Version, wire.ReasonNotWebSocket, "no handler")
 	}
+	if err == nil && !s.answering(below) {
+		err = wire.Refuse(info.Version, wire.ReasonShutdown, "")
+	}
 	if err != nil {
 		s.refuse(src, asHandshakeError(err))
 		return
@@ -396,7 +411,7 @@ const shutdownReason = "server is shutting down"
 // all connections have ended, or until ctx ends: then it cuts what is left and
 // returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
-	conns := s.stop()
+	conns := s.stop(false)
 	for _, c := range conns {
 		go c.Close(CodeGoingAway, shutdownReason)
 	}
@@ -417,14 +432,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close ends everything at once, without farewell.
 func (s *Server) Close() error {
-	for _, c := range s.stop() {
+	for _, c := range s.stop(true) {
 		c.CloseNow()
 	}
 	return s.http.Close()
 }
 
-// stop ends the taking of connections and returns the open ones.
-func (s *Server) stop() []*Conn {
+// stop ends the taking of connections and returns the open ones. What is
+// pending is cut; with now also what has its 101 on the way.
+func (s *Server) stop(now bool) []*Conn {
 	s.setup()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -432,8 +448,10 @@ func (s *Server) stop() []*Conn {
 	for l := range s.listen {
 		l.Close()
 	}
-	for nc := range s.pending {
-		nc.Close()
+	for nc, answering := range s.pending {
+		if now || !answering {
+			nc.Close()
+		}
 	}
 	s.feed.Close()
 	conns := make([]*Conn, 0, len(s.conns))

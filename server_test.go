@@ -410,3 +410,31 @@ func TestCancelledReadOverTLS(t *testing.T) {
 		client.CloseNow()
 	})
 }
+
+// A connection whose 101 is on its way when the shutdown begins still hears the
+// farewell.
+func TestShutdownDuringHandshake(t *testing.T) {
+	for range 200 {
+		bubble(t, func(t *testing.T) {
+			s := &draftwire.Server{WebSocket: echo, Options: every()}
+			dial, _ := memServer(t, s)
+			c := dial(draftwire.RFC6455, draftwire.DialOptions{})
+			go s.Shutdown(bg)
+			if _, _, err := c.Read(bg); draftwire.CloseStatus(err) != draftwire.CodeGoingAway {
+				t.Fatalf("the client was told %v", err)
+			}
+		})
+	}
+	bubble(t, func(t *testing.T) { // with the eight bytes still to come
+		s := &draftwire.Server{WebSocket: echo, Options: every()}
+		_, l := memServer(t, s)
+		nc, _ := l.Dial()
+		defer nc.Close()
+		send(t, nc, []byte(upgradeHead[draftwire.Hixie76]))
+		readHead(t, nc)
+		go s.Shutdown(bg)
+		synctest.Wait()
+		send(t, nc, []byte(key3))
+		want(t, nc, []byte(answer+"\xff\x00"))
+	})
+}

@@ -11,14 +11,14 @@ import (
 // The first bytes of a connection tell what to do with it.
 func ExampleKind() {
 	for _, first := range []string{"GE", "GET / HTTP/1.1\r\n", "\x16\x03\x01", detect.PolicyRequest, "PROXY TCP4 "} {
-		fmt.Printf("%-24.24q %s\n", first, detect.Preface([]byte(first)))
+		fmt.Printf("%-12s %q\n", detect.Preface([]byte(first)), first)
 	}
 	// Output:
-	// "GE"                     more
-	// "GET / HTTP/1.1\r\n"     http/1
-	// "\x16\x03\x01"           tls
-	// "<policy-file-request/>\x00" flash-policy
-	// "PROXY TCP4 "            proxy
+	// more         "GE"
+	// http/1       "GET / HTTP/1.1\r\n"
+	// tls          "\x16\x03\x01"
+	// flash-policy "<policy-file-request/>\x00"
+	// proxy        "PROXY TCP4 "
 }
 
 // Which version a client speaks, and why.

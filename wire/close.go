@@ -77,6 +77,7 @@ type CloseError struct {
 	Reason string    // at most MaxReason bytes; chosen by the peer
 }
 
+// Error names the code and the reason.
 func (e *CloseError) Error() string {
 	if e.Reason == "" {
 		return "draftwire: closed: " + e.Code.String()

@@ -26,24 +26,23 @@ type Fault string
 
 // The faults.
 const (
-	FaultRSV          Fault = "rsv"                 // reserved bit without an extension
-	FaultOpcode       Fault = "opcode"              // reserved opcode
-	FaultLengthMSB    Fault = "length_msb"          // top bit of a 64-bit length
-	FaultLengthLong   Fault = "length_nonminimal"   // length written longer than needed
-	FaultUnmasked     Fault = "mask_missing"        // client frame without mask
-	FaultMasked       Fault = "mask_unexpected"     // server frame with mask
-	FaultControlLong  Fault = "control_long"        // control frame above 125 bytes
-	FaultControlFrag  Fault = "control_fragmented"  // control frame without FIN
-	FaultOrphan       Fault = "continuation_orphan" // continuation of nothing
-	FaultInterleaved  Fault = "message_interleaved" // new message inside a message
-	FaultText         Fault = "utf8"                // text is not UTF-8
-	FaultCloseLength  Fault = "close_length"        // close body of one byte
-	FaultCloseCode    Fault = "close_code"          // code that must not be sent
-	FaultCloseText    Fault = "close_utf8"          // close reason is not UTF-8
-	FaultTooBig       Fault = "too_big"             // message above the limit
-	FaultHixieType    Fault = "hixie_type"          // frame type other than 00 or FF 00 at a server
-	FaultHixieLength  Fault = "hixie_length"        // length above the limit or without end
-	FaultUnexpectedEO Fault = "eof"                 // stream ended inside a message
+	FaultRSV         Fault = "rsv"                 // reserved bit without an extension
+	FaultOpcode      Fault = "opcode"              // reserved opcode
+	FaultLengthMSB   Fault = "length_msb"          // top bit of a 64-bit length
+	FaultLengthLong  Fault = "length_nonminimal"   // length written longer than needed
+	FaultUnmasked    Fault = "mask_missing"        // client frame without mask
+	FaultMasked      Fault = "mask_unexpected"     // server frame with mask
+	FaultControlLong Fault = "control_long"        // control frame above 125 bytes
+	FaultControlFrag Fault = "control_fragmented"  // control frame without FIN
+	FaultOrphan      Fault = "continuation_orphan" // continuation of nothing
+	FaultInterleaved Fault = "message_interleaved" // new message inside a message
+	FaultText        Fault = "utf8"                // text is not UTF-8
+	FaultCloseLength Fault = "close_length"        // close body of one byte
+	FaultCloseCode   Fault = "close_code"          // code that must not be sent
+	FaultCloseText   Fault = "close_utf8"          // close reason is not UTF-8
+	FaultTooBig      Fault = "too_big"             // message above the limit
+	FaultHixieType   Fault = "hixie_type"          // frame type other than 00 or FF 00 at a server
+	FaultHixieLength Fault = "hixie_length"        // length above the limit or without end
 )
 
 // ProtocolError is the peer's fault in a frame.
@@ -55,6 +54,7 @@ type ProtocolError struct {
 	Msg     string    // one line for people
 }
 
+// Error names the version, the fault and the section it breaks.
 func (e *ProtocolError) Error() string {
 	s := "draftwire: " + e.Version.String() + ": " + e.Msg
 	if e.Section != "" {
@@ -189,6 +189,7 @@ func Refuse(v Version, r Reason, detail string) *HandshakeError {
 	return &HandshakeError{Version: v, Status: r.Info().Status, Reason: r, Detail: detail}
 }
 
+// Error names the version, the reason and what exactly was wrong.
 func (e *HandshakeError) Error() string {
 	var b strings.Builder
 	b.WriteString("draftwire: handshake: ")

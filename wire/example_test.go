@@ -306,8 +306,7 @@ func ExampleFields() {
 	// "connection: keep-alive\r\nConnection: Upgrade\r\n"
 }
 
-// 1004 is a number like any other here; the drafts that sent it for "too big"
-// are translated by their codecs.
+// Some codes only tell what happened; they are never sent.
 func ExampleCloseCode() {
 	for _, c := range []wire.CloseCode{wire.CodeNormal, wire.CodeAbnormal, 4001} {
 		fmt.Println(c, c.OnWire())

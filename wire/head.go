@@ -126,7 +126,7 @@ type Offer struct {
 	Target     string   // path and query, at least "/"
 	Host       string   // host and port as the Host field shall have it: no default port
 	Secure     bool     // over TLS: wss
-	Origin     string   // empty leaves the field out, where the version allows that
+	Origin     string   // empty leaves the field out; the hixie versions must have one
 	Protocols  []string // subprotocols, best first
 	Extensions string   // value of Sec-WebSocket-Extensions
 	Fields     Fields   // more fields, in this order and spelling
@@ -166,7 +166,14 @@ func LowerASCII(s string) string {
 
 // Refused returns the error of a client whose request got resp, which is no 101.
 func Refused(v Version, resp *Response) error {
-	e := Refuse(v, ReasonRefused, resp.Line)
+	detail := resp.Line
+	if why := resp.Fields.Get("Draftwire-Reason"); why != "" {
+		detail += ", for " + why
+	}
+	if list := resp.Fields.List("Sec-WebSocket-Version"); len(list) > 0 {
+		detail += ", serves " + strings.Join(list, ", ")
+	}
+	e := Refuse(v, ReasonRefused, detail)
 	e.Status = resp.Status
 	e.Fields = resp.Fields
 	return e

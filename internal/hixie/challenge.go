@@ -59,8 +59,8 @@ func Answer(part1, part2 uint32, key3 []byte) [AnswerSize]byte {
 	return md5.Sum(b[:])
 }
 
-// NewKey makes a key field and the number it hides (hixie-76 4.1, steps 16 to
-// 22 of the client's opening).
+// NewKey makes a key field and the number it hides (hixie-76 4.1 steps 16 to
+// 22).
 func NewKey(rand io.Reader) (key string, part uint32, err error) {
 	var r [40]byte
 	if _, err := io.ReadFull(rand, r[:]); err != nil {
