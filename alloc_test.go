@@ -28,15 +28,17 @@ func TestMessageAllocations(t *testing.T) {
 	}}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	for v, client := range legacies {
+	for v, newClient := range legacies {
 		nc, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer nc.Close()
-		client = client.at(l.Addr().String(), false)
+		client := newClient().at(l.Addr().String(), false)
 		send(t, nc, []byte(client.head+client.key3))
-		readHead(t, nc)
+		if head := readHead(t, nc); client.learn != nil {
+			client.learn(head)
+		}
 		c := <-conns
 		ctx, cancel := context.WithCancel(bg)
 		text := strings.Repeat("x", 125)

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,11 +38,12 @@ type legacy struct {
 	echo   func(s string) []byte // the same from the server
 	binary func(s string) []byte
 	bback  func(s string) []byte
-	ping   []byte
+	ping   func() []byte
 	pong   []byte
-	parts  []byte // text "Hello world" in three frames, a ping in between
-	close  []byte
-	closed []byte // the server's answer
+	parts  func() []byte // text "Hello world" in three frames, a ping in between
+	close  func() []byte
+	closed []byte            // the server's answer
+	learn  func(head string) // from the response, what the frames need
 }
 
 const wsKey = "dGhlIHNhbXBsZSBub25jZQ==" // with the accept s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
@@ -84,32 +87,118 @@ func framed(version, originField string) legacy {
 		has: []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
 			"Sec-WebSocket-Protocol: sample"},
 		text: in(0x81), echo: out(0x81), binary: in(0x82), bback: out(0x82),
-		ping: frame(0x89, "p", true), pong: frame(0x8A, "p", false),
-		parts: bytes.Join([][]byte{frame(0x01, "Hello", true), frame(0x89, "p", true), frame(0x00, "", true), frame(0x80, " world", true)}, nil),
-		close: frame(0x88, "\x03\xe8bye", true), closed: frame(0x88, "\x03\xe8", false),
+		ping: func() []byte { return frame(0x89, "p", true) }, pong: frame(0x8A, "p", false),
+		parts: func() []byte {
+			return bytes.Join([][]byte{frame(0x01, "Hello", true), frame(0x89, "p", true), frame(0x00, "", true), frame(0x80, " world", true)}, nil)
+		},
+		close: func() []byte { return frame(0x88, "\x03\xe8bye", true) }, closed: frame(0x88, "\x03\xe8", false),
 	}
 }
 
-var legacies = map[draftwire.Version]legacy{
-	draftwire.Hixie75: {
-		head: "GET /chat?a=b HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: HOST\r\nOrigin: http://HOST\r\nWebSocket-Protocol: sample\r\n\r\n",
-		begins: "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
-			"WebSocket-Origin: http://HOST\r\nWebSocket-Location: WS://HOST/chat?a=b\r\nWebSocket-Protocol: sample\r\n\r\n",
-		text: hixieText, echo: hixieText,
-	},
-	draftwire.Hixie76: {
+// old is a frame of hybi-01 to hybi-06 in clear: the opcodes of that time.
+func old(b0 byte, s string) []byte { return frame(b0, s, false) }
+
+// hidden4 is a client frame of hybi-05 and 06: the mask, then all under it.
+func hidden4(b0 byte, s string) []byte {
+	mask := []byte{0x37, 0xFA, 0x21, 0x3D}
+	return append(slices.Clone(mask), xored(old(b0, s), mask)...)
+}
+
+// hidden20 is a client frame of hybi-04, for the connection's key: the server's
+// nonce is random, so the key is only known once it has answered.
+func hidden20(key *[]byte) func(b0 byte, s string) []byte {
+	return func(b0 byte, s string) []byte {
+		nonce := []byte("ABCD")
+		mask := sha1.Sum(append(slices.Clone(nonce), *key...))
+		return append(nonce, xored(old(b0, s), mask[:])...)
+	}
+}
+
+func xored(p, mask []byte) []byte {
+	out := make([]byte, len(p))
+	for i := range p {
+		out[i] = p[i] ^ mask[i%len(mask)]
+	}
+	return out
+}
+
+// early is a version of hybi-04 to 06; in is how its client frames.
+func early(version string, in func(b0 byte, s string) []byte, closeIn, closeOut string) legacy {
+	l := framed(version, "Sec-WebSocket-Origin")
+	l.frames(in, 0x80, 0x00)
+	l.close, l.closed = func() []byte { return in(0x81, closeIn) }, old(0x81, closeOut)
+	return l
+}
+
+// frames sets what is said in the opcodes of hybi-01 to 06; last and more are
+// the first bit of a frame that ends a message, and of one that does not.
+func (l *legacy) frames(in func(b0 byte, s string) []byte, last, more byte) {
+	l.text = func(s string) []byte { return in(last|4, s) }
+	l.echo = func(s string) []byte { return old(last|4, s) }
+	l.binary = func(s string) []byte { return in(last|5, s) }
+	l.bback = func(s string) []byte { return old(last|5, s) }
+	l.ping, l.pong = func() []byte { return in(last|2, "p") }, old(last|3, "p")
+	l.parts = func() []byte {
+		return bytes.Join([][]byte{in(more|4, "Hello"), in(last|2, "p"), in(more, ""), in(last, " world")}, nil)
+	}
+}
+
+func hybi02() legacy {
+	l := legacy{
 		head: "GET /chat?a=b HTTP/1.1\r\nHost: HOST\r\nConnection: Upgrade\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n" +
-			"Sec-WebSocket-Protocol: sample\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://HOST\r\n\r\n",
+			"Sec-WebSocket-Protocol: other sample\r\nSec-WebSocket-Draft: 2\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://HOST\r\n\r\n",
 		key3: "^n:ds[4U", answer: "8jKS'y:G*Co,Wxa-",
 		begins: "HTTP/1.1 101 ",
 		has: []string{"Upgrade: WebSocket", "Connection: Upgrade", "Sec-WebSocket-Origin: http://HOST",
 			"Sec-WebSocket-Location: WS://HOST/chat?a=b", "Sec-WebSocket-Protocol: sample"},
-		text: hixieText, echo: hixieText,
-		close: []byte{0xFF, 0x00}, closed: []byte{0xFF, 0x00},
+	}
+	l.frames(old, 0x00, 0x80) // MORE, not FIN
+	l.close, l.closed = func() []byte { return old(0x01, "any bytes") }, old(0x01, "any bytes")
+	return l
+}
+
+// hybi04 learns its key from the answer.
+func hybi04() legacy {
+	var key []byte
+	l := early("4", hidden20(&key), "", "")
+	l.learn = func(head string) {
+		_, nonce, _ := strings.Cut(head, "\r\nSec-WebSocket-Nonce: ")
+		nonce, _, _ = strings.Cut(nonce, "\r\n")
+		sum := sha1.Sum([]byte(wsKey + nonce + "61AC5F19-FBBA-4540-B96F-6561F1AB40A8"))
+		key = sum[:]
+	}
+	return l
+}
+
+// legacies makes a client of each version.
+var legacies = map[draftwire.Version]func() legacy{
+	draftwire.Hixie75: func() legacy {
+		return legacy{
+			head: "GET /chat?a=b HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: HOST\r\nOrigin: http://HOST\r\nWebSocket-Protocol: sample\r\n\r\n",
+			begins: "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
+				"WebSocket-Origin: http://HOST\r\nWebSocket-Location: WS://HOST/chat?a=b\r\nWebSocket-Protocol: sample\r\n\r\n",
+			text: hixieText, echo: hixieText,
+		}
 	},
-	draftwire.Hybi07:  framed("7", "Sec-WebSocket-Origin"),
-	draftwire.Hybi08:  framed("8", "Sec-WebSocket-Origin"),
-	draftwire.RFC6455: framed("13", "Origin"),
+	draftwire.Hixie76: func() legacy {
+		return legacy{
+			head: "GET /chat?a=b HTTP/1.1\r\nHost: HOST\r\nConnection: Upgrade\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n" +
+				"Sec-WebSocket-Protocol: sample\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://HOST\r\n\r\n",
+			key3: "^n:ds[4U", answer: "8jKS'y:G*Co,Wxa-",
+			begins: "HTTP/1.1 101 ",
+			has: []string{"Upgrade: WebSocket", "Connection: Upgrade", "Sec-WebSocket-Origin: http://HOST",
+				"Sec-WebSocket-Location: WS://HOST/chat?a=b", "Sec-WebSocket-Protocol: sample"},
+			text: hixieText, echo: hixieText,
+			close: func() []byte { return []byte{0xFF, 0x00} }, closed: []byte{0xFF, 0x00},
+		}
+	},
+	draftwire.Hybi02:  hybi02,
+	draftwire.Hybi04:  hybi04,
+	draftwire.Hybi05:  func() legacy { return early("5", hidden4, "C", "S") },
+	draftwire.Hybi06:  func() legacy { return early("6", hidden4, "\x03\xe8bye", "\x03\xe8") },
+	draftwire.Hybi07:  func() legacy { return framed("7", "Sec-WebSocket-Origin") },
+	draftwire.Hybi08:  func() legacy { return framed("8", "Sec-WebSocket-Origin") },
+	draftwire.RFC6455: func() legacy { return framed("13", "Origin") },
 }
 
 // delivery is how the client's bytes reach the server.
@@ -137,14 +226,14 @@ func TestCompat(t *testing.T) {
 	for _, overTLS := range []bool{false, true} {
 		for v, client := range legacies {
 			for _, d := range deliveries {
-				if d.only76 && client.key3 == "" {
-					continue // no eight bytes in this version
+				if d.only76 && client().key3 == "" || d.behind && client().learn != nil {
+					continue // no eight bytes in this version; no frame before the answer
 				}
 				name := fmt.Sprintf("%s/%s/%s", v, map[bool]string{false: "plain", true: "TLS"}[overTLS], d.name)
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					nc := connect(t, addr, overTLS, roots)
-					client.at(addr, overTLS).run(t, nc, d)
+					client().at(addr, overTLS).run(t, nc, d)
 				})
 			}
 		}
@@ -252,6 +341,9 @@ func (l legacy) run(t *testing.T, nc net.Conn, d delivery) {
 	if d.late {
 		send(t, nc, []byte(l.key3))
 	}
+	if l.learn != nil {
+		l.learn(got)
+	}
 	if !strings.HasPrefix(got, l.begins) {
 		t.Fatalf("response %q\nshould begin with %q", got, l.begins)
 	}
@@ -289,11 +381,11 @@ func (l legacy) run(t *testing.T, nc net.Conn, d delivery) {
 	exchange(l.text(text), l.echo(text))
 	exchange(append(l.text("one"), l.text("two")...), append(l.echo("one"), l.echo("two")...))
 	if l.ping != nil {
-		exchange(l.ping, l.pong)
-		exchange(l.parts, append(append([]byte(nil), l.pong...), l.echo("Hello world")...))
+		exchange(l.ping(), l.pong)
+		exchange(l.parts(), append(append([]byte(nil), l.pong...), l.echo("Hello world")...))
 	}
 	if l.close != nil {
-		exchange(l.close, l.closed)
+		exchange(l.close(), l.closed)
 	} else if cw, ok := nc.(interface{ CloseWrite() error }); ok {
 		cw.CloseWrite()
 	}
@@ -355,7 +447,7 @@ func besides(t *testing.T, addr string, roots *x509.CertPool) {
 				readHead(t, nc)
 				want(t, nc, fmt.Appendf(nil, "GET /page tls=%v", overTLS))
 				for _, d := range deliveries[:1] {
-					client.at(addr, overTLS).run(t, nc, d)
+					client().at(addr, overTLS).run(t, nc, d)
 				}
 			}
 		})
@@ -383,7 +475,7 @@ func besides(t *testing.T, addr string, roots *x509.CertPool) {
 		"rubbish":        "\x00\x01\x02",
 		"endless":        "GET / HTTP/1.1\r\nX: " + strings.Repeat("y", 20<<10),
 		"mixed families": "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + wsKey + "\r\nSec-WebSocket-Key1: 1 2\r\nSec-WebSocket-Key2: 1 2\r\n\r\n12345678",
-		"foreign origin": strings.Replace(legacies[draftwire.RFC6455].head, "http://HOST", "http://evil.example", 1),
+		"foreign origin": strings.Replace(legacies[draftwire.RFC6455]().head, "http://HOST", "http://evil.example", 1),
 	} {
 		t.Run("hostile/"+name, func(t *testing.T) {
 			nc := connect(t, addr, false, nil)

@@ -429,7 +429,7 @@ func TestCloseRead(t *testing.T) {
 		go write(t, client, "unexpected")
 		_, _, err := client.Read(bg)
 		want := heard(v, draftwire.CodePolicy, "").Code
-		if v == draftwire.Hybi07 || v == draftwire.Hybi08 {
+		if v >= draftwire.Hybi06 && v <= draftwire.Hybi08 {
 			want = draftwire.CodeProtocol // they have no 1008
 		}
 		if got := draftwire.CloseStatus(err); got != want {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,13 +23,15 @@ func dialTo(l *memnet.Listener, o draftwire.DialOptions) *draftwire.DialOptions 
 }
 
 func TestDialFallback(t *testing.T) {
-	for _, served := range draftwire.Served().List() {
+	newestFirst := draftwire.Served().List()
+	slices.Reverse(newestFirst)
+	for _, served := range newestFirst {
 		t.Run(served.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: draftwire.AcceptOptions{Versions: draftwire.Versions(0).With(served)}})
 				c, _, err := draftwire.Dial(bg, "ws://example.com/", dialTo(l, draftwire.DialOptions{
 					Version:  draftwire.RFC6455,
-					Fallback: []draftwire.Version{draftwire.Hybi08, draftwire.Hybi07, draftwire.Hixie76, draftwire.Hixie75},
+					Fallback: newestFirst[1:],
 				}))
 				if err != nil || c.Version() != served {
 					t.Fatalf("%v, want %v", err, served)

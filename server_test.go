@@ -175,7 +175,7 @@ func TestHostileHeads(t *testing.T) {
 					if err != nil || resp.Header.Get("Draftwire-Reason") != string(tt.reason) || !resp.Close {
 						t.Errorf("response %q: %v", p, err)
 					}
-					if list := resp.Header.Get("Sec-WebSocket-Version"); (list == "13, 8, 7") != (tt.status == "426") {
+					if list := resp.Header.Get("Sec-WebSocket-Version"); (list == "13, 8, 7, 6, 5, 4") != (tt.status == "426") {
 						t.Errorf("status %s with the list %q", tt.status, list)
 					}
 				}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/draftwire/draftwire/detect"
 	"github.com/draftwire/draftwire/hixie76"
+	"github.com/draftwire/draftwire/hybi02"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/internal/vectest"
 	"github.com/draftwire/draftwire/vectors"
@@ -18,7 +19,7 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drafts := map[wire.Version]*wire.Draft{wire.Hixie76: &hixie76.Draft}
+	drafts := map[wire.Version]*wire.Draft{wire.Hixie76: &hixie76.Draft, wire.Hybi02: &hybi02.Draft}
 	for _, v := range f.Vectors {
 		t.Run(v.ID, func(t *testing.T) { vectest.Detect(t, &v, drafts) })
 	}

@@ -10,7 +10,7 @@ import (
 
 // The handshake of hixie-75 1.2, and a message.
 func Example() {
-	hs := hixie75.Draft.NewServer()
+	hs := hixie75.Draft.NewServer(nil)
 	var open wire.Opening
 	err := hs.Open(&wire.Request{Method: "GET", Target: "/demo", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Upgrade", Value: "WebSocket"},

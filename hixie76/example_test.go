@@ -10,7 +10,7 @@ import (
 
 // The handshake of hixie-76 1.2, and a message.
 func Example() {
-	hs := hixie76.Draft.NewServer()
+	hs := hixie76.Draft.NewServer(nil)
 	var open wire.Opening
 	err := hs.Open(&wire.Request{Method: "GET", Target: "/demo", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Host", Value: "example.com"},

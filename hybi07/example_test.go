@@ -11,7 +11,7 @@ import (
 // The handshake of hybi-07 1.2, a message, and a close with this family's own
 // code for "too big", 1004.
 func Example() {
-	hs := hybi07.Draft.NewServer()
+	hs := hybi07.Draft.NewServer(nil)
 	var open wire.Opening
 	err := hs.Open(&wire.Request{Method: "GET", Target: "/chat", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Host", Value: "server.example.com"},

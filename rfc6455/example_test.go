@@ -10,7 +10,7 @@ import (
 
 // The handshake of RFC 6455 1.2, and the first frame of RFC 6455 5.7.
 func Example() {
-	hs := rfc6455.Draft.NewServer()
+	hs := rfc6455.Draft.NewServer(nil)
 	var open wire.Opening
 	err := hs.Open(&wire.Request{Method: "GET", Target: "/chat", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Host", Value: "server.example.com"},

@@ -172,7 +172,7 @@ func ExampleTextPolicy() {
 
 // A server answers the request of RFC 6455 1.3.
 func ExampleServerHandshake() {
-	hs := rfc6455.Draft.NewServer()
+	hs := rfc6455.Draft.NewServer(nil)
 	req := &wire.Request{Method: "GET", Target: "/chat", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Host", Value: "server.example.com"},
 		{Name: "Upgrade", Value: "websocket"},
@@ -211,7 +211,7 @@ func ExampleClientHandshake() {
 // What a client asks for, whatever its version calls the fields.
 func ExampleOpening() {
 	var open wire.Opening
-	err := hybi07.Draft.NewServer().Open(&wire.Request{Fields: wire.Fields{
+	err := hybi07.Draft.NewServer(nil).Open(&wire.Request{Fields: wire.Fields{
 		{Name: "Sec-WebSocket-Key", Value: "dGhlIHNhbXBsZSBub25jZQ=="},
 		{Name: "Sec-WebSocket-Origin", Value: "http://example.com"},
 		{Name: "Sec-WebSocket-Protocol", Value: "chat, superchat"},
@@ -245,7 +245,7 @@ func ExampleOffer() {
 
 // What a server chose becomes the lines of its answer.
 func ExampleAccept() {
-	hs := hixie75.Draft.NewServer()
+	hs := hixie75.Draft.NewServer(nil)
 	var open wire.Opening
 	if err := hs.Open(&wire.Request{Fields: wire.Fields{{Name: "Origin", Value: "http://example.com"}}}, &open); err != nil {
 		fmt.Println(err)
