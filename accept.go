@@ -69,6 +69,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, srv *Serve
 func (a *admission) config(o *AcceptOptions, src *source, parent context.Context, srv *Server) connConfig {
 	cfg := connConfig{
 		draft: a.draft, role: wire.Server, info: a.info, acc: &a.acc,
+		deflate: &a.deflate, threshold: a.threshold,
 		limits: o.Limits, tolerate: o.Tolerate, obs: o.Observer, parent: parent, src: src,
 	}
 	if srv != nil {

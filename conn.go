@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -75,17 +76,19 @@ type Stats struct {
 type stats struct{ messagesIn, messagesOut, bytesIn, bytesOut atomic.Uint64 }
 
 type connConfig struct {
-	draft    row
-	role     wire.Role
-	info     *Handshake
-	acc      *wire.Accept
-	limits   Limits
-	tolerate Tolerances
-	obs      *Observer
-	rand     io.Reader
-	parent   context.Context
-	src      *source
-	forget   func(*Conn)
+	draft     row
+	role      wire.Role
+	info      *Handshake
+	acc       *wire.Accept
+	deflate   *deflate.Params
+	threshold int
+	limits    Limits
+	tolerate  Tolerances
+	obs       *Observer
+	rand      io.Reader
+	parent    context.Context
+	src       *source
+	forget    func(*Conn)
 }
 
 func newConn(cfg connConfig) *Conn {
@@ -101,7 +104,9 @@ func newConn(cfg connConfig) *Conn {
 	if cfg.tolerate != 0 {
 		cc.Seen = func(t Tolerances) { c.obs.tolerated(c.info.Remote, t) }
 	}
-	c.ses = session.New(cfg.draft.Draft, cc, cfg.limits.ReadLimit)
+	c.ses = session.New(cfg.draft.Draft, session.Config{
+		CodecConfig: cc, Limit: cfg.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold,
+	})
 	c.ctx, c.cancel = context.WithCancelCause(cfg.parent)
 	c.rctx.cut = func() { c.nc.SetReadDeadline(past) }
 	c.wctx.cut = func() { c.nc.SetWriteDeadline(past) }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -34,6 +35,9 @@ type DialOptions struct {
 	Protocols []string
 	// Header is sent with the request, its names spelled as they are here.
 	Header http.Header
+	// Compression is offered on versions that have it; Threshold and Mode are for
+	// what this side sends.
+	Compression Compression
 	// NetDial makes the connection; nil is a net.Dialer.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLS is for wss URLs.
@@ -110,6 +114,9 @@ func parseURL(raw string) (*url.URL, error) {
 func (d *DialOptions) offer(u *url.URL, v Version) (*wire.Offer, error) {
 	o := &wire.Offer{Target: u.RequestURI(), Secure: u.Scheme == "wss", Origin: d.Origin, Protocols: d.Protocols}
 	o.Host = stripPort(u.Scheme, u.Host)
+	if d.Compression.Mode != CompressNothing && v.Supports(wire.CapDeflate) {
+		o.Extensions = deflate.Offer(d.Compression.Takeover)
+	}
 	if o.Origin == "" && v.Supports(wire.CapOrigin) {
 		o.Origin = "http" + strings.TrimPrefix(u.Scheme, "ws") + "://" + o.Host
 	}
@@ -234,6 +241,10 @@ func (d *DialOptions) handshake(nc net.Conn, draft row, offer *wire.Offer, began
 	if err != nil {
 		return nil, httpResponse(&resp, src), err
 	}
+	params, ok := deflate.Accepted(resp.Fields.List("Sec-WebSocket-Extensions"), d.Compression.Takeover)
+	if !ok {
+		return nil, httpResponse(&resp, nil), wire.Refuse(draft.Version, wire.ReasonNotOffered, fmt.Sprintf("extension %q", acc.Extensions))
+	}
 	for src.buffered() < body {
 		if err := src.more(d.Limits.HeadLimit); err != nil {
 			return nil, httpResponse(&resp, nil), err
@@ -246,10 +257,11 @@ func (d *DialOptions) handshake(nc net.Conn, draft row, offer *wire.Offer, began
 	info := &Handshake{
 		Version: draft.Version, Rule: "chosen", Target: offer.Target, Host: offer.Host, Origin: offer.Origin,
 		Offered: offer.Protocols, Secure: offer.Secure, Request: out, Response: head, Exact: true,
-		TLS: tlsState(nc), Remote: nc.RemoteAddr().String(), Began: began,
+		Deflate: acc.Extensions, TLS: tlsState(nc), Remote: nc.RemoteAddr().String(), Began: began,
 	}
 	return newConn(connConfig{
-		draft: draft, role: wire.Client, info: info, acc: &acc, rand: d.Rand,
+		draft: draft, role: wire.Client, info: info, acc: &acc,
+		deflate: &params, threshold: d.Compression.threshold(), rand: d.Rand,
 		limits: d.Limits, obs: d.Observer, parent: context.Background(), src: src,
 	}), httpResponse(&resp, nil), nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire/detect"
+	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -23,6 +24,9 @@ type admission struct {
 	hs    wire.ServerHandshake
 	acc   wire.Accept
 	info  *Handshake
+
+	deflate   deflate.Params
+	threshold int
 }
 
 // admit does all checks on a request, in this order: version, policy, origin,
@@ -74,8 +78,23 @@ func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, e
 				Detail: fmt.Sprintf("response field %.80q cannot be written", f.Name)}
 		}
 	}
+	o.compress(a, open.Extensions)
 	o.Observer.tolerated(info.Remote, found.Tolerated)
 	return a, nil
+}
+
+// compress chooses from the compressions that the client offers. All other
+// extensions, deflate-stream too, are declined by leaving them out.
+func (o *AcceptOptions) compress(a *admission, offers []string) {
+	c := o.Compression
+	if o.CompressionFor != nil {
+		c = o.CompressionFor(a.info)
+	}
+	if c.Mode == CompressNothing || len(offers) == 0 || !a.draft.Version.Supports(wire.CapDeflate) {
+		return
+	}
+	a.deflate, a.acc.Extensions = deflate.Answer(offers, c.Takeover)
+	a.threshold, a.info.Deflate = c.threshold(), a.acc.Extensions
 }
 
 // clientURL returns host and scheme of the URL that the client used.

@@ -75,6 +75,10 @@ type AcceptOptions struct {
 	// X-Forwarded-Host tell the URL that the client used, which hixie answers
 	// must repeat.
 	TrustForwarded []netip.Prefix
+	// Compression says whether messages may be compressed, where the client
+	// offers it; CompressionFor, if not nil, decides for each request.
+	Compression    Compression
+	CompressionFor func(h *Handshake) Compression
 	// Tolerate names known faults to accept. Each use is told to the Observer.
 	Tolerate Tolerances
 	Limits   Limits
@@ -95,6 +99,46 @@ func (o *AcceptOptions) withDefaults() *AcceptOptions {
 	return &c
 }
 
+// CompressionMode says what is compressed.
+type CompressionMode uint8
+
+// The modes.
+const (
+	CompressNothing CompressionMode = iota // and nothing is negotiated
+	CompressAll                            // every message
+	CompressLarge                          // messages from a size on, where it pays
+)
+
+// DefaultCompressionThreshold is the size in bytes from which CompressLarge
+// compresses.
+const DefaultCompressionThreshold = 512
+
+// Compression says whether and how messages are compressed: with
+// permessage-deflate (RFC 7692) or, where a client offers only that,
+// deflate-frame or x-webkit-deflate-frame. The zero value is none. The limit of
+// a message holds for the expanded message. A peer that can choose a part of a
+// message, and see how long it becomes, can guess the rest: do not compress
+// secrets beside what others wrote.
+type Compression struct {
+	Mode      CompressionMode
+	Threshold int // of CompressLarge, in bytes. Default 512
+	// Takeover keeps both windows from message to message: smaller small
+	// messages, for 1.2 MiB a connection that sends. Without it an idle
+	// connection holds nothing.
+	Takeover bool
+}
+
+// threshold returns the size from which messages are compressed.
+func (c Compression) threshold() int {
+	if c.Mode != CompressLarge {
+		return 0
+	}
+	if c.Threshold == 0 {
+		return DefaultCompressionThreshold
+	}
+	return c.Threshold
+}
+
 // Handshake is how a connection was opened.
 type Handshake struct {
 	Version   Version
@@ -105,6 +149,7 @@ type Handshake struct {
 	Origin    string
 	Offered   []string // subprotocols that the client offered
 	Secure    bool     // the client's view of the URL is wss
+	Deflate   string   // the compression that was agreed on, as the answer says it; "" for none
 	Request   []byte   // the head as it came, or as net/http gave it; a client's as it went
 	Response  []byte   // the head as it went; a client's as it came
 	Exact     bool     // Request holds the very bytes, in their order and spelling

@@ -159,7 +159,7 @@ func (c *Conn) next(ctx context.Context) error {
 		if c.ended != nil {
 			return c.ended
 		}
-		if c.src.buffered() == 0 {
+		if c.src.buffered() == 0 && !c.ses.Pending() {
 			if err := c.fill(ctx); err != nil {
 				return err
 			}
@@ -211,6 +211,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	if err := ctx.Err(); err != nil && ctx != c.ctx {
 		return err
 	}
+	c.ses.Idle()
 	if c.rctx.arm(&c.dmu, c, ctx) {
 		c.uncutRead()
 	}

@@ -207,6 +207,7 @@ func TestMaxPending(t *testing.T) {
 		opt.Observer = told.observer()
 		dial, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt, MaxPending: 3})
 		open := dial(draftwire.RFC6455, draftwire.DialOptions{}) // an open connection does not count
+		synctest.Wait()
 		for range 3 {
 			nc, _ := l.Dial()
 			defer nc.Close()

@@ -216,7 +216,7 @@ func (w *msgWriter) release() {
 type PreparedMessage struct {
 	op     Op
 	data   []byte
-	frames [len(drafts)]atomic.Pointer[[]byte]
+	frames [len(drafts)][session.NumEncodings]atomic.Pointer[[]byte]
 }
 
 // NewPreparedMessage prepares a message. data must not be changed afterwards.
@@ -225,30 +225,32 @@ func NewPreparedMessage(op Op, data []byte) *PreparedMessage {
 }
 
 // frame returns the message as a server of the version sends it.
-func (m *PreparedMessage) frame(d row) ([]byte, error) {
+func (m *PreparedMessage) frame(d row, encoding int) ([]byte, error) {
 	i := 0
 	for drafts[i].Version != d.Version {
 		i++
 	}
-	if f := m.frames[i].Load(); f != nil {
+	place := &m.frames[i][encoding]
+	if f := place.Load(); f != nil {
 		return *f, nil
 	}
-	s := session.New(d.Draft, wire.CodecConfig{Role: wire.Server}, 0)
-	f, err := s.AppendFrame(make([]byte, 0, len(m.data)+frameRoom), m.op, true, m.data)
+	f, err := session.Encode(d.Draft, encoding, m.op, m.data)
 	if err != nil {
 		return nil, err
 	}
-	m.frames[i].Store(&f)
+	place.Store(&f)
 	return f, nil
 }
 
 // WritePrepared sends a prepared message, as Write would. A client masks each
-// frame anew, so only servers gain.
+// frame anew, and a compression with takeover depends on what went before: only
+// servers without it gain.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
-	if c.role == wire.Client {
+	encoding, ok := c.ses.Encoding(len(m.data))
+	if c.role == wire.Client || !ok {
 		return c.Write(ctx, m.op, m.data)
 	}
-	f, err := m.frame(c.draft)
+	f, err := m.frame(c.draft, encoding)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,10 @@ func (o Op) String() string {
 	return "invalid"
 }
 
+// RSV1 is a bit to be added to the operation given to AppendFrame: it sets the
+// frame's first reserved bit, for an extension.
+const RSV1 Op = 0x80
+
 // IsData reports whether o is text or binary.
 func (o Op) IsData() bool { return o == OpText || o == OpBinary }
 
@@ -40,6 +44,7 @@ type Event struct {
 	Op          Op
 	First, Last bool      // borders of the message
 	FrameEnd    bool      // border of the frame
+	RSV1        bool      // the frame's first reserved bit, where an extension uses it
 	Data        []byte    // payload; the reason of a close. Part of the input, valid until the next Decode
 	Code        CloseCode // of a close; CodeNoStatus where it had none
 }
@@ -59,7 +64,7 @@ type Codec interface {
 	Decode(p []byte, ev *Event) (n int, err error)
 	// AppendFrame appends one frame. The first frame of a message has its
 	// operation, later ones OpContinuation; fin marks the last. What the
-	// version cannot say is ErrUnsupported.
+	// version cannot say is ErrUnsupported. op may have RSV1 added.
 	AppendFrame(dst []byte, op Op, fin bool, payload []byte) ([]byte, error)
 	// AppendClose appends what the version sends to start or to answer a
 	// closing handshake: as much of code and reason as it can say, nothing
@@ -95,10 +100,22 @@ func (r Role) String() string {
 type CodecConfig struct {
 	Role     Role
 	Rand     io.Reader        // source of masks; nil is crypto/rand
+	RSV1     RSV1Use          // what the first reserved bit is for
 	MaskKey  []byte           // Accept.MaskKey of the handshake
 	Tolerate Tolerances       // faults of the peer to accept
 	Seen     func(Tolerances) // told each time a fault was accepted; nil tells nobody
 }
+
+// RSV1Use says where an extension may set the first reserved bit. On control
+// frames it never may.
+type RSV1Use uint8
+
+// The uses.
+const (
+	NoRSV1      RSV1Use = iota
+	RSV1Message         // on the first frame of a message (RFC 7692 6)
+	RSV1Frame           // on any frame of a message (deflate-frame)
+)
 
 // Draft is one version, complete: what the root's table holds.
 type Draft struct {

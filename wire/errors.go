@@ -40,6 +40,7 @@ const (
 	FaultCloseLength Fault = "close_length"        // close body of one byte
 	FaultCloseCode   Fault = "close_code"          // code that must not be sent
 	FaultCloseText   Fault = "close_utf8"          // close reason is not UTF-8
+	FaultDeflate     Fault = "deflate"             // compressed data that does not expand
 	FaultTooBig      Fault = "too_big"             // message above the limit
 	FaultHixieType   Fault = "hixie_type"          // frame type other than 00 or FF 00 at a server
 	FaultHixieLength Fault = "hixie_length"        // length above the limit or without end

@@ -42,10 +42,11 @@ const (
 	CapLocation                     // the response repeats the URL and the origin
 	CapProtocolSet                  // the client offers a list of subprotocols, not one string
 	CapOrigin                       // a client must name its origin
+	CapDeflate                      // messages may be compressed (the first reserved bit)
 )
 
 var capNames = [...]string{"binary", "fragments", "ping", "unasked-pong", "close-frame",
-	"close-code", "masking", "extensions", "location", "protocol-list", "origin-required"}
+	"close-code", "masking", "extensions", "location", "protocol-list", "origin-required", "deflate"}
 
 // Has reports whether every capability in x is in c.
 func (c Caps) Has(x Caps) bool { return c&x == x }
@@ -122,19 +123,19 @@ var table = [numVersions]Info{
 		Name: "hybi-07", Aliases: []string{"7", "hybi07"}, Header: "7",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-07", Date: "2011-04",
 		Shipped: "Firefox 6",
-		Caps:    maskCaps | CapCloseCode | CapUnaskedPong,
+		Caps:    maskCaps | CapCloseCode | CapUnaskedPong | CapDeflate,
 	},
 	Hybi08: {
 		Name: "hybi-08", Aliases: []string{"8", "hybi08", "hybi-09", "hybi-10", "hybi-11", "hybi-12", "hybi10"}, Header: "8",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-08 to -12", Date: "2011-06 to 2011-08",
 		Shipped: "Chrome 14-15, Firefox 7-10, IE10 preview",
-		Caps:    maskCaps | CapCloseCode | CapUnaskedPong,
+		Caps:    maskCaps | CapCloseCode | CapUnaskedPong | CapDeflate,
 	},
 	RFC6455: {
 		Name: "rfc6455", Aliases: []string{"13", "rfc-6455", "hybi-13", "hybi-14", "hybi-15", "hybi-16", "hybi-17", "hybi13", "hybi17"}, Header: "13",
 		Spec: "RFC 6455 = draft-ietf-hybi-thewebsocketprotocol-13 to -17", Date: "2011-08 to 2011-12",
 		Shipped: "Chrome 16+, Firefox 11+, Safari 6+, IE10+, everything since",
-		Caps:    maskCaps | CapCloseCode | CapUnaskedPong,
+		Caps:    maskCaps | CapCloseCode | CapUnaskedPong | CapDeflate,
 	},
 }
 

@@ -91,6 +91,7 @@ type Codec struct {
 	seen     func(wire.Tolerances)
 	rand     io.Reader
 	limit    int64
+	rsv1Use  wire.RSV1Use
 
 	// reader
 	err     error
@@ -99,6 +100,7 @@ type Codec struct {
 	head    [maxHead]byte
 	op      wire.Op // of the frame in hand
 	fin     bool
+	rsv1    bool // the frame in hand has it
 	masked  bool
 	mask    [maskSize]byte
 	pos     int   // bytes unmasked so far, for the mask's phase
@@ -118,7 +120,7 @@ const maskSize = sha1.Size // the longest period, MaskHash's
 // NewCodec returns a codec for one connection.
 func NewCodec(p *Profile, cfg wire.CodecConfig) *Codec {
 	c := &Codec{p: p, role: cfg.Role, tolerate: cfg.Tolerate, seen: cfg.Seen, rand: cfg.Rand,
-		key: cfg.MaskKey, limit: math.MaxInt64}
+		key: cfg.MaskKey, rsv1Use: cfg.RSV1, limit: math.MaxInt64}
 	if c.rand == nil {
 		c.rand = rand.Reader
 	}
@@ -189,7 +191,7 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 }
 
 func (c *Codec) dataEvent(data []byte, ev *wire.Event) {
-	*ev = wire.Event{Op: c.msg, First: !c.begun, Data: data}
+	*ev = wire.Event{Op: c.msg, First: !c.begun, RSV1: c.rsv1, Data: data}
 	c.begun = true
 	if c.left == 0 {
 		c.inFrame, ev.FrameEnd = false, true
@@ -286,10 +288,11 @@ func headSize(b byte) int {
 func (c *Codec) judge(b0, b1 byte) error {
 	c.fin = b0&0x80 != 0 != c.p.More
 	c.op = c.p.Opcodes.ops[b0&0x0F]
+	c.rsv1 = b0&0x40 != 0
 	c.masked = b1&0x80 != 0
 	payloadMask := c.p.Masking == MaskPayload // else the bit is a fourth reserved one
 	switch {
-	case b0&0x70 != 0, c.masked && !payloadMask:
+	case b0&0x30 != 0, c.rsv1 && !c.mayRSV1(), c.masked && !payloadMask:
 		return c.frameFault(wire.FaultRSV, ".2", "reserved bit set")
 	case c.op == wire.OpNone:
 		return c.frameFault(wire.FaultOpcode, ".2", fmt.Sprintf("reserved opcode %#x", b0&0x0F))
@@ -313,6 +316,17 @@ func (c *Codec) judge(b0, b1 byte) error {
 		c.msg, c.begun, c.size = c.op, false, 0
 	}
 	return nil
+}
+
+// mayRSV1: may the frame in hand have the first reserved bit?
+func (c *Codec) mayRSV1() bool {
+	switch c.rsv1Use {
+	case wire.RSV1Message:
+		return c.op.IsData()
+	case wire.RSV1Frame:
+		return c.op.IsData() || c.op == wire.OpContinuation
+	}
+	return false
 }
 
 func (c *Codec) tolerated(t wire.Tolerances) bool {

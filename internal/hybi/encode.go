@@ -12,6 +12,8 @@ import (
 // AppendFrame implements wire.Codec (RFC 6455 5.2). A client's frame gets a
 // fresh mask (5.3).
 func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
+	rsv1 := op & wire.RSV1
+	op &^= wire.RSV1
 	if op == wire.OpNone || op > wire.OpClose {
 		return dst, wire.ErrUnsupported
 	}
@@ -31,7 +33,9 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 		c.makeMask(&c.wmask, dst[len(dst)-4:])
 		hidden = len(dst)
 	}
+	head := len(dst)
 	dst = c.appendHead(dst, op, fin, masked && hidden == 0, len(payload))
+	dst[head] |= byte(rsv1) >> 1
 	if masked && hidden == 0 {
 		dst = append(dst, c.wmask[:4]...)
 		hidden = len(dst)

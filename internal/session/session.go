@@ -11,6 +11,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/utf8x"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -28,51 +29,99 @@ type Session struct {
 	text    utf8x.Validator
 	repl    utf8x.Replacer
 	scratch []byte // holds replaced text
+	in      inflation
 
 	// writer
+	out   deflation
 	said  bool // our close has gone
 	open  bool // a message has begun and not ended
 	wop   wire.Op
 	wtext utf8x.Validator
 }
 
-// New returns the session of a connection that speaks d. limit bounds a
-// message, 0 is no bound.
-func New(d *wire.Draft, cfg wire.CodecConfig, limit int64) *Session {
+// Config is what a session is made from.
+type Config struct {
+	wire.CodecConfig
+	Limit int64 // of a message, expanded; 0 is no bound
+	// Deflate is the compression that was agreed on, nil for none; messages and
+	// frames below Threshold bytes are sent as they are.
+	Deflate   *deflate.Params
+	Threshold int
+}
+
+// New returns the session of a connection that speaks d.
+func New(d *wire.Draft, cfg Config) *Session {
 	s := &Session{
 		version: d.Version,
 		section: d.TextSection,
-		codec:   d.NewCodec(cfg),
 		replace: d.InvalidText[cfg.Role] == wire.ReplaceText,
 	}
-	s.codec.SetLimit(limit)
+	if p := cfg.Deflate; p != nil && p.Name != "" {
+		cfg.RSV1 = wire.RSV1Message
+		if p.PerFrame {
+			cfg.RSV1 = wire.RSV1Frame
+		}
+		s.in = inflation{x: p.Expander(cfg.Role), perFrame: p.PerFrame}
+		s.out = deflation{c: p.Compressor(cfg.Role), perFrame: p.PerFrame, threshold: cfg.Threshold}
+	}
+	s.codec = d.NewCodec(cfg.CodecConfig)
+	s.SetLimit(cfg.Limit)
 	return s
 }
 
 // SetLimit changes the bound of a message.
-func (s *Session) SetLimit(n int64) { s.codec.SetLimit(n) }
+func (s *Session) SetLimit(n int64) {
+	s.in.limit = n
+	if s.in.x != nil && n > 0 {
+		n += n/256 + 64 // what does not compress grows a little; the limit is for the expanded
+	}
+	s.codec.SetLimit(n)
+}
 
 // Next takes bytes from p up to and including one event, as wire.Codec's
-// Decode does, and checks or repairs text. What follows the peer's close is
-// taken and dropped (hixie-76 5.3, RFC 6455 5.5.1). The error is a
+// Decode does, and expands, checks or repairs text. What follows the peer's
+// close is taken and dropped (hixie-76 5.3, RFC 6455 5.5.1). The error is a
 // *wire.ProtocolError and sticks.
 func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
 	if s.closed || s.err != nil {
 		*ev = wire.Event{}
 		return len(p), s.err
 	}
+	if s.in.pending {
+		return 0, s.deliver(s.expand(ev), ev)
+	}
 	n, err := s.codec.Decode(p, ev)
+	if err == nil && s.in.x != nil && ev.Op.IsData() {
+		err = s.inflate(ev)
+	}
+	return n, s.deliver(err, ev)
+}
+
+// Pending reports whether Next has an event without more bytes.
+func (s *Session) Pending() bool { return s.in.pending }
+
+// Idle lets go of what is only needed while events are handled. The data of the
+// last event is then no longer valid.
+func (s *Session) Idle() {
+	if s.in.x != nil && !s.in.pending && s.in.x.Gathered() == 0 {
+		s.in.x.Drop()
+	}
+}
+
+// deliver does the last checks on an event, or keeps the error.
+func (s *Session) deliver(err error, ev *wire.Event) error {
 	if err != nil {
+		*ev = wire.Event{}
 		s.err = err
-		return n, err
+		return err
 	}
 	switch ev.Op {
 	case wire.OpText:
-		return n, s.checkText(ev)
+		return s.checkText(ev)
 	case wire.OpClose:
 		s.closed = true
 	}
-	return n, nil
+	return nil
 }
 
 func (s *Session) checkText(ev *wire.Event) error {
@@ -170,7 +219,12 @@ func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byt
 	if s.open {
 		kind = wire.OpContinuation
 	}
-	dst, err := s.codec.AppendFrame(dst, kind, fin, p)
+	var err error
+	if s.out.c != nil {
+		dst, err = s.out.appendFrame(s.codec, dst, kind, fin, p)
+	} else {
+		dst, err = s.codec.AppendFrame(dst, kind, fin, p)
+	}
 	if err == nil {
 		s.open, s.wop = !fin, op
 	}

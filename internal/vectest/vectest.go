@@ -67,7 +67,7 @@ func Feed(t testing.TB, d *wire.Draft, role wire.Role, limit int64, pieces ...[]
 	t.Helper()
 	var got Got
 	open := false
-	s := session.New(d, wire.CodecConfig{Role: role}, limit)
+	s := session.New(d, session.Config{CodecConfig: wire.CodecConfig{Role: role}, Limit: limit})
 	for _, piece := range pieces {
 		p := slices.Clone(piece)
 		for calls := 0; len(p) > 0; calls++ {
@@ -337,7 +337,7 @@ func answerTo(t *testing.T, d *wire.Draft, request []byte, o *wire.Offer, key1, 
 
 // closing checks what is sent for a close code.
 func closing(t *testing.T, d *wire.Draft, v *vectors.Vector) {
-	s := session.New(d, wire.CodecConfig{Role: roleOf(v.Role), Rand: bytes.NewReader(v.Mask)}, 0)
+	s := session.New(d, session.Config{CodecConfig: wire.CodecConfig{Role: roleOf(v.Role), Rand: bytes.NewReader(v.Mask)}})
 	got, err := s.AppendClose(nil, wire.CloseCode(v.Code), v.Reason)
 	if (err != nil) != (v.Result == vectors.Invalid) || err == nil && !bytes.Equal(got, v.Output) {
 		t.Errorf("%s: %x, %v, want %x", v.Comment, got, err, []byte(v.Output))

@@ -1,0 +1,150 @@
+package session
+
+import (
+	"io"
+	"math"
+
+	"github.com/draftwire/draftwire/internal/deflate"
+	"github.com/draftwire/draftwire/internal/pool"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// inflation is the reading half's compression.
+type inflation struct {
+	x        *deflate.Expander // nil without compression
+	perFrame bool
+	limit    int64 // of a message, expanded
+
+	on      bool // the unit in hand is compressed
+	begun   bool // an event of the message was given
+	pending bool // the unit is whole and has more to give
+	op      wire.Op
+	last    bool  // the unit ends the message
+	size    int64 // given of the message so far
+}
+
+// inflate gathers the bytes of a compressed unit, and expands it when it is
+// whole. ev becomes the first expanded piece, or OpNone while more has to come.
+// The unit is the message, or with deflate-frame the frame.
+func (s *Session) inflate(ev *wire.Event) error {
+	in := &s.in
+	if ev.First {
+		in.begun, in.size, in.on = false, 0, ev.RSV1
+	}
+	if in.perFrame {
+		in.on = ev.RSV1
+	}
+	if !in.on {
+		ev.First, in.begun = !in.begun, true
+		in.size += int64(len(ev.Data))
+		if in.limit > 0 && in.size > in.limit {
+			return s.tooBig()
+		}
+		return nil
+	}
+	in.x.Gather(ev.Data)
+	whole := ev.Last || in.perFrame && ev.FrameEnd
+	in.op, in.last = ev.Op, ev.Last
+	*ev = wire.Event{}
+	if !whole {
+		return nil
+	}
+	return s.expand(ev)
+}
+
+// expand gives the next piece of the unit that was gathered.
+func (s *Session) expand(ev *wire.Event) error {
+	in := &s.in
+	room := int64(math.MaxInt64)
+	if in.limit > 0 {
+		room = in.limit - in.size
+	}
+	p, err := in.x.Expand(room)
+	if err == deflate.ErrTooBig {
+		return s.tooBig()
+	}
+	if err != nil && err != io.EOF {
+		return &wire.ProtocolError{Version: s.version, Fault: wire.FaultDeflate, Code: wire.CodeInvalidData,
+			Msg: "compressed data does not expand"}
+	}
+	done := err == io.EOF
+	in.pending = !done
+	in.size += int64(len(p))
+	*ev = wire.Event{Op: in.op, First: !in.begun, Last: done && in.last, FrameEnd: done, Data: p}
+	in.begun = true
+	return nil
+}
+
+func (s *Session) tooBig() error {
+	return &wire.ProtocolError{Version: s.version, Fault: wire.FaultTooBig, Code: wire.CodeTooBig,
+		Msg: "message above the limit when expanded"}
+}
+
+// deflation is the writing half's compression.
+type deflation struct {
+	c         *deflate.Compressor // nil without compression
+	perFrame  bool
+	threshold int
+	on        bool // the message in hand is compressed
+}
+
+// appendFrame compresses a frame, if that is wanted and may pay.
+func (d *deflation) appendFrame(codec wire.Codec, dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
+	first := op != wire.OpContinuation
+	if first || d.perFrame {
+		d.on = d.pays(fin, len(p))
+	}
+	if !d.on {
+		return codec.AppendFrame(dst, op, fin, p)
+	}
+	buf := pool.Get(len(p)/2 + 64)
+	defer pool.Put(buf)
+	buf.B = d.c.Append(buf.B, p, fin || d.perFrame)
+	if first || d.perFrame {
+		op |= wire.RSV1
+	}
+	return codec.AppendFrame(dst, op, fin, buf.B)
+}
+
+// The ways in which a whole message may be encoded once for many connections.
+const (
+	Plain = iota
+	CompressedMessage
+	CompressedFrame
+	NumEncodings
+)
+
+// Encoding returns how a whole message of n bytes would be sent; ok is false
+// where that depends on what this connection has sent before.
+func (s *Session) Encoding(n int) (encoding int, ok bool) {
+	d := &s.out
+	switch {
+	case d.c == nil || !d.pays(true, n):
+		return Plain, true
+	case d.c.Takeover:
+		return 0, false
+	case d.perFrame:
+		return CompressedFrame, true
+	}
+	return CompressedMessage, true
+}
+
+// Encode returns a whole message as a server of d sends it.
+func Encode(d *wire.Draft, encoding int, op wire.Op, p []byte) ([]byte, error) {
+	var cfg Config
+	if encoding != Plain {
+		cfg.Deflate = &deflate.Params{Name: "any", PerFrame: encoding == CompressedFrame, ServerNoTake: true, ClientNoTake: true}
+	}
+	const room = 16 // more than a head
+	return New(d, cfg).AppendFrame(make([]byte, 0, len(p)+room), op, true, p)
+}
+
+// pays: is it worth it, and can the other side's window hold it? How long a
+// message in several frames will be is not known.
+func (d *deflation) pays(fin bool, n int) bool {
+	whole := fin || d.perFrame
+	if !whole {
+		return d.c.MaxUnit == 0
+	}
+	return n >= d.threshold && (d.c.MaxUnit == 0 || n <= d.c.MaxUnit)
+}
