@@ -59,6 +59,7 @@ const (
 	CapPing       = wire.CapPing
 	CapCloseFrame = wire.CapCloseFrame
 	CapCloseCode  = wire.CapCloseCode
+	CapDeflate    = wire.CapDeflate
 )
 
 // The faults that may be tolerated.
