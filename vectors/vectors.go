@@ -1,6 +1,6 @@
 // Package vectors holds test vectors for the WebSocket versions hixie-75,
-// hixie-76, hybi-07, hybi-08 and RFC 6455, and for telling them apart: bytes,
-// and what a correct implementation makes of them.
+// hixie-76, hybi-02, hybi-04 to hybi-08 and RFC 6455, and for telling them
+// apart: bytes, and what a correct implementation makes of them.
 //
 // The vectors are JSON files, embedded here; README.md says how to use them
 // from any language. They are generated (go run ./vectors/gen) without any code
@@ -19,7 +19,8 @@ import (
 const Format = "draftwire-vectors/1"
 
 // Names are the files, in the order that All returns them.
-var Names = []string{"hixie-75", "hixie-76", "hybi-07", "hybi-08", "rfc6455", "detect"}
+var Names = []string{"hixie-75", "hixie-76", "hybi-02", "hybi-04", "hybi-05", "hybi-06", "hybi-07", "hybi-08",
+	"rfc6455", "detect"}
 
 // The kinds of vectors.
 const (
@@ -69,7 +70,7 @@ type Vector struct {
 	// byte, see Latin1.
 	Secure       bool     `json:"secure,omitempty"` // the request came over TLS
 	Server       *Server  `json:"server,omitempty"`
-	Enabled      []string `json:"enabled,omitempty"`  // versions served; all five if absent
+	Enabled      []string `json:"enabled,omitempty"`  // versions served; all nine if absent
 	Tolerate     []string `json:"tolerate,omitempty"` // faults to accept
 	Request      string   `json:"request,omitempty"`
 	Tail         Hex      `json:"tail,omitzero"` // bytes behind the request head
@@ -85,8 +86,11 @@ type Vector struct {
 
 	// Close. Role is the sender.
 	Code   int `json:"code,omitempty"` // RFC 6455 numbering
-	Mask   Hex `json:"mask,omitzero"`  // of a client's frame
+	Mask   Hex `json:"mask,omitzero"`  // of a client's frame; the frame's nonce in hybi-04
 	Output Hex `json:"output,omitzero"`
+
+	// Frames and close of hybi-04: the connection's key.
+	ConnectionKey Hex `json:"connection_key,omitzero"`
 
 	// A whole connection.
 	Steps []Step `json:"steps,omitempty"`
@@ -103,16 +107,19 @@ type Event struct {
 }
 
 // Repeat is a payload of one byte, many times. Where Mask is there the bytes
-// on the wire are masked with it.
+// on the wire are masked with it, over and over, its first byte being that of
+// the payload's first.
 type Repeat struct {
 	Byte  Hex   `json:"byte"`
 	Count int64 `json:"count"`
 	Mask  Hex   `json:"mask,omitzero"`
 }
 
-// Server is what the server of a handshake speaks.
+// Server is what the server of a handshake speaks, and in hybi-04 and hybi-05
+// the sixteen random bytes that it sends.
 type Server struct {
 	Protocols []string `json:"protocols"`
+	Nonce     Hex      `json:"nonce,omitzero"`
 }
 
 // Offer is what the client of a response vector has sent.
@@ -133,7 +140,9 @@ type Accept struct {
 	Version  string `json:"version"`
 	Origin   string `json:"origin,omitempty"` // as the client sent it
 	Protocol string `json:"protocol,omitempty"`
-	Location string `json:"location,omitempty"` // hixie only
+	Location string `json:"location,omitempty"` // hixie and hybi-02 only
+
+	ConnectionKey Hex `json:"connection_key,omitzero"` // hybi-04 only: what its frames are masked with
 }
 
 // Step is one move on a connection.
@@ -179,7 +188,7 @@ func (v *Vector) Payload() []byte {
 		for i := range int(r.Count) {
 			c := r.Byte[0]
 			if r.Mask != nil {
-				c ^= r.Mask[i%4]
+				c ^= r.Mask[i%len(r.Mask)]
 			}
 			b = append(b, c)
 		}

@@ -1,6 +1,7 @@
 package vectors_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -46,7 +47,8 @@ func TestFilesAreUpToDate(t *testing.T) {
 }
 
 func TestIDsAreUnique(t *testing.T) {
-	prefixes := map[string]string{"hixie-75": "h75", "hixie-76": "h76", "hybi-07": "hy07", "hybi-08": "hy08", "rfc6455": "rfc", "detect": "any"}
+	prefixes := map[string]string{"hixie-75": "h75", "hixie-76": "h76", "hybi-02": "hy02", "hybi-04": "hy04", "hybi-05": "hy05",
+		"hybi-06": "hy06", "hybi-07": "hy07", "hybi-08": "hy08", "rfc6455": "rfc", "detect": "any"}
 	seen := map[string]bool{}
 	for _, f := range all(t) {
 		for _, v := range f.Vectors {
@@ -181,7 +183,7 @@ func TestKinds(t *testing.T) {
 						t.Errorf("%s: event %d is partial", v.ID, i)
 					}
 				}
-				if r := v.Repeat; r != nil && (len(r.Byte) != 1 || r.Count < 1 || r.Mask != nil && len(r.Mask) != 4) {
+				if r := v.Repeat; r != nil && (len(r.Byte) != 1 || r.Count < 1 || r.Mask != nil && len(r.Mask) != 4 && len(r.Mask) != 20) {
 					t.Errorf("%s: repeat %+v", v.ID, *r)
 				}
 			case vectors.KindHandshake:
@@ -201,7 +203,7 @@ func TestKinds(t *testing.T) {
 				}
 				head(t, v.ID, v.Response)
 			case vectors.KindDetect:
-				if invalid != (v.Version == "") || invalid != (v.Status != 0) || (v.Body == 8) != (v.Version == "hixie-76") {
+				if invalid != (v.Version == "") || invalid != (v.Status != 0) || (v.Body == 8) != (v.Version == "hixie-76" || v.Version == "hybi-02") {
 					t.Errorf("%s: result %s does not fit its outcome", v.ID, v.Result)
 				}
 				if i := wire.Reason(v.Reason).Info(); invalid && i.Status != v.Status {
@@ -221,6 +223,45 @@ func TestKinds(t *testing.T) {
 				}
 			default:
 				t.Errorf("%s: kind %q", v.ID, v.Kind)
+			}
+		}
+	}
+}
+
+// TestMaskKeys: what hybi-04 makes its masks from stands where it is needed,
+// and nowhere else; and the nonce is the one of the response.
+func TestMaskKeys(t *testing.T) {
+	for _, f := range all(t) {
+		keys, nonces := f.Version == "hybi-04", f.Version == "hybi-04" || f.Version == "hybi-05"
+		for _, v := range f.Vectors {
+			framed := v.Kind == vectors.KindFrames || v.Kind == vectors.KindClose
+			if n := len(v.ConnectionKey); n != 0 != (keys && framed) || n != 0 && n != 20 {
+				t.Errorf("%s: connection key of %d bytes", v.ID, n)
+			}
+			if v.Accept != nil {
+				if n := len(v.Accept.ConnectionKey); n != 0 != keys || n != 0 && n != 20 {
+					t.Errorf("%s: connection key of %d bytes", v.ID, n)
+				}
+			}
+			if v.Kind != vectors.KindHandshake && v.Kind != vectors.KindSession {
+				continue
+			}
+			if v.Server == nil {
+				if v.Kind == vectors.KindHandshake || nonces {
+					t.Errorf("%s: no server", v.ID)
+				}
+				continue
+			}
+			if n := len(v.Server.Nonce); n != 0 != nonces || n != 0 && n != 16 {
+				t.Errorf("%s: nonce of %d bytes", v.ID, n)
+			}
+			said := v.Response
+			for _, s := range v.Steps {
+				said += string(s.Bytes)
+			}
+			line := "\r\nSec-WebSocket-Nonce: " + base64.StdEncoding.EncodeToString(v.Server.Nonce) + "\r\n"
+			if strings.Contains(said, line) != nonces {
+				t.Errorf("%s: %q in the response: %v", v.ID, line, !nonces)
 			}
 		}
 	}
@@ -261,6 +302,7 @@ func constants(t *testing.T, typ string) map[string]bool {
 // wire, and each of them is tested.
 func TestErrorListIsClosed(t *testing.T) {
 	faults := constants(t, "Fault")
+	delete(faults, string(wire.FaultDeflate)) // of extensions, which have no vectors
 	reasons := constants(t, "Reason")
 	used := map[string]map[string]bool{"fault": {}, "client_reason": {}, "server_reason": {}}
 	for _, f := range all(t) {
@@ -310,6 +352,25 @@ func TestReadmeListsErrors(t *testing.T) {
 				t.Errorf("README.md lacks %s", e)
 			}
 		}
+	}
+}
+
+// TestReadmeCounts: the numbers for people are those of the files.
+func TestReadmeCounts(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, f := range all(t) {
+		sum += len(f.Vectors)
+		row := regexp.MustCompile("(?m)^\\| `" + f.Version + "\\.json` \\|.*\\| " + strconv.Itoa(len(f.Vectors)) + " \\|$")
+		if !row.Match(b) {
+			t.Errorf("README.md has no row of %s with %d vectors", f.Version, len(f.Vectors))
+		}
+	}
+	if !strings.Contains(string(b), strconv.Itoa(sum)+" in all") {
+		t.Errorf("README.md does not say that there are %d", sum)
 	}
 }
 

@@ -3,7 +3,8 @@
 // and nothing that reads or writes the protocol.
 //
 // There is one file of Go for each file of vectors, two for detect, and some
-// with the rows that several versions have in common.
+// with the rows that several versions have in common. dialect.go writes the
+// frames of hybi-02 and later.
 package gen
 
 import (
@@ -25,6 +26,10 @@ func Files() []vectors.File {
 	return []vectors.File{
 		file(wire.Hixie75.String(), hixie75()),
 		file(wire.Hixie76.String(), hixie76()),
+		file(wire.Hybi02.String(), hybi02()),
+		file(wire.Hybi04.String(), hybi04()),
+		file(wire.Hybi05.String(), hybi05()),
+		file(wire.Hybi06.String(), hybi06()),
 		file(wire.Hybi07.String(), hybi07()),
 		file(wire.Hybi08.String(), hybi08()),
 		file(wire.RFC6455.String(), rfc6455()),
@@ -51,76 +56,6 @@ func cat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // lots returns n bytes 'a'.
 func lots(n int) []byte { return bytes.Repeat([]byte{'a'}, n) }
-
-// Frames of hybi-07 and later.
-
-// The opcodes.
-const (
-	opContinuation = 0x0
-	opText         = 0x1
-	opBinary       = 0x2
-	opClose        = 0x8
-	opPing         = 0x9
-	opPong         = 0xA
-)
-
-// sampleMask is the mask of the RFC's own examples.
-var sampleMask = []byte{0x37, 0xFA, 0x21, 0x3D}
-
-// frame returns one frame. rsv is the three bits as a number, RSV1 is 4. A nil
-// mask leaves the frame unmasked.
-func frame(fin bool, rsv, opcode byte, mask, payload []byte) []byte {
-	return cat(head(fin, rsv, opcode, mask, len(payload), shortest(len(payload))), masked(mask, payload))
-}
-
-// head returns a frame's head. width is the number of bytes of the extended
-// length: 0, 2 or 8.
-func head(fin bool, rsv, opcode byte, mask []byte, length, width int) []byte {
-	b0, b1 := rsv<<4|opcode, byte(0)
-	if fin {
-		b0 |= 0x80
-	}
-	if mask != nil {
-		b1 = 0x80
-	}
-	var h []byte
-	switch width {
-	case 0:
-		h = []byte{b0, b1 | byte(length)}
-	case 2:
-		h = binary.BigEndian.AppendUint16([]byte{b0, b1 | 126}, uint16(length))
-	default:
-		h = binary.BigEndian.AppendUint64([]byte{b0, b1 | 127}, uint64(length))
-	}
-	return append(h, mask...)
-}
-
-// shortest returns the width of the shortest length field.
-func shortest(length int) int {
-	switch {
-	case length <= 125:
-		return 0
-	case length <= 0xFFFF:
-		return 2
-	}
-	return 8
-}
-
-// masked returns a masked copy of the payload.
-func masked(mask, payload []byte) []byte {
-	out := bytes.Clone(payload)
-	for i := range out {
-		if mask != nil {
-			out[i] ^= mask[i%4]
-		}
-	}
-	return out
-}
-
-// closeBody returns the body of a close frame.
-func closeBody(code int, reason string) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
-}
 
 // Frames of hixie-75 and hixie-76.
 
@@ -160,10 +95,17 @@ func with(lines []string, more ...string) []string {
 // guid is what a key is hashed with (RFC 6455 1.3).
 const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// acceptFor returns the proof for a key of hybi-07 and later.
+// acceptFor returns the proof for a key of hybi-04 and later.
 func acceptFor(key string) string {
 	sum := sha1.Sum([]byte(key + guid))
 	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// connectionKey returns what the frames of a hybi-04 connection are masked
+// with, from the two values as they stand in the handshake (hybi-04 4.2).
+func connectionKey(key, nonce string) []byte {
+	sum := sha1.Sum([]byte(key + nonce + "61AC5F19-FBBA-4540-B96F-6561F1AB40A8"))
+	return sum[:]
 }
 
 // challenge returns the sixteen bytes that answer two keys and eight bytes

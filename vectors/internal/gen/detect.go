@@ -1,6 +1,8 @@
 package gen
 
 import (
+	"strings"
+
 	"github.com/draftwire/draftwire/vectors"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -63,6 +65,13 @@ func accepted() []vectors.Vector {
 		pass("ok-13", sec, "version 13", upgrade(keyLine, orgLine, v13), wire.RFC6455),
 		pass("ok-8", "hybi-08 5.2.1", "version 8", upgrade(keyLine, secOrg, "Sec-WebSocket-Version: 8"), wire.Hybi08),
 		pass("ok-7", "hybi-07 5.2.1", "version 7", upgrade(keyLine, secOrg, "Sec-WebSocket-Version: 7"), wire.Hybi07),
+		pass("ok-6", "hybi-06 5.2.1", "version 6", upgrade(keyLine, secOrg, "Sec-WebSocket-Version: 6"), wire.Hybi06),
+		pass("ok-5", "hybi-05 5.2.1", "version 5", upgrade(keyLine, secOrg, "Sec-WebSocket-Version: 5"), wire.Hybi05),
+		pass("ok-4", "hybi-04 5.2.1", "version 4", upgrade(keyLine, secOrg, "Sec-WebSocket-Version: 4"), wire.Hybi04),
+		pass("ok-02", "hybi-02 5.2.1", "two keys and draft 2: hybi-02", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2"), wire.Hybi02),
+		pass("ok-02-draft-1", "hybi-01 5.2.1", "draft 1 speaks as draft 2 does", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 1"), wire.Hybi02),
+		pass("ok-02-draft-3", "hybi-03 5.2.1", "draft 3 speaks as draft 2 does", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 3"), wire.Hybi02),
+		pass("ok-02-names", "hybi-02 5.2.1", "the case of names means nothing", upgrade(orgLine, k1Line, k2Line, "SEC-WEBSOCKET-DRAFT: 2"), wire.Hybi02),
 		pass("ok-76", "hixie-76 5.1", "two keys: hixie-76", ask76("/chat", "server.example.com", "http://example.com", key1A, key2A), wire.Hixie76),
 		pass("ok-75", "hixie-75 5.1", "no key at all: hixie-75", ask75("/chat", "server.example.com", "http://example.com"), wire.Hixie75),
 		pass("ok-75-protocol", "hixie-75 5.1", "WebSocket-Protocol is hixie-75's own", upgrade(orgLine, "WebSocket-Protocol: sample"), wire.Hixie75),
@@ -74,6 +83,8 @@ func accepted() []vectors.Vector {
 		pass("ok-absolute", sec, "an absolute target", message("GET http://server.example.com/chat HTTP/1.1", hostLine, upLine, connLine, keyLine, v13), wire.RFC6455),
 		pass("ok-absolute-ws", "hybi-08 5.2.1", "an absolute target with the scheme ws", message("GET ws://server.example.com/chat HTTP/1.1", hostLine, upLine, connLine, keyLine, "Sec-WebSocket-Version: 8"), wire.Hybi08),
 		pass("ok-old-keys", "hybi-08 5.2.1", "a key of 15 bytes, as npm ws 0.2 sends it with version 8", upgrade("Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0O", "Sec-WebSocket-Version: 8"), wire.Hybi08),
+		pass("ok-key-80", "hybi-06 5.2.1", "a key of 80 characters with version 6", upgrade("Sec-WebSocket-Key: "+strings.Repeat("0123456789", 8), "Sec-WebSocket-Version: 6"), wire.Hybi06),
+		pass("ok-key-short", "hybi-04 5.2.1", "a key of one character with version 4", upgrade("Sec-WebSocket-Key: k", "Sec-WebSocket-Version: 4"), wire.Hybi04),
 		pass("ok-key-loose", sec, "the last character of a key need not be canonical (erratum 3150)", upgrade("Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC==", v13), wire.RFC6455),
 	}
 }
@@ -140,7 +151,7 @@ func numbers() []vectors.Vector {
 		l.add(row(n.id, known, n.comment, numbered(n.value), wire.ReasonVersion))
 	}
 	for _, n := range []string{"4", "5", "6"} {
-		l.add(row("v"+n, known, "version "+n+" is known and not served", numbered(n), wire.ReasonDisabled))
+		l.add(only(row("v"+n, known, "version "+n+" is known and not served", numbered(n), wire.ReasonDisabled), shipped...))
 	}
 	for _, n := range []struct{ id, value, comment string }{
 		{"rej-13", "013", "a leading zero"},
@@ -171,6 +182,10 @@ func numbers() []vectors.Vector {
 		row("key-bare", "RFC 6455 4.2.1", "a key without its padding", upgrade("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ", v13), wire.ReasonBadKey),
 		row("key-url", "RFC 6455 4.2.1", "a key in the alphabet of URLs", upgrade("Sec-WebSocket-Key: _-hlIHNhbXBsZSBub25jZQ==", v13), wire.ReasonBadKey),
 		row("key-empty", "RFC 6455 4.2.1", "an empty key", upgrade("Sec-WebSocket-Key: ", v13), wire.ReasonBadKey),
+		row("key-missing-4", "hybi-04 5.2.1", "version 4 without a key", upgrade("Sec-WebSocket-Version: 4"), wire.ReasonKeyMissing),
+		row("key-empty-4", "hybi-04 5.2.1", "an empty key with version 4", upgrade("Sec-WebSocket-Key: ", "Sec-WebSocket-Version: 4"), wire.ReasonBadKey),
+		row("key-empty-6", "hybi-06 5.2.1", "an empty key with version 6", upgrade("Sec-WebSocket-Key: ", "Sec-WebSocket-Version: 6"), wire.ReasonBadKey),
+		row("key-81-5", "hybi-05 5.2.1", "a key of 81 characters with version 5, longer than any that was sent", upgrade("Sec-WebSocket-Key: "+strings.Repeat("0123456789", 8)+"0", "Sec-WebSocket-Version: 5"), wire.ReasonBadKey),
 		row("key-empty-8", "hybi-08 5.2.1", "an empty key with version 8", upgrade("Sec-WebSocket-Key: ", "Sec-WebSocket-Version: 8"), wire.ReasonBadKey),
 	)
 }

@@ -30,8 +30,10 @@ func mixtures() []vectors.Vector {
 		row("mixed-version", sec, "a version, and the two keys of hixie-76", upgrade(orgLine, v7, k1Line, k2Line), wire.ReasonMixed),
 		row("mixed-key1", sec, "a version and a key, and one key of hixie-76", upgrade(orgLine, keyLine, v13, k1Line), wire.ReasonMixed),
 		row("mixed-key2", sec, "a key, and the second key of hixie-76", upgrade(orgLine, keyLine, k2Line), wire.ReasonMixed),
+		row("mixed-version-4", "hybi-04 5.1", "a version and a key of hybi-04, and the two keys", upgrade(secOrg, keyLine, "Sec-WebSocket-Version: 4", k1Line, k2Line), wire.ReasonMixed),
 		row("mixed-draft", sec, "a version and a key, and a draft", upgrade(orgLine, keyLine, v13, draft+"2"), wire.ReasonMixed),
 		row("half-key1", sec, "the first key without the second: not hixie-75", upgrade(orgLine, k1Line), wire.ReasonHalfChallenge),
+		row("half-key1-02", "hybi-02 5.1", "the first key without the second, and a draft", upgrade(orgLine, k1Line, draft+"2"), wire.ReasonHalfChallenge),
 		row("half-key2", sec, "the second key without the first: not hixie-75", upgrade(orgLine, k2Line), wire.ReasonHalfChallenge),
 		row("rej-18", sec, "a draft without keys", upgrade(orgLine, draft+"2"), wire.ReasonDraftAlone),
 		row("draft-4", sec, "draft 4 has no such keys", upgrade(orgLine, k1Line, k2Line, draft+"4"), wire.ReasonBadDraft),
@@ -41,9 +43,9 @@ func mixtures() []vectors.Vector {
 		row("draft-list", sec, "a list of drafts", upgrade(orgLine, k1Line, k2Line, draft+"2, 3"), wire.ReasonBadDraft),
 		row("draft-256", sec, "a draft above 255", upgrade(orgLine, k1Line, k2Line, draft+"256"), wire.ReasonBadDraft),
 		row("draft-empty", sec, "a draft without a value", upgrade(orgLine, k1Line, k2Line, draft), wire.ReasonBadDraft),
-		row("draft-1", "hybi-01 5.1", "draft 1 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"1"), wire.ReasonDisabled),
-		row("draft-2", "hybi-02 5.1", "draft 2 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"2"), wire.ReasonDisabled),
-		row("draft-3", "hybi-03 5.1", "draft 3 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"3"), wire.ReasonDisabled),
+		only(row("draft-1", "hybi-01 5.1", "draft 1 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"1"), wire.ReasonDisabled), shipped...),
+		only(row("draft-2", "hybi-02 5.1", "draft 2 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"2"), wire.ReasonDisabled), shipped...),
+		only(row("draft-3", "hybi-03 5.1", "draft 3 is known and not served", upgrade(orgLine, k1Line, k2Line, draft+"3"), wire.ReasonDisabled), shipped...),
 	}
 }
 
@@ -64,24 +66,31 @@ func origins() []vectors.Vector {
 	return []vectors.Vector{
 		row("origin-differ-13", sec, "two origins", upgrade(keyLine, orgLine, evil, v13), wire.ReasonOriginConflict),
 		row("origin-differ-76", "hixie-76 5.1", "two origins", upgrade(orgLine, evil, k1Line, k2Line), wire.ReasonOriginConflict),
+		row("origin-differ-02", "hybi-02 5.1", "two origins", upgrade(orgLine, evil, k1Line, k2Line, "Sec-WebSocket-Draft: 2"), wire.ReasonOriginConflict),
+		row("origin-fields-differ-4", "hybi-04 5.1", "Origin and Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, evil, "Sec-WebSocket-Version: 4"), wire.ReasonOriginConflict),
 		row("origin-fields-differ", sec, "Origin and Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, evil, v8), wire.ReasonOriginConflict),
 		row("origin-sec-differ", sec, "two lines of Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, "Sec-WebSocket-Origin: http://evil.example", v8), wire.ReasonOriginConflict),
 		pass("origin-fields-same", sec, "Origin and Sec-WebSocket-Origin are equal", upgrade(keyLine, secOrg, orgLine, v8), wire.Hybi08),
+		pass("origin-plain-6", "hybi-06 5.1", "version 6 with Origin", upgrade(keyLine, orgLine, "Sec-WebSocket-Version: 6"), wire.Hybi06),
+		pass("origin-none-6", "hybi-06 5.1", "no origin, which draft 06 does not demand of a client that is no browser", upgrade(keyLine, "Sec-WebSocket-Version: 6"), wire.Hybi06),
 		pass("origin-none-13", sec, "no origin: the client is no browser", upgrade(keyLine, v13), wire.RFC6455),
 	}
 }
 
-// bodies: an upgrade has none, but for the eight bytes of hixie-76.
+// bodies: an upgrade has none, but for the eight bytes of hixie-76 and hybi-02.
 func bodies() []vectors.Vector {
 	const sec, old = "RFC 6455 4.1", "hixie-76 5.2"
 	length, chunked := "Content-Length: ", "Transfer-Encoding: chunked"
 	return []vectors.Vector{
 		trailed(row("rej-20", sec, "a body would be read as frames", upgrade(keyLine, v13, length+"3"), wire.ReasonBody), "abc"),
-		row("body-8-13", sec, "a body of eight bytes is hixie-76's alone", upgrade(keyLine, v13, length+"8"), wire.ReasonBody),
+		row("body-8-13", sec, "a body of eight bytes belongs to the two keys", upgrade(keyLine, v13, length+"8"), wire.ReasonBody),
 		row("body-chunked", sec, "a body in chunks", upgrade(keyLine, v13, chunked), wire.ReasonBody),
 		row("body-chunked-8", "hybi-08 5.1", "a body in chunks with version 8", upgrade(keyLine, "Sec-WebSocket-Version: 8", chunked), wire.ReasonBody),
 		pass("body-0", sec, "Content-Length: 0 is no body", upgrade(keyLine, v13, length+"0"), wire.RFC6455),
 		pass("body-8-76", old, "the eight bytes are announced", upgrade(orgLine, k1Line, k2Line, length+"8"), wire.Hixie76),
+		pass("body-8-02", "hybi-02 5.2", "the eight bytes are announced", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2", length+"8"), wire.Hybi02),
+		row("body-7-02", "hybi-02 5.2", "Content-Length: 7", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2", length+"7"), wire.ReasonBody),
+		row("body-8-4", "hybi-04 5.1", "a body of eight bytes with version 4", upgrade(keyLine, secOrg, "Sec-WebSocket-Version: 4", length+"8"), wire.ReasonBody),
 		pass("body-0-76", old, "Content-Length: 0, although eight bytes follow", upgrade(orgLine, k1Line, k2Line, length+"0"), wire.Hixie76),
 		row("body-7-76", old, "Content-Length: 7", upgrade(orgLine, k1Line, k2Line, length+"7"), wire.ReasonBody),
 		row("body-16-76", old, "Content-Length: 16", upgrade(orgLine, k1Line, k2Line, length+"16"), wire.ReasonBody),
@@ -101,6 +110,11 @@ func disabled() []vectors.Vector {
 		off("13", "version 13 is not served", numbered("13"), wire.Hybi08, wire.Hybi07),
 		off("8", "version 8 is not served", numbered("8"), wire.RFC6455, wire.Hybi07),
 		off("7", "version 7 is not served", numbered("7"), wire.RFC6455),
+		off("6", "version 6 is not served; the list holds its neighbours", numbered("6"), wire.RFC6455, wire.Hybi07, wire.Hybi05),
+		off("5", "version 5 is not served; the list is in falling order", numbered("5"), wire.Hybi04, wire.Hybi06),
+		off("4", "version 4 is not served; version 5 is", numbered("4"), wire.Hybi05),
+		off("02", "hybi-02 is not served, although hixie-76 is", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2"), wire.RFC6455, wire.Hixie76),
+		off("76-not-02", "hixie-76 is not served, although hybi-02 is", upgrade(orgLine, k1Line, k2Line), wire.RFC6455, wire.Hybi02),
 		off("76", "hixie-76 is not served; the list cannot name it anyway", upgrade(orgLine, k1Line, k2Line), wire.RFC6455, wire.Hybi08, wire.Hybi07),
 		off("75", "hixie-75 is not served", upgrade(orgLine), wire.RFC6455, wire.Hixie76),
 		off("75-no-origin", "no clue and no origin, where hixie-75 is not served", upgrade(), wire.RFC6455),
@@ -108,6 +122,8 @@ func disabled() []vectors.Vector {
 		only(row("off-unknown", sec, "an unknown version; the list holds what is served", numbered("99"), wire.ReasonVersion), wire.RFC6455),
 		only(row("off-no-version", "RFC 6455 4.2.1", "a key without a version; the list holds what is served", upgrade(keyLine), wire.ReasonVersionMissing), wire.RFC6455, wire.Hixie76),
 		only(row("off-plain", sec, "an ordinary request; the list holds what is served", message(getChat, hostLine), wire.ReasonNotWebSocket), wire.Hybi08),
+		only(pass("on-02", sec, "hybi-02 is served alone", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2"), wire.Hybi02), wire.Hybi02),
+		only(pass("on-4", sec, "hybi-04 is served alone", numbered("4"), wire.Hybi04), wire.Hybi04),
 		only(pass("on-76", sec, "hixie-76 is served alone", upgrade(orgLine, k1Line, k2Line), wire.Hixie76), wire.Hixie76),
 	}
 }
@@ -121,6 +137,7 @@ func tolerances() []vectors.Vector {
 		tolerating(pass("haproxy-tolerated", "hixie-76 5.1", "the added key is set aside", injected, wire.Hixie76), wire.TolerateInjectedKey),
 		row("haproxy-75", "hixie-75 5.1", "a key beside an origin is not hixie-75, although HAProxy 3 may have added it", no, wire.ReasonVersionMissing),
 		tolerating(pass("haproxy-75-tolerated", "hixie-75 5.1", "the added key is set aside", no, wire.Hixie75), wire.TolerateInjectedKey),
+		tolerating(pass("haproxy-02-tolerated", "hybi-02 5.1", "the added key is set aside", upgrade(orgLine, k1Line, k2Line, keyLine, "Sec-WebSocket-Draft: 2"), wire.Hybi02), wire.TolerateInjectedKey),
 		tolerating(pass("haproxy-13", "RFC 6455 4.2.1", "a key with its version is none that a proxy added", upgrade(keyLine, v13), wire.RFC6455), wire.TolerateInjectedKey),
 		tolerating(row("haproxy-mixed", "hixie-76 5.1", "a version beside the two keys is refused all the same", upgrade(orgLine, k1Line, k2Line, keyLine, v13), wire.ReasonMixed), wire.TolerateInjectedKey),
 		tolerating(pass("no-connection-tolerated", "RFC 6455 4.2.1", "a client without Connection", message(getChat, hostLine, upLine, keyLine, v13), wire.RFC6455), wire.TolerateNoConnection),

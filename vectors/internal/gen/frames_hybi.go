@@ -7,19 +7,36 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// hybi is what differs between hybi-07, hybi-08 and RFC 6455 in the rows they
+// hybi is what differs between the versions from hybi-02 on in the rows they
 // have in common.
 type hybi struct {
+	dialect
 	version wire.Version
-	prefix  string // of ids
-	doc     string // name of the document
-	frames  string // chapter on frames
-	text    string // section on text that is not UTF-8
-	full    bool   // every case, else a choice of them
-	minimal bool   // lengths must be as short as possible
-	tooBig  bool   // code 1004 means too big
-	masked  bool   // a client takes masked frames
-	replace bool   // a client replaces what is not UTF-8
+	prefix  string            // of ids
+	doc     string            // name of the document
+	frames  string            // chapter on frames
+	moved   map[string]string // sections of that chapter, as hybi-07 has them, that stand elsewhere
+	text    string            // section on text that is not UTF-8
+	full    bool              // every case, else a choice of them
+	minimal bool              // lengths must be as short as possible
+	closes  closing           // body of a close frame
+	tooBig  bool              // code 1004 means too big
+	masked  bool              // a client takes masked frames
+	replace bool              // a client replaces what is not UTF-8
+}
+
+// What sections are called elsewhere than in hybi-07.
+var (
+	moved02 = map[string]string{".4": ".3", ".5": ".4", ".6": ".5"} // no masks, so no section on them
+	moved04 = map[string]string{".2": ".3", ".3": ".2"}             // masks come before frames
+)
+
+// sec returns a section of the chapter on frames, by its number in hybi-07.
+func (h hybi) sec(number string) string {
+	if n, ok := h.moved[number[:2]]; ok {
+		number = n + number[2:]
+	}
+	return h.doc + " " + h.frames + number
 }
 
 // side is one side that reads, and how its peer writes.
@@ -31,11 +48,10 @@ type side struct {
 
 // f is a frame of the peer.
 func (s side) f(fin bool, opcode byte, payload string) []byte {
-	return frame(fin, 0, opcode, s.mask, []byte(payload))
+	return s.frame(fin, 0, opcode, s.mask, []byte(payload))
 }
 
-func (s side) id(name string) string    { return s.prefix + "-" + s.role.String() + "-" + name }
-func (s side) sec(number string) string { return s.doc + " " + s.frames + number }
+func (s side) id(name string) string { return s.prefix + "-" + s.role.String() + "-" + name }
 
 // row makes a row of a vector, id and section in full.
 func (s side) row(name, number, comment string, in []byte, ev []vectors.Event, fault wire.Fault) read {
@@ -47,7 +63,7 @@ func (h hybi) commonFrames() []vectors.Vector {
 	var l list
 	own := h
 	own.full = false // a client reads as a server does, but for masks: a choice is enough
-	for _, s := range []side{{h, wire.Server, sampleMask}, {own, wire.Client, nil}} {
+	for _, s := range []side{{h, wire.Server, h.clientMask()}, {own, wire.Client, nil}} {
 		l.add(s.messages()...)
 		l.add(s.fragments()...)
 		l.add(s.controls()...)
@@ -73,39 +89,39 @@ func (s side) messages() []vectors.Vector {
 			continue
 		}
 		p := string(lots(n))
-		l.add(s.row(fmt.Sprintf("text-%d", n), ".2", fmt.Sprintf("text of %d bytes", n), s.f(true, opText, p), texts(p), "").vector(s.role))
+		l.add(s.row(fmt.Sprintf("text-%d", n), ".2", fmt.Sprintf("text of %d bytes", n), s.f(true, s.op.text, p), texts(p), "").vector(s.role))
 	}
 	for _, n := range []int{65535, 65536} {
-		in := head(true, 0, opBinary, s.mask, n, shortest(n))
+		in := s.head(true, 0, s.op.binary, s.mask, uint64(n), shortest(n))
 		r := s.row(fmt.Sprintf("binary-%d", n), ".2", fmt.Sprintf("binary of %d bytes", n), in, sized(wire.OpBinary, int64(n)), "")
-		l.add(repeated(int64(n), s.mask, r.vector(s.role)))
+		l.add(repeated(int64(n), s.cover(s.mask, shortest(n)), r.vector(s.role)))
 	}
-	two := cat(s.f(true, opText, "Hello"), s.f(true, opText, "World"))
+	two := cat(s.f(true, s.op.text, "Hello"), s.f(true, s.op.text, "World"))
 	return append(l, rows(s.role,
-		s.row("text", ".6", "one text message", s.f(true, opText, "Hello"), texts("Hello"), ""),
+		s.row("text", ".6", "one text message", s.f(true, s.op.text, "Hello"), texts("Hello"), ""),
 		s.row("two", ".6", "two messages, one behind the other", two, texts("Hello", "World"), ""),
-		s.row("binary-any", ".6", "binary takes every byte", s.f(true, opBinary, "\x00\xFF\x80\xC0"), binaries("\x00\xFF\x80\xC0"), ""),
-		s.row("binary-256", ".6", "binary of 256 bytes", s.f(true, opBinary, string(lots(256))), binaries(string(lots(256))), ""),
+		s.row("binary-any", ".6", "binary takes every byte", s.f(true, s.op.binary, "\x00\xFF\x80\xC0"), binaries("\x00\xFF\x80\xC0"), ""),
+		s.row("binary-256", ".6", "binary of 256 bytes", s.f(true, s.op.binary, string(lots(256))), binaries(string(lots(256))), ""),
 		s.row("nothing", ".2", "no bytes are no error", nil, nil, ""),
 	)...)
 }
 
 // fragments: messages in several frames.
 func (s side) fragments() []vectors.Vector {
-	first, last := s.f(false, opText, "Hel"), s.f(true, opContinuation, "lo")
-	none := s.f(false, opContinuation, "")
+	first, last := s.f(false, s.op.text, "Hel"), s.f(true, s.op.continuation, "lo")
+	none := s.f(false, s.op.continuation, "")
 	rs := []read{
 		s.row("fragments", ".4", "a message in two frames", cat(first, last), texts("Hello"), ""),
-		s.row("fragments-empty-first", ".4", "the first frame is empty", cat(s.f(false, opText, ""), s.f(true, opContinuation, "lo")), texts("lo"), ""),
-		s.row("fragments-empty-last", ".4", "the last frame is empty", cat(first, s.f(true, opContinuation, "")), texts("Hel"), ""),
-		s.row("ping-inside", ".4", "a ping between two frames of a message comes first", cat(first, s.f(true, opPing, "p"), last), then(pings("p"), texts("Hello")), ""),
+		s.row("fragments-empty-first", ".4", "the first frame is empty", cat(s.f(false, s.op.text, ""), s.f(true, s.op.continuation, "lo")), texts("lo"), ""),
+		s.row("fragments-empty-last", ".4", "the last frame is empty", cat(first, s.f(true, s.op.continuation, "")), texts("Hel"), ""),
+		s.row("ping-inside", ".4", "a ping between two frames of a message comes first", cat(first, s.f(true, s.op.ping, "p"), last), then(pings("p"), texts("Hello")), ""),
 	}
 	if s.full {
 		rs = append(rs,
 			s.row("fragments-empty-middle", ".4", "a frame in the middle is empty", cat(first, none, last), texts("Hello"), ""),
-			s.row("fragments-all-empty", ".4", "three empty frames are one empty message", cat(s.f(false, opBinary, ""), none, s.f(true, opContinuation, "")), binaries(""), ""),
-			s.row("fragments-bytes", ".4", "a frame for each byte", cat(s.f(false, opBinary, "a"), s.f(false, opContinuation, "b"), s.f(true, opContinuation, "c")), binaries("abc"), ""),
-			s.row("two-controls-inside", ".4", "a pong and a ping inside a message", cat(first, s.f(true, opPong, ""), s.f(true, opPing, "q"), last), then(pongs(""), pings("q"), texts("Hello")), ""),
+			s.row("fragments-all-empty", ".4", "three empty frames are one empty message", cat(s.f(false, s.op.binary, ""), none, s.f(true, s.op.continuation, "")), binaries(""), ""),
+			s.row("fragments-bytes", ".4", "a frame for each byte", cat(s.f(false, s.op.binary, "a"), s.f(false, s.op.continuation, "b"), s.f(true, s.op.continuation, "c")), binaries("abc"), ""),
+			s.row("two-controls-inside", ".4", "a pong and a ping inside a message", cat(first, s.f(true, s.op.pong, ""), s.f(true, s.op.ping, "q"), last), then(pongs(""), pings("q"), texts("Hello")), ""),
 		)
 	}
 	return rows(s.role, rs...)
@@ -113,21 +129,24 @@ func (s side) fragments() []vectors.Vector {
 
 // controls: ping and pong. Close has its own rows.
 func (s side) controls() []vectors.Vector {
-	long := string(lots(125))
+	long, pong := string(lots(125)), "a pong that nobody asked for"
+	if s.fourBits() {
+		pong = "a pong; until draft 06 it must have been asked for, which the frames do not tell"
+	}
 	rs := []read{
-		s.row("ping", ".5.2", "a ping with a body", s.f(true, opPing, "Hello"), pings("Hello"), ""),
-		s.row("ping-empty", ".5.2", "a ping without a body", s.f(true, opPing, ""), pings(""), ""),
-		s.row("pong", ".5.3", "a pong that nobody asked for", s.f(true, opPong, "Hello"), pongs("Hello"), ""),
-		s.row("ping-125", ".5", "a ping with the longest body", s.f(true, opPing, long), pings(long), ""),
-		s.row("ping-126", ".5", "a ping with a body of 126 bytes", s.f(true, opPing, long+"a"), nil, wire.FaultControlLong),
-		s.row("ping-not-final", ".5", "a ping in two frames", s.f(false, opPing, ""), nil, wire.FaultControlFrag),
+		s.row("ping", ".5.2", "a ping with a body", s.f(true, s.op.ping, "Hello"), pings("Hello"), ""),
+		s.row("ping-empty", ".5.2", "a ping without a body", s.f(true, s.op.ping, ""), pings(""), ""),
+		s.row("pong", ".5.3", pong, s.f(true, s.op.pong, "Hello"), pongs("Hello"), ""),
+		s.row("ping-125", ".5", "a ping with the longest body", s.f(true, s.op.ping, long), pings(long), ""),
+		s.row("ping-126", ".5", "a ping with a body of 126 bytes", s.f(true, s.op.ping, long+"a"), nil, wire.FaultControlLong),
+		s.row("ping-not-final", ".5", "a ping in two frames", s.f(false, s.op.ping, ""), nil, wire.FaultControlFrag),
 	}
 	if s.full {
 		rs = append(rs,
-			s.row("ping-bytes", ".5.2", "a ping's body is bytes, not text", s.f(true, opPing, "\xFF\xFE"), pings("\xFF\xFE"), ""),
-			s.row("pong-126", ".5", "a pong with a body of 126 bytes", s.f(true, opPong, long+"a"), nil, wire.FaultControlLong),
-			s.row("pong-not-final", ".5", "a pong in two frames", s.f(false, opPong, ""), nil, wire.FaultControlFrag),
-			s.row("close-not-final", ".5", "a close in two frames", s.f(false, opClose, ""), nil, wire.FaultControlFrag),
+			s.row("ping-bytes", ".5.2", "a ping's body is bytes, not text", s.f(true, s.op.ping, "\xFF\xFE"), pings("\xFF\xFE"), ""),
+			s.row("pong-126", ".5", "a pong with a body of 126 bytes", s.f(true, s.op.pong, long+"a"), nil, wire.FaultControlLong),
+			s.row("pong-not-final", ".5", "a pong in two frames", s.f(false, s.op.pong, ""), nil, wire.FaultControlFrag),
+			s.row("close-not-final", ".5", "a close in two frames", s.f(false, s.op.close, ""), nil, wire.FaultControlFrag),
 		)
 	}
 	return rows(s.role, rs...)
@@ -136,14 +155,17 @@ func (s side) controls() []vectors.Vector {
 // reserved: bits and opcodes that no version has given a meaning.
 func (s side) reserved() []vectors.Vector {
 	var l list
-	bits := []byte{4, 2, 1}
-	codes := []byte{0x3, 0x4, 0x5, 0x6, 0x7, 0xB, 0xC, 0xD, 0xE, 0xF}
+	bits, codes := []int{1, 2, 3}, s.op.reserved()
 	if s.role == wire.Client {
-		bits, codes = []byte{4}, []byte{0x3, 0xB}
+		bits, codes = bits[:1], []byte{codes[0], 0xB}
 	}
-	for i, b := range bits {
-		l.add(s.row(fmt.Sprintf("rsv%d", i+1), ".2", fmt.Sprintf("RSV%d without an extension", i+1),
-			frame(true, b, opText, s.mask, []byte("Hello")), nil, wire.FaultRSV).vector(s.role))
+	if s.fourBits() {
+		bits = append(bits, 4)
+	}
+	number := map[int]byte{1: 4, 2: 2, 3: 1, 4: 8}
+	for _, b := range bits {
+		l.add(s.row(fmt.Sprintf("rsv%d", b), ".2", fmt.Sprintf("RSV%d without an extension", b),
+			s.frame(true, number[b], s.op.text, s.mask, []byte("Hello")), nil, wire.FaultRSV).vector(s.role))
 	}
 	for _, c := range codes {
 		l.add(s.row(fmt.Sprintf("opcode-%x", c), ".2", fmt.Sprintf("reserved opcode %X", c),
@@ -151,9 +173,9 @@ func (s side) reserved() []vectors.Vector {
 	}
 	if s.role == wire.Server {
 		l.add(rows(s.role,
-			s.row("rsv1-ping", ".2", "RSV1 on a ping", frame(true, 4, opPing, s.mask, nil), nil, wire.FaultRSV),
+			s.row("rsv1-ping", ".2", "RSV1 on a ping", s.frame(true, 4, s.op.ping, s.mask, nil), nil, wire.FaultRSV),
 			s.row("rsv1-continuation", ".2", "RSV1 on a later frame of a message",
-				cat(s.f(false, opText, "Hel"), frame(true, 4, opContinuation, s.mask, []byte("lo"))), partial(wire.OpText, "Hel"), wire.FaultRSV),
+				cat(s.f(false, s.op.text, "Hel"), s.frame(true, 4, s.op.continuation, s.mask, []byte("lo"))), partial(wire.OpText, "Hel"), wire.FaultRSV),
 		)...)
 	}
 	return l
@@ -162,15 +184,15 @@ func (s side) reserved() []vectors.Vector {
 // order: frames that do not fit the message in hand.
 func (s side) order() []vectors.Vector {
 	rs := []read{
-		s.row("orphan", ".4", "a continuation of nothing", s.f(true, opContinuation, "x"), nil, wire.FaultOrphan),
-		s.row("text-in-text", ".4", "a text begins inside a text", cat(s.f(false, opText, "Hel"), s.f(true, opText, "lo")), partial(wire.OpText, "Hel"), wire.FaultInterleaved),
+		s.row("orphan", ".4", "a continuation of nothing", s.f(true, s.op.continuation, "x"), nil, wire.FaultOrphan),
+		s.row("text-in-text", ".4", "a text begins inside a text", cat(s.f(false, s.op.text, "Hel"), s.f(true, s.op.text, "lo")), partial(wire.OpText, "Hel"), wire.FaultInterleaved),
 	}
 	if s.full {
 		rs = append(rs,
-			s.row("orphan-not-final", ".4", "a continuation of nothing that is to go on", s.f(false, opContinuation, "x"), nil, wire.FaultOrphan),
-			s.row("orphan-behind", ".4", "a continuation behind a whole message", cat(s.f(true, opText, "Hello"), s.f(true, opContinuation, "x")), texts("Hello"), wire.FaultOrphan),
-			s.row("orphan-behind-ping", ".4", "a ping does not open a message", cat(s.f(true, opPing, ""), s.f(true, opContinuation, "x")), pings(""), wire.FaultOrphan),
-			s.row("binary-in-text", ".4", "a binary message begins inside a text", cat(s.f(false, opText, "Hel"), s.f(true, opBinary, "lo")), partial(wire.OpText, "Hel"), wire.FaultInterleaved),
+			s.row("orphan-not-final", ".4", "a continuation of nothing that is to go on", s.f(false, s.op.continuation, "x"), nil, wire.FaultOrphan),
+			s.row("orphan-behind", ".4", "a continuation behind a whole message", cat(s.f(true, s.op.text, "Hello"), s.f(true, s.op.continuation, "x")), texts("Hello"), wire.FaultOrphan),
+			s.row("orphan-behind-ping", ".4", "a ping does not open a message", cat(s.f(true, s.op.ping, ""), s.f(true, s.op.continuation, "x")), pings(""), wire.FaultOrphan),
+			s.row("binary-in-text", ".4", "a binary message begins inside a text", cat(s.f(false, s.op.text, "Hel"), s.f(true, s.op.binary, "lo")), partial(wire.OpText, "Hel"), wire.FaultInterleaved),
 		)
 	}
 	return rows(s.role, rs...)
@@ -178,9 +200,7 @@ func (s side) order() []vectors.Vector {
 
 // lengths: forms of the length that are wrong or longer than needed.
 func (s side) lengths() []vectors.Vector {
-	msb := cat(head(true, 0, opBinary, nil, 0, 8), s.mask)
-	msb[1] |= head(true, 0, opBinary, s.mask, 0, 0)[1] & 0x80
-	msb[2] = 0x80
+	msb := s.head(true, 0, s.op.binary, s.mask, 1<<63, 8)
 	rs := []read{s.row("length-msb", ".2", "the top bit of a length of 64 bits is set", msb, nil, wire.FaultLengthMSB)}
 	for _, c := range []struct {
 		name, comment string
@@ -196,7 +216,7 @@ func (s side) lengths() []vectors.Vector {
 			continue
 		}
 		p := string(lots(c.length))
-		in := cat(head(true, 0, opBinary, s.mask, c.length, c.width), masked(s.mask, []byte(p)))
+		in := cat(s.head(true, 0, s.op.binary, s.mask, uint64(c.length), c.width), masked(s.cover(s.mask, c.width), []byte(p)))
 		if s.minimal {
 			rs = append(rs, s.row(c.name, ".2", c.comment+", longer than needed", in, nil, wire.FaultLengthLong))
 		} else {
@@ -209,8 +229,14 @@ func (s side) lengths() []vectors.Vector {
 // masks: who masks and who does not.
 func (s side) masks() []vectors.Vector {
 	hello := []byte("Hello")
+	switch {
+	case s.masking == maskNone:
+		return nil
+	case s.hidden():
+		return s.hiddenMasks()
+	}
 	if s.role == wire.Client {
-		in := frame(true, 0, opText, sampleMask, hello)
+		in := s.frame(true, 0, s.op.text, sampleMask, hello)
 		v := s.row("masked", ".1", "a masked frame from a server", in, nil, wire.FaultMasked).vector(s.role)
 		switch {
 		case s.masked:
@@ -221,31 +247,56 @@ func (s side) masks() []vectors.Vector {
 		}
 		return []vectors.Vector{v}
 	}
-	other := []byte{0x01, 0x02, 0x03, 0x04}
 	return rows(s.role,
-		s.row("unmasked", ".1", "an unmasked frame from a client", frame(true, 0, opText, nil, hello), nil, wire.FaultUnmasked),
-		s.row("unmasked-empty", ".1", "an empty frame needs its mask too", frame(true, 0, opText, nil, nil), nil, wire.FaultUnmasked),
-		s.row("unmasked-ping", ".1", "an unmasked ping from a client", frame(true, 0, opPing, nil, nil), nil, wire.FaultUnmasked),
-		s.row("unmasked-second", ".1", "the second frame lacks its mask", cat(s.f(true, opText, "a"), frame(true, 0, opText, nil, []byte("b"))), texts("a"), wire.FaultUnmasked),
-		s.row("mask-zero", ".3", "a mask of zeros is a mask", frame(true, 0, opText, make([]byte, 4), hello), texts("Hello"), ""),
+		s.row("unmasked", ".1", "an unmasked frame from a client", s.frame(true, 0, s.op.text, nil, hello), nil, wire.FaultUnmasked),
+		s.row("unmasked-empty", ".1", "an empty frame needs its mask too", s.frame(true, 0, s.op.text, nil, nil), nil, wire.FaultUnmasked),
+		s.row("unmasked-ping", ".1", "an unmasked ping from a client", s.frame(true, 0, s.op.ping, nil, nil), nil, wire.FaultUnmasked),
+		s.row("unmasked-second", ".1", "the second frame lacks its mask", cat(s.f(true, s.op.text, "a"), s.frame(true, 0, s.op.text, nil, []byte("b"))), texts("a"), wire.FaultUnmasked),
+		s.row("mask-zero", ".3", "a mask of zeros is a mask", s.frame(true, 0, s.op.text, make([]byte, 4), hello), texts("Hello"), ""),
 		s.row("mask-each", ".3", "every frame of a message has its own mask, from its own start",
-			cat(s.f(false, opText, "Hel"), frame(true, 0, opContinuation, other, []byte("lo World"))), texts("Hello World"), ""),
+			cat(s.f(false, s.op.text, "Hel"), s.frame(true, 0, s.op.continuation, otherMask, []byte("lo World"))), texts("Hello World"), ""),
 	)
+}
+
+// hiddenMasks: masks of whole frames. A server's frames have none, nor a place
+// for one.
+func (s side) hiddenMasks() []vectors.Vector {
+	if s.role == wire.Client {
+		return nil
+	}
+	zero := s.row("mask-zero", ".3", "a mask of zeros is a mask", s.frame(true, 0, s.op.text, make([]byte, 4), []byte("Hello")), texts("Hello"), "")
+	if s.masking == maskHash {
+		zero.id, zero.comment = s.id("nonce-zero"), "a nonce of zeros is a nonce, and masks as any other"
+	}
+	return rows(s.role, zero,
+		s.row("mask-each", ".3", "every frame of a message has its own mask, from its own start",
+			cat(s.f(false, s.op.text, "Hel"), s.frame(true, 0, s.op.continuation, otherMask, []byte("lo"))), texts("Hello"), ""))
 }
 
 // prefixes: input that stops early is no error.
 func (s side) prefixes() []vectors.Vector {
-	hello, long := s.f(true, opText, "Hello"), s.f(true, opBinary, string(lots(256)))
+	hello, long := s.f(true, s.op.text, "Hello"), s.f(true, s.op.binary, string(lots(256)))
+	ahead := 0 // bytes in front of the head
+	if s.hidden() && s.mask != nil {
+		ahead = len(s.mask)
+	}
 	rs := []read{
 		s.row("cut-first-byte", ".2", "one byte of a frame", hello[:1], nil, ""),
 		s.row("cut-payload", ".2", "a frame without its last byte", hello[:len(hello)-1], partial(wire.OpText, "Hell"), ""),
-		s.row("cut-message", ".4", "a message without its last frame", s.f(false, opText, "Hel"), partial(wire.OpText, "Hel"), ""),
+		s.row("cut-message", ".4", "a message without its last frame", s.f(false, s.op.text, "Hel"), partial(wire.OpText, "Hel"), ""),
 	}
-	if s.full {
+	if ahead > 0 {
 		rs = append(rs,
-			s.row("cut-length", ".2", "one byte of a length of two", long[:3], nil, ""),
+			s.row("cut-mask", ".3", "a mask without its last byte", hello[:ahead-1], nil, ""),
+			s.row("cut-behind-mask", ".3", "a mask and nothing behind it", hello[:ahead], nil, ""),
+			s.row("cut-in-head", ".3", "one byte of a masked head", hello[:ahead+1], nil, ""),
+		)
+	}
+	if s.full || ahead > 0 {
+		rs = append(rs,
+			s.row("cut-length", ".2", "one byte of a length of two", long[:ahead+3], nil, ""),
 			s.row("cut-before-payload", ".2", "a head without its payload", hello[:len(hello)-5], nil, ""),
-			s.row("cut-ping", ".5.2", "a ping without its last byte is not delivered", s.f(true, opPing, "Hello")[:len(hello)-1], nil, ""),
+			s.row("cut-ping", ".5.2", "a ping without its last byte is not delivered", s.f(true, s.op.ping, "Hello")[:len(hello)-1], nil, ""),
 		)
 	}
 	out := rows(s.role, rs...)
@@ -257,17 +308,21 @@ func (s side) prefixes() []vectors.Vector {
 
 // limits: messages above a limit that was set.
 func (s side) limits() []vectors.Vector {
-	huge := head(true, 0, opBinary, s.mask, 1<<63-1, 8)
+	huge := s.head(true, 0, s.op.binary, s.mask, 1<<63-1, 8)
+	section := s.sec(".2")
+	if s.closes == closeCode {
+		section = s.doc + " 7.4.1"
+	}
 	row := func(name, comment string, in []byte, ev []vectors.Event, f wire.Fault) read {
-		return read{s.id(name), s.doc + " 7.4.1", comment, in, ev, f}
+		return read{s.id(name), section, comment, in, ev, f}
 	}
 	out := rows(s.role,
-		row("limit-met", "a message as long as the limit", s.f(true, opBinary, "12345"), binaries("12345"), ""),
-		row("limit-frame", "a frame above the limit", s.f(true, opBinary, "123456"), nil, wire.FaultTooBig),
-		row("limit-sum", "two frames that are above the limit together", cat(s.f(false, opBinary, "123"), s.f(true, opContinuation, "456")), partial(wire.OpBinary, "123"), wire.FaultTooBig),
+		row("limit-met", "a message as long as the limit", s.f(true, s.op.binary, "12345"), binaries("12345"), ""),
+		row("limit-frame", "a frame above the limit", s.f(true, s.op.binary, "123456"), nil, wire.FaultTooBig),
+		row("limit-sum", "two frames that are above the limit together", cat(s.f(false, s.op.binary, "123"), s.f(true, s.op.continuation, "456")), partial(wire.OpBinary, "123"), wire.FaultTooBig),
 		row("limit-head", "the longest length there is; the head is enough to refuse", huge, nil, wire.FaultTooBig),
-		row("limit-message", "each message has the limit to itself", cat(s.f(true, opBinary, "12345"), s.f(true, opBinary, "12345")), then(binaries("12345"), binaries("12345")), ""),
-		row("limit-ping", "a ping does not count", s.f(true, opPing, "123456"), pings("123456"), ""),
+		row("limit-message", "each message has the limit to itself", cat(s.f(true, s.op.binary, "12345"), s.f(true, s.op.binary, "12345")), then(binaries("12345"), binaries("12345")), ""),
+		row("limit-ping", "a ping does not count", s.f(true, s.op.ping, "123456"), pings("123456"), ""),
 	)
 	for i := range out {
 		out[i] = limited(5, out[i])

@@ -27,14 +27,41 @@ func reply76(origin, location string, more ...string) string {
 		"Sec-WebSocket-Origin: " + origin, "Sec-WebSocket-Location: " + location}, more...)...)
 }
 
+// challenged is how a version with two keys and eight bytes opens: hixie-76 and
+// hybi-02.
+type challenged struct {
+	version wire.Version
+	prefix  string // of ids
+	doc     string // name of the document
+	draft   string // Sec-WebSocket-Draft, or nothing
+	list    bool   // a list of subprotocols, else one string
+}
+
+// ask returns a request head. Lines go before the draft and the keys.
+func (c challenged) ask(target, host, origin, key1, key2 string, lines ...string) string {
+	if c.draft != "" {
+		lines = with(lines, "Sec-WebSocket-Draft: "+c.draft)
+	}
+	return ask76(target, host, origin, key1, key2, lines...)
+}
+
+// sec returns a section; hixie-76 alone has its steps.
+func (c challenged) sec(number, step string) string {
+	if c.version == wire.Hixie76 && step != "" {
+		number += " " + step
+	}
+	return c.doc + " " + number
+}
+
 // hixie76 returns the vectors of hixie-76.
 func hixie76() []vectors.Vector {
 	h := hixie{version: wire.Hixie76, prefix: "h76", doc: "hixie-76", closes: true, full: true,
 		frames: [2]string{"5.3", "4.2"}, text: [2]string{"5.4", "4.3"}}
+	c := challenged{version: wire.Hixie76, prefix: "h76", doc: "hixie-76"}
 	var l list
 	l.add(handshakes76()...)
-	l.add(keys76()...)
-	l.add(responses76()...)
+	l.add(c.keys()...)
+	l.add(c.responses()...)
 	l.add(published(h.commonFrames(), map[string]string{
 		"h76-server-text":         "h76-fr-01",
 		"h76-server-type-80":      "h76-fr-03",
@@ -150,21 +177,21 @@ func fieldOf(head, name string) string {
 	return v
 }
 
-// keys76: what a key may hide, and keys that hide nothing.
-func keys76() []vectors.Vector {
+// keys: what a key may hide, and keys that hide nothing.
+func (c challenged) keys() []vectors.Vector {
 	const site, where = "http://example.com", "ws://example.com/demo"
 	good := func(id, comment, key string, n uint32) vectors.Vector {
 		if part(key) != n {
 			panic("gen: " + id)
 		}
-		return agreed("h76-key-"+id, "hixie-76 5.2 steps 4 to 7", comment, nil, ask76("/demo", "example.com", site, key, key2A), []byte(key3A),
-			reply76(site, where), challenge(key, key2A, []byte(key3A)), vectors.Accept{Version: "hixie-76", Origin: site, Location: where})
+		return agreed(c.prefix+"-key-"+id, c.sec("5.2", "steps 4 to 7"), comment, nil, c.ask("/demo", "example.com", site, key, key2A), []byte(key3A),
+			reply76(site, where), challenge(key, key2A, []byte(key3A)), vectors.Accept{Version: c.version.String(), Origin: site, Location: where})
 	}
-	bad := func(id, section, comment, key1, key2 string) vectors.Vector {
-		return trailed(refused("h76-"+id, "hixie-76 5.2 "+section, comment, ask76("/demo", "example.com", site, key1, key2), wire.ReasonChallenge), key3A)
+	bad := func(id, step, comment, key1, key2 string) vectors.Vector {
+		return trailed(refused(c.prefix+"-"+id, c.sec("5.2", step), comment, c.ask("/demo", "example.com", site, key1, key2), wire.ReasonChallenge), key3A)
 	}
 	without := func(name string) string {
-		return strings.Replace(ask76("/demo", "example.com", site, key1A, key2A), name+": "+fieldOf(ask76("", "", "", key1A, key2A), name)+"\r\n", "", 1)
+		return strings.Replace(c.ask("/demo", "example.com", site, key1A, key2A), name+": "+fieldOf(ask76("", "", "", key1A, key2A), name)+"\r\n", "", 1)
 	}
 	return []vectors.Vector{
 		good("zero", "the number is 0", "a0 b", 0),
@@ -180,8 +207,8 @@ func keys76() []vectors.Vector {
 		bad("rej-03", "step 7", "the first key's part is 2^33", "8589934592 x", key2A),
 		bad("rej-04", "step 4", "the first key's digits do not fit 64 bits", "99999999999999999999999999 x", key2A),
 		bad("rej-05", "step 4", "the first key has no digit", "abc def", key2A),
-		refused("h76-rej-06", "hixie-76 5.2 step 1", "the first key without the second", without("Sec-WebSocket-Key2"), wire.ReasonHalfChallenge),
-		refused("h76-rej-07", "hixie-76 5.2 step 1", "the second key without the first", without("Sec-WebSocket-Key1"), wire.ReasonHalfChallenge),
+		refused(c.prefix+"-rej-06", c.sec("5.2", "step 1"), "the first key without the second", without("Sec-WebSocket-Key2"), wire.ReasonHalfChallenge),
+		refused(c.prefix+"-rej-07", c.sec("5.2", "step 1"), "the second key without the first", without("Sec-WebSocket-Key1"), wire.ReasonHalfChallenge),
 		bad("rej-part", "step 7", "the first key's part is 2^32, one too many", "4294967296 x", key2A),
 		bad("rej-64-bits", "step 4", "the first key's digits are 2^64", "18446744073709551616 x", key2A),
 		bad("rej-key2-space", "step 5", "the second key has no space", key1A, "1299853100"),
@@ -191,17 +218,24 @@ func keys76() []vectors.Vector {
 	}
 }
 
-// responses76: what a client makes of an answer.
-func responses76() []vectors.Vector {
+// responses: what a client makes of an answer.
+func (c challenged) responses() []vectors.Vector {
 	const site, demo = "http://example.com", "ws://example.com/demo"
 	offer := vectors.Offer{Target: "/demo", Host: "example.com", Origin: site, Key1: key1A, Key2: key2A, Key3: vectors.Hex(key3A)}
 	asked := offer
 	asked.Protocols = []string{"sample"}
 	proof := challenge(key1A, key2A, []byte(key3A))
 	var l list
+	client := "4.1"
+	if c.version != wire.Hixie76 {
+		client = "5.1"
+	}
+	agree := func(id, comment string, off vectors.Offer, response string, tail []byte, reason wire.Reason, protocol string) {
+		l.add(judged(c.prefix+"-"+id, c.sec(client, ""), comment, off, response, tail, reason,
+			vectors.Accept{Version: c.version.String(), Protocol: protocol}))
+	}
 	add := func(id, comment string, off vectors.Offer, response string, tail []byte, reason wire.Reason) {
-		l.add(judged("h76-"+id, "hixie-76 4.1", comment, off, response, tail, reason,
-			vectors.Accept{Version: "hixie-76", Protocol: strings.Join(off.Protocols, "")}))
+		agree(id, comment, off, response, tail, reason, strings.Join(off.Protocols, ""))
 	}
 	const line, up, conn = "HTTP/1.1 101 WebSocket Protocol Handshake", "Upgrade: WebSocket", "Connection: Upgrade"
 	o, w, p := "Sec-WebSocket-Origin: "+site, "Sec-WebSocket-Location: "+demo, "Sec-WebSocket-Protocol: sample"
@@ -231,9 +265,17 @@ func responses76() []vectors.Vector {
 	bad("resp-location-port", "the default port stands in the location", offer, line, up, conn, o, "Sec-WebSocket-Location: ws://example.com:80/demo")
 	bad("resp-location-twice", "two locations", offer, line, up, conn, o, w, w)
 	bad("resp-old-names", "the names of hixie-75", offer, line, up, conn, "WebSocket-Origin: "+site, "WebSocket-Location: "+demo)
-	bad("resp-protocol-none", "the subprotocol asked for is not there", asked, line, up, conn, o, w)
-	bad("resp-protocol-other", "another subprotocol", asked, line, up, conn, o, w, "Sec-WebSocket-Protocol: other")
-	bad("resp-protocol-twice", "the subprotocol twice", asked, line, up, conn, o, w, p, p)
+	if c.list {
+		several := asked
+		several.Protocols = []string{"sample", "chat"}
+		agree("resp-protocol-list", "one of the subprotocols offered", several, message(line, up, conn, o, w, "Sec-WebSocket-Protocol: chat"), proof, "", "chat")
+		agree("resp-protocol-none", "a server need not choose a subprotocol", asked, message(line, up, conn, o, w), proof, "", "")
+		add("resp-protocol-other", "a subprotocol that was not offered", asked, message(line, up, conn, o, w, "Sec-WebSocket-Protocol: other"), proof, wire.ReasonNotOffered)
+	} else {
+		bad("resp-protocol-none", "the subprotocol asked for is not there", asked, line, up, conn, o, w)
+		bad("resp-protocol-other", "another subprotocol", asked, line, up, conn, o, w, "Sec-WebSocket-Protocol: other")
+		bad("resp-protocol-twice", "the subprotocol twice", asked, line, up, conn, o, w, p, p)
+	}
 	add("resp-status-400", "the server refuses", offer, message("HTTP/1.1 400 Bad Request", "Content-Length: 0"), nil, wire.ReasonRefused)
 	wrong := append([]byte(nil), proof...)
 	wrong[15] ^= 1

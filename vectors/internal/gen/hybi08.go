@@ -8,17 +8,17 @@ import (
 // hybi08 returns the vectors of version 8, drafts 08 to 12. Where these differ
 // the vectors hold to the later ones.
 func hybi08() []vectors.Vector {
-	h := hybi{version: wire.Hybi08, prefix: "hy08", doc: "hybi-08", frames: "4", text: "6", tooBig: true}
+	h := hybi{dialect: dialect{op: laterOps}, version: wire.Hybi08, prefix: "hy08", doc: "hybi-08", frames: "4", text: "6", tooBig: true}
 	o := opening{hybi: h, number: "8", origin: "Sec-WebSocket-Origin", request: "5.1", reply: "5.2.2", judge: "5.1"}
 	const site = "http://example.com"
 
 	var l list
 	l.add(o.handshakes()...)
 	l.add(agreed("hy08-hs-02", "hybi-11 5.1", "since draft 11 the origin stands in Origin", nil,
-		o.ask(sampleKey, "Origin: "+site), nil, answer(sampleKey), nil, o.accept(site, "")))
+		o.ask(sampleKey, "Origin: "+site), nil, o.answer(sampleKey), nil, o.accept(site, "")))
 	l.add(firefox(o, "hy08-hs-03", "Firefox 7: a list in Connection", "7.0"))
 	l.add(agreed("hy08-hs-origin-both", o.doc+" "+o.request, "both origin fields with one value, as npm ws 0.4 sends them", nil,
-		o.ask(sampleKey, "Sec-WebSocket-Origin: "+site, "Origin: "+site), nil, answer(sampleKey), nil, o.accept(site, "")))
+		o.ask(sampleKey, "Sec-WebSocket-Origin: "+site, "Origin: "+site), nil, o.answer(sampleKey), nil, o.accept(site, "")))
 	l.add(shortKey(o))
 	l.add(refused("hy08-rej-01", o.doc+" "+o.request, "the two origin fields differ",
 		message("GET /chat HTTP/1.1", "Host: server.example.com", "Upgrade: websocket", "Connection: Upgrade",

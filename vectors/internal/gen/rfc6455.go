@@ -7,7 +7,7 @@ import (
 
 // rfc6455 returns the vectors of version 13.
 func rfc6455() []vectors.Vector {
-	h := hybi{version: wire.RFC6455, prefix: "rfc", doc: "RFC 6455", frames: "5", text: "8.1", full: true, minimal: true}
+	h := hybi{dialect: dialect{op: laterOps}, version: wire.RFC6455, prefix: "rfc", doc: "RFC 6455", frames: "5", text: "8.1", full: true, minimal: true}
 	o := opening{hybi: h, number: "13", origin: "Origin", request: "4.1", reply: "4.2.2", judge: "4.1"}
 
 	var l list
@@ -65,10 +65,10 @@ func rfcHandshakes(o opening) []vectors.Vector {
 	full := []string{"Origin: " + site, "Sec-WebSocket-Protocol: chat, superchat"}
 	known := func(id, comment, key string) vectors.Vector {
 		return agreed(id, "RFC 6455 4.2.2", comment, []string{"chat"}, o.ask(key, full...), nil,
-			answer(key, "Sec-WebSocket-Protocol: chat"), nil, o.accept(site, "chat"))
+			o.answer(key, "Sec-WebSocket-Protocol: chat"), nil, o.accept(site, "chat"))
 	}
 	plain := func(id, section, comment, key, request string) vectors.Vector {
-		return agreed(id, "RFC 6455 "+section, comment, nil, request, nil, answer(key), nil, o.accept(site, ""))
+		return agreed(id, "RFC 6455 "+section, comment, nil, request, nil, o.answer(key), nil, o.accept(site, ""))
 	}
 	k, v, org := "Sec-WebSocket-Key: "+sampleKey, "Sec-WebSocket-Version: 13", "Origin: "+site
 	return []vectors.Vector{

@@ -149,14 +149,14 @@ func judged(id, section, comment string, offer vectors.Offer, response string, t
 // status.
 func refused(id, section, comment, request string, reason wire.Reason) vectors.Vector {
 	return vectors.Vector{ID: id, Kind: vectors.KindDetect, Section: section, Comment: comment, Result: vectors.Invalid,
-		Request: request, Status: statuses[reason], Reason: string(reason), List: listFor(reason, allFive)}
+		Request: request, Status: statuses[reason], Reason: string(reason), List: listFor(reason, served)}
 }
 
 // found is one vector of kind detect that is accepted.
 func found(id, section, comment, request string, v wire.Version) vectors.Vector {
 	out := vectors.Vector{ID: id, Kind: vectors.KindDetect, Section: section, Comment: comment, Result: vectors.Valid,
 		Request: request, Version: v.String()}
-	if v == wire.Hixie76 {
+	if v == wire.Hixie76 || v == wire.Hybi02 {
 		out.Body = 8
 	}
 	return out
@@ -174,8 +174,12 @@ var statuses = map[wire.Reason]int{
 	wire.ReasonOriginConflict: 403, wire.ReasonProtocol: 403,
 }
 
-// allFive are the versions served where a vector does not say otherwise.
-var allFive = []wire.Version{wire.Hixie75, wire.Hixie76, wire.Hybi07, wire.Hybi08, wire.RFC6455}
+// served are the versions served where a vector does not say otherwise: all.
+var served = []wire.Version{wire.Hixie75, wire.Hixie76, wire.Hybi02, wire.Hybi04, wire.Hybi05, wire.Hybi06,
+	wire.Hybi07, wire.Hybi08, wire.RFC6455}
+
+// shipped are the versions that browsers shipped.
+var shipped = []wire.Version{wire.Hixie75, wire.Hixie76, wire.Hybi07, wire.Hybi08, wire.RFC6455}
 
 // listFor returns the numbers that a refusal lists, best first: with status 426
 // and where only the version is missing.
@@ -187,7 +191,7 @@ func listFor(reason wire.Reason, enabled []wire.Version) string {
 	for _, n := range []struct {
 		v wire.Version
 		s string
-	}{{wire.RFC6455, "13"}, {wire.Hybi08, "8"}, {wire.Hybi07, "7"}} {
+	}{{wire.RFC6455, "13"}, {wire.Hybi08, "8"}, {wire.Hybi07, "7"}, {wire.Hybi06, "6"}, {wire.Hybi05, "5"}, {wire.Hybi04, "4"}} {
 		for _, e := range enabled {
 			if e == n.v && out == "" {
 				out = n.s
