@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestReorder(t *testing.T) {
+	app := (&program{}).app()
+	for _, c := range []struct{ in, want string }{
+		{"client URL -x hi", "client --execute=hi -- URL"},
+		{"client URL --execute=hi -x there", "client --execute=hi --execute=there -- URL"},
+		{"client -b URL -w 1s", "client --binary --wait=1s -- URL"},
+		{"client URL --no-wait -x --version", "client --no-wait --execute=--version -- URL"},
+		{"client -- -x URL", "client -- -x URL"},
+		{"client URL -x", "client --execute -- URL"},
+		{"client URL --nope 1", "client --nope -- URL 1"},
+		{"serve --versions -hixie-75 --mode files DIR", "serve --versions=-hixie-75 --mode=files -- DIR"},
+		{"serve --flash-policy=false DIR -q", "serve --flash-policy=false --quiet -- DIR"},
+		{"client - -x=", "client --execute= -- -"},
+		{"--help serve", "--help serve"},
+		{"nope -x 1", "nope -x 1"},
+		{"", ""},
+	} {
+		in := append([]string{"draftwire"}, strings.Fields(c.in)...)
+		want := append([]string{"draftwire"}, strings.Fields(c.want)...)
+		if got := reorder(app, in); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", c.in, got, want)
+		}
+	}
+}
+
+// recorder is a server that keeps the head of a request and refuses it.
+func recorder(t *testing.T) (url string, head <-chan []string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	heads := make(chan []string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		var lines []string
+		for s := bufio.NewScanner(c); s.Scan() && s.Text() != ""; {
+			lines = append(lines, s.Text())
+		}
+		heads <- lines
+		fmt.Fprint(c, "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8, 99\r\nContent-Length: 0\r\n\r\n")
+	}()
+	return "ws://" + l.Addr().String() + "/", heads
+}
+
+func TestHeadersGoAsGiven(t *testing.T) {
+	url, heads := recorder(t)
+	code, out, err := call(t, "", "client", url, "-H", "cookie: a=1, b=2", "-H", "X-lower-UPPER:  two  words ", "--origin", "http://a.example")
+	if code != exitRefused || out != "" {
+		t.Errorf("exit %d, stdout %q", code, out)
+	}
+	for _, want := range []string{"426 " + http.StatusText(426), "8 (hybi-08), 99"} {
+		if !strings.Contains(err, want) {
+			t.Errorf("stderr lacks %q: %s", want, err)
+		}
+	}
+	head := <-heads
+	for _, want := range []string{"cookie: a=1, b=2", "X-lower-UPPER: two  words", "Origin: http://a.example"} {
+		if !slices.Contains(head, want) {
+			t.Errorf("%q is not in the request %q", want, head)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("DRAFTWIRE_VERSION", "hixie-76")
+	t.Setenv("DRAFTWIRE_EXECUTE", " one, two ")
+	url, _ := serveOn(t)
+	if code, out, err := call(t, "", "client", url+"/"); code != 0 || out != " one, two \n" || !strings.Contains(err, "connected: hixie-76") {
+		t.Errorf("exit %d, stdout %q, stderr %q", code, out, err)
+	}
+	if _, _, err := call(t, "", "client", url+"/", "--version", "8"); !strings.Contains(err, "connected: hybi-08") {
+		t.Errorf("the flag does not win over the environment: %q", err)
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	dir := t.TempDir()
+	const url = "ws://127.0.0.1:1/"
+	for _, args := range [][]string{
+		{}, {"serev"}, {"help", "serev"}, {"--help", "serev"}, {"serev", "--help"}, {"--nope"}, {"--help=x"},
+		{"serve", "--lisen", "x"}, {"serve", "-z"}, {"serve", "--mode"}, {"serve", "--mode", "x"}, {"serve", "a", "b"}, {"serve", dir},
+		{"serve", "--mode", "files"}, {"serve", "--mode", "files", dir + "/no"}, {"serve", "--mode", "files", dir, "--dir", dir},
+		{"serve", "--versions", "-all"}, {"serve", "--versions", "hybi-04"}, {"serve", "--tolerate", "x"}, {"serve", "--max-message", "0"},
+		{"serve", "--max-head", "4GiB"}, {"serve", "--handshake-timeout", "0s"}, {"serve", "--key3-timeout", "x"}, {"serve", "--max-pending", "0"},
+		{"serve", "--idle-timeout", "-1s"}, {"serve", "--tls-cert", "x"}, {"serve", "--tls-cert", "x", "--tls-key", "y"},
+		{"serve", "--flash-policy-file", dir + "/no"}, {"serve", "--log-level", "loud"}, {"serve", "--log-format", "xml"},
+		{"client"}, {"client", url, url}, {"client", "localhost:8080"}, {"client", "ftp://x/"}, {"client", "ws:///"}, {"client", "ws://%"},
+		{"client", url, "--version", "99"}, {"client", url, "--version", "4"}, {"client", url, "--fallback", "x"}, {"client", url, "-t", "-b"},
+		{"client", url, "--close-code", "1006"}, {"client", url, "--close-code", "70536"}, {"client", url, "-H", "no colon"},
+		{"client", url, "-H", "a b: c"}, {"client", url, "-H", "a: b\r\nc: d"}, {"client", url, "--origin", "a\nb"}, {"client", url, "--protocol", ""},
+		{"client", url, "--cacert", dir + "/no"}, {"client", url, "--timeout", "0"}, {"client", url, "-w", "-1s"}, {"client", url, "--max-message", "x"},
+		{"client", url, "-x", "\xff"}, {"completion"}, {"completion", "tcsh"}, {"versions", "x"}, {"man", "--nope"},
+	} {
+		code, out, err := call(t, "", args...)
+		if code != exitUsage || out != "" {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out, err)
+		}
+		if strings.Count(err, "\n") != 1 || !strings.HasSuffix(err, " --help'\n") || !strings.HasPrefix(err, "draftwire") {
+			t.Errorf("%q: stderr is no line with a hint: %q", args, err)
+		}
+	}
+}
+
+func TestSuggestions(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"serev", `unknown command "serev", did you mean "serve"?; see 'draftwire --help'`},
+		{"help serev", `unknown command "serev", did you mean "serve"?; see 'draftwire --help'`},
+		{"serve --lisen x", "draftwire serve: unknown flag --lisen, did you mean --listen?; see 'draftwire serve --help'"},
+		{"client ws://x/ --orgin x", "did you mean --origin?"},
+	} {
+		if _, _, err := call(t, "", strings.Fields(c.args)...); !strings.Contains(err, c.want) {
+			t.Errorf("%s: %q", c.args, err)
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/draftwire/draftwire"
+)
+
+// clientOptions are what the client command needs to know.
+type clientOptions struct {
+	url            string
+	dial           draftwire.DialOptions
+	messages       []string
+	execute        bool // messages come from the command line
+	noWait         bool
+	wait           time.Duration
+	waitSet        bool
+	op             draftwire.Op
+	timeout        time.Duration
+	closeCode      draftwire.CloseCode
+	closeReason    string
+	json           bool
+	quiet, verbose bool
+}
+
+// client is a conversation with a server.
+type client struct {
+	o    clientOptions
+	std  stdio
+	out  *printer
+	conn *draftwire.Conn
+	in   chan draftwire.Message // closed when the connection has ended
+	owed bool                   // answers that were waited for did not come
+}
+
+var (
+	errEnded       = errors.New("the connection has ended")
+	errInterrupted = errors.New("interrupted")
+)
+
+// talk connects, converses and closes. A signal closes in order; a second one
+// cuts the connection.
+func talk(ctx context.Context, o clientOptions, std stdio, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-signals:
+			cancel(errInterrupted)
+		case <-ctx.Done():
+		}
+	}()
+	c := &client{o: o, std: std, in: make(chan draftwire.Message)}
+	c.out = newPrinter(std.out, o.json)
+	conn, _, err := draftwire.Dial(ctx, o.url, &o.dial)
+	if err != nil {
+		if context.Cause(ctx) == errInterrupted {
+			return &exitError{code: exitInterrupted}
+		}
+		return dialFailed(err)
+	}
+	c.conn = conn
+	c.greet()
+	rctx, stop := context.WithCancel(ctx)
+	reading := make(chan struct{})
+	go func() { defer close(reading); c.read(rctx) }()
+	why := c.converse(ctx)
+	stop()
+	<-reading
+	return c.finish(why, signals)
+}
+
+// greet tells how the connection was opened.
+func (c *client) greet() {
+	h, protocol := c.conn.Handshake(), c.conn.Subprotocol()
+	if c.o.verbose {
+		c.say("%s%s", headText("> ", h.Request), headText("< ", h.Response))
+	}
+	line := "connected: " + c.conn.Version().String()
+	if protocol != "" {
+		line += " subprotocol=" + visible(protocol)
+	}
+	if !c.o.quiet {
+		c.say("%s\n", line)
+	}
+	c.out.event(map[string]any{"event": "connected", "version": c.conn.Version(), "subprotocol": protocol})
+}
+
+func (c *client) say(format string, args ...any) { fmt.Fprintf(c.std.err, format, args...) }
+
+// headText writes a head line by line behind a mark.
+func headText(mark string, head []byte) string {
+	var b strings.Builder
+	for line := range strings.SplitSeq(strings.TrimRight(string(head), "\r\n"), "\r\n") {
+		b.WriteString(mark + visible(line) + "\n")
+	}
+	return b.String()
+}
+
+// read hands over the messages until ctx or the connection ends.
+func (c *client) read(ctx context.Context) {
+	for {
+		op, data, err := c.conn.Read(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				close(c.in)
+			}
+			return
+		}
+		select {
+		case c.in <- draftwire.Message{Op: op, Data: data}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *client) converse(ctx context.Context) error {
+	switch {
+	case c.o.execute:
+		return c.executeAll(ctx)
+	case isTerminal(c.std.in):
+		return c.interact(ctx)
+	}
+	return c.pipe(ctx)
+}
+
+// finish closes the connection, if it is open still, and tells how it ended.
+func (c *client) finish(why error, signals <-chan os.Signal) error {
+	over := c.conn.Context().Err() != nil // before our close
+	if !over {
+		code, reason := c.o.closeCode, c.o.closeReason
+		if errors.Is(why, errInterrupted) {
+			code, reason = draftwire.CodeGoingAway, ""
+		}
+		c.close(code, reason, signals)
+	}
+	cause := context.Cause(c.conn.Context())
+	code, reason := ending(c.conn.Version(), cause)
+	c.out.event(map[string]any{"event": "closed", "code": code, "reason": reason})
+	if !c.o.quiet {
+		c.say("%s\n", strings.TrimSpace(fmt.Sprintf("closed: %d %s", code, visible(reason))))
+	}
+	switch {
+	case errors.Is(why, errInterrupted):
+		return &exitError{code: exitInterrupted}
+	case c.out.err != nil:
+		return c.out.err
+	case over:
+		return c.verdict(cause, code)
+	case why != nil:
+		return why
+	}
+	return nil
+}
+
+// close does the closing handshake; a signal cuts it short.
+func (c *client) close(code draftwire.CloseCode, reason string, signals <-chan os.Signal) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.conn.Close(code, reason) // how it went is the connection's cause
+	}()
+	select {
+	case <-done:
+	case <-signals:
+		c.conn.CloseNow()
+		<-done
+	}
+	<-c.conn.Context().Done()
+}
+
+// verdict is what an end means that did not come from here.
+func (c *client) verdict(cause error, code draftwire.CloseCode) error {
+	var pe *draftwire.ProtocolError
+	switch {
+	case errors.Is(cause, draftwire.ErrTooBig):
+		return exitf(exitFailure, "%w; raise --max-message", cause)
+	case errors.As(cause, &pe):
+		return exitf(exitProtocol, "the peer broke the protocol: %w", cause)
+	case code == draftwire.CodeAbnormal:
+		return exitf(exitAbnormal, "the connection ended abnormally: %w", cause)
+	case c.owed:
+		return exitf(exitFailure, "the server closed before all answers had come")
+	}
+	return nil
+}

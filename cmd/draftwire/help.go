@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// exampleText writes examples as they stand in help.
+func exampleText(examples []example) string {
+	var b strings.Builder
+	for _, e := range examples {
+		fmt.Fprintf(&b, "  # %s\n  %s\n", e.why, e.line)
+	}
+	return b.String()
+}
+
+// appExamples are the first things to try.
+var appExamples = []example{
+	{"draftwire serve", "an echo server; open http://127.0.0.1:8080/ in any browser"},
+	{"draftwire client ws://127.0.0.1:8080/", "talk to it; Ctrl-D closes"},
+	{"draftwire client --version hixie-76 -x hi ws://127.0.0.1:8080/", "talk to it as an iPad of 2011 would"},
+	{"draftwire versions", "who spoke what, and when"},
+}
+
+// asTemplate makes a text that is ready into a template for package cli.
+func asTemplate(text string) string { return strings.ReplaceAll(text, "{{", `{{"{{"}}`) }
+
+// appHelp is the program's help: examples first, for whoever just wants to
+// start.
+func appHelp(app *cli.App) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n\nExamples:\n", app.Name, app.Usage)
+	b.WriteString(exampleText(appExamples))
+	b.WriteString("\nCommands:\n")
+	for _, c := range app.Commands {
+		fmt.Fprintf(&b, "  %-12s%s\n", c.Name, c.Usage)
+	}
+	b.WriteString("\n'draftwire COMMAND --help' shows examples and flags of a command. Flags may stand\n" +
+		"before or behind arguments; each can be set by an environment variable.\n")
+	writeExitCodes(&b)
+	return b.String()
+}
+
+// commandHelp is a command's help.
+func commandHelp(c *cli.Command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "draftwire %s: %s\n", c.Name, c.Usage)
+	if c.UsageText != "" {
+		fmt.Fprintf(&b, "\nExamples:\n%s", c.UsageText)
+	}
+	fmt.Fprintf(&b, "\nUsage:\n  %s\n", synopsis(c))
+	if c.Description != "" {
+		fmt.Fprintf(&b, "\n%s\n", wrap(c.Description, 0))
+	}
+	b.WriteString("\nFlags:\n")
+	for _, d := range docs(c.Flags) {
+		writeFlag(&b, d)
+	}
+	if c.Name == "serve" || c.Name == "client" { // the others end with 0, 1 or 2
+		writeExitCodes(&b)
+	}
+	return b.String()
+}
+
+func synopsis(c *cli.Command) string {
+	return strings.TrimSpace("draftwire " + c.Name + " [flags] " + c.ArgsUsage)
+}
+
+const flagColumn = 30
+
+func writeFlag(b *strings.Builder, d flagDoc) {
+	left := "      --" + d.name
+	if d.short != "" {
+		left = "  -" + d.short + ", --" + d.name
+	}
+	if d.value != "" {
+		left += " " + shortValue(d.value)
+	}
+	if len(left) > flagColumn-2 {
+		fmt.Fprintf(b, "%s\n%*s", left, flagColumn, "")
+	} else {
+		fmt.Fprintf(b, "%-*s", flagColumn, left)
+	}
+	text := d.usage
+	if d.many {
+		text += "; may be repeated"
+	}
+	if d.def != "" {
+		text += " (default " + d.def + ")"
+	}
+	if d.env != "" {
+		text += " [" + d.env + "]"
+	}
+	fmt.Fprintln(b, wrap(text, flagColumn))
+}
+
+// shortValue is what stands for a value beside the flag; the words to choose
+// from are in the text.
+func shortValue(v string) string {
+	if strings.Contains(v, "|") {
+		return "WORD"
+	}
+	return v
+}
+
+// helpWidth is the width of help texts.
+const helpWidth = 96
+
+// wrap breaks text into lines; those after the first are indented.
+func wrap(text string, indent int) string {
+	var b strings.Builder
+	for i, para := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+		}
+		at := indent
+		for j, word := range strings.Fields(para) {
+			switch {
+			case j == 0:
+			case at+1+len(word) > helpWidth:
+				b.WriteString("\n" + strings.Repeat(" ", indent))
+				at = indent
+			default:
+				b.WriteByte(' ')
+				at++
+			}
+			b.WriteString(word)
+			at += len(word)
+		}
+	}
+	return b.String()
+}
+
+func writeExitCodes(b *strings.Builder) {
+	b.WriteString("\nExit codes:\n")
+	for _, e := range exitCodes {
+		fmt.Fprintf(b, "  %-5d%s\n", e.code, e.text)
+	}
+}
+
+// helpCommand is "draftwire help serve" for "draftwire serve --help".
+func (p *program) helpCommand() command {
+	return command{
+		name: "help", usage: "show the help of the program or of a command", args: "[COMMAND]", most: 1,
+		examples: []example{{"draftwire help serve", "the same as draftwire serve --help"}},
+		run: func(c *cli.Context) error {
+			text := appHelp(c.App)
+			if name := c.Args().First(); name != "" {
+				cmd := c.App.Command(name)
+				if cmd == nil {
+					c.App.CommandNotFound(c, name)
+					return nil
+				}
+				text = commandHelp(cmd)
+			}
+			_, err := fmt.Fprint(p.out, text)
+			return err
+		},
+	}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/wire"
+	"github.com/sirupsen/logrus"
+)
+
+// journal writes what happens on a server into the log: one line for each
+// connection at its end, folded lines for refusals.
+type journal struct {
+	log  *logrus.Logger
+	last atomic.Uint64 // id of the last connection
+	open sync.Map      // *draftwire.Conn to *visit
+	fold *folder
+}
+
+// visit is what the journal remembers of a connection beside its statistics.
+type visit struct {
+	id      string
+	log     *logrus.Logger
+	dropped atomic.Uint64 // messages that its version could not say
+	cause   atomic.Pointer[string]
+}
+
+func newJournal(log *logrus.Logger) *journal {
+	j := &journal{log: log}
+	j.fold = newFolder(foldTime, func(key string, n int) {
+		log.WithField("reason", key).Warnf("same reason, %d more in %d s", n, int(foldTime.Seconds()))
+	})
+	return j
+}
+
+// observer is how the library tells the journal.
+func (j *journal) observer() *draftwire.Observer {
+	return &draftwire.Observer{Opened: j.opened, Refused: j.refused, Closed: j.closed, Tolerated: j.tolerated}
+}
+
+func (j *journal) opened(c *draftwire.Conn) {
+	v := &visit{id: strconv.FormatUint(j.last.Add(1), 36), log: j.log}
+	j.open.Store(c, v)
+	j.log.WithFields(logrus.Fields{"conn": v.id, "version": c.Version().String()}).Debug("connected")
+}
+
+// visit returns the notes on a connection.
+func (j *journal) visit(c *draftwire.Conn) *visit {
+	if v, ok := j.open.Load(c); ok {
+		return v.(*visit)
+	}
+	return &visit{log: j.log} // it has ended
+}
+
+// because notes why this side closes a connection.
+func (v *visit) because(cause string) {
+	v.cause.Store(&cause)
+	v.log.WithFields(logrus.Fields{"conn": v.id, "cause": cause}).Debug("closing")
+}
+
+func (j *journal) closed(c *draftwire.Conn, err error) {
+	v := j.visit(c)
+	j.open.Delete(c)
+	h, s := c.Handshake(), c.Stats()
+	code, _ := ending(c.Version(), err)
+	fields := logrus.Fields{
+		"conn": v.id, "client_ip": ipOf(h.Remote), "version": c.Version().String(),
+		"path": redact(h.Target), "origin": short(h.Origin), "user_agent": short(h.Fields().Get("User-Agent")),
+		"subprotocol": short(c.Subprotocol()), "tls": h.Secure, "close_code": int(code),
+		"duration_s": seconds(time.Since(h.Began)),
+		"msgs_in":    s.MessagesIn, "msgs_out": s.MessagesOut, "bytes_in": s.BytesIn, "bytes_out": s.BytesOut,
+	}
+	if text := failure(err); text != "" {
+		fields["error"] = text
+	}
+	if cause := v.cause.Load(); cause != nil {
+		fields["error"] = *cause
+	}
+	if n := v.dropped.Load(); n > 0 {
+		fields["dropped"] = n
+	}
+	j.log.WithFields(fields).Info("connection")
+}
+
+// refused logs a refusal. A connection that said nothing is a health check, or
+// a browser's spare one, and no news; neither is one that came too late.
+func (j *journal) refused(remote string, head []byte, he *draftwire.HandshakeError) {
+	level := logrus.WarnLevel
+	if len(head) == 0 && he.Status == 0 || he.Reason == wire.ReasonShutdown {
+		level = logrus.DebugLevel
+	}
+	if !j.log.IsLevelEnabled(level) || !j.fold.pass(string(he.Reason)) {
+		return
+	}
+	j.log.WithFields(logrus.Fields{
+		"reason": string(he.Reason), "client_ip": ipOf(remote), "status": he.Status,
+		"version": he.Version.String(), "detail": short(he.Detail), "hint": he.Hint(),
+	}).Log(level, "refused")
+}
+
+func (j *journal) tolerated(remote string, t draftwire.Tolerances) {
+	if key := "tolerated " + t.String(); j.fold.pass(key) {
+		j.log.WithFields(logrus.Fields{"tolerance": t.String(), "client_ip": ipOf(remote)}).Warn("a known fault was tolerated")
+	}
+}
+
+// Write takes the lines of net/http and reports of panics.
+func (j *journal) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), "panic") {
+		j.log.Error(strings.TrimSpace(string(p)))
+	} else if j.fold.pass("http") {
+		j.log.Warn(short(strings.TrimSpace(string(p))))
+	}
+	return len(p), nil
+}
+
+// ending is the close code and reason that err stands for. Where the version
+// has no codes an end in order is 1005.
+func ending(v draftwire.Version, err error) (draftwire.CloseCode, string) {
+	var ce *draftwire.CloseError
+	var pe *draftwire.ProtocolError
+	switch {
+	case errors.As(err, &ce):
+		return ce.Code, ce.Reason
+	case errors.As(err, &pe):
+		return pe.Code, pe.Msg
+	case errors.Is(err, draftwire.ErrClosed) && !v.Supports(wire.CapCloseCode):
+		return draftwire.CodeNoStatus, ""
+	}
+	return draftwire.CodeAbnormal, ""
+}
+
+// failure is the text of an error that is no end in order.
+func failure(err error) string {
+	var ce *draftwire.CloseError
+	if errors.As(err, &ce) && ce.Code != draftwire.CodeAbnormal || errors.Is(err, draftwire.ErrClosed) {
+		return ""
+	}
+	return short(errorText(err))
+}
+
+// redact leaves the query of a target out of the log: it may hold secrets.
+func redact(target string) string {
+	if path, _, ok := strings.Cut(target, "?"); ok {
+		return short(path) + "?..."
+	}
+	return short(target)
+}
+
+const shortMost = 200
+
+// short bounds what a peer may write into a line.
+func short(s string) string {
+	if len(s) <= shortMost {
+		return s
+	}
+	return strings.ToValidUTF8(s[:shortMost], "") + "..."
+}
+
+// ipOf is the host of an address; peers on a unix socket have none.
+func ipOf(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return "unix"
+	}
+	return host
+}
+
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }

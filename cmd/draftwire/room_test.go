@@ -1,0 +1,122 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/wire"
+)
+
+func TestCloseAsAsked(t *testing.T) {
+	url, _ := serveOn(t)
+	for _, c := range []struct {
+		query, reason string
+		code          draftwire.CloseCode
+	}{
+		{"", "", 1000}, {"?code=4001&reason=bye", "bye", 4001}, {"?code=1005", "", 1005}, {"?code=1006", "", 1006},
+		{"?code=999", "this code cannot be sent", 1008}, {"?code=x", "this code cannot be sent", 1008}, {"?reason=%ff%zz", "", 1000},
+	} {
+		for _, v := range draftwire.Served().List() {
+			_, _, err := dial(t, url+"/close"+c.query, v).Read(deadline(t))
+			want, reason := c.code, c.reason
+			if !v.Supports(wire.CapCloseCode) {
+				want, reason = draftwire.CodeNoStatus, ""
+			} else if want == draftwire.CodePolicy && v != draftwire.RFC6455 {
+				want = draftwire.CodeProtocol // 1008 came with draft 13
+			}
+			if code, said := ending(v, err); code != want || said != reason {
+				t.Errorf("%s %s: %v", v, c.query, err)
+			}
+		}
+	}
+}
+
+func TestEchoOnEveryPath(t *testing.T) {
+	url, _ := serveOn(t)
+	for _, v := range draftwire.Served().List() {
+		c := dial(t, url+"/some/where?query=1", v)
+		write(t, c, draftwire.OpText, "text")
+		wantMessage(t, c, "text")
+		if v.Supports(wire.CapBinary) {
+			write(t, c, draftwire.OpBinary, "\x00\xff")
+			wantMessage(t, c, "\x00\xff")
+		}
+		p := dial(t, url+pagePath, v)
+		wantMessage(t, p, "version "+v.String())
+		write(t, p, draftwire.OpText, "typed")
+		wantMessage(t, p, "typed")
+	}
+}
+
+func TestBroadcast(t *testing.T) {
+	for _, c := range []struct{ mode, path, beside string }{
+		{"echo", "/broadcast", "/broadcast/x"}, {"broadcast", "/room?a=1", "/other"},
+	} {
+		url, server := serveOn(t, "--mode", c.mode)
+		var all []*draftwire.Conn
+		beside := dial(t, url+c.beside, draftwire.RFC6455)
+		for i, v := range draftwire.Served().List() {
+			all = append(all, dial(t, url+c.path, v))
+			// Who hears itself has joined; those before hear it too.
+			write(t, all[i], draftwire.OpText, "here is "+v.String())
+			for _, m := range all {
+				wantMessage(t, m, "here is "+v.String())
+			}
+		}
+		newest := all[len(all)-1]
+		write(t, newest, draftwire.OpBinary, "bin")
+		write(t, newest, draftwire.OpText, "after")
+		for _, m := range all {
+			if m.Version().Supports(wire.CapBinary) {
+				wantMessage(t, m, "bin")
+			}
+			wantMessage(t, m, "after")
+		}
+		write(t, beside, draftwire.OpText, "alone")
+		wantMessage(t, beside, "alone")
+		for _, m := range all {
+			m.Close(draftwire.CodeNormal, "")
+		}
+		line := server.err.await(t, `\{.*"dropped":1.*"version":"hixie-76".*\}`)[0]
+		if !strings.Contains(line, `"msgs_out":5`) || strings.Contains(line, "a=1") {
+			t.Errorf("log line %s", line)
+		}
+	}
+}
+
+func TestBroadcastTooSlow(t *testing.T) {
+	url, server := serveOn(t, "--log-level", "debug")
+	slow, fast := dial(t, url+"/broadcast", draftwire.RFC6455), dial(t, url+"/broadcast", draftwire.RFC6455)
+	write(t, slow, draftwire.OpText, "here")
+	wantMessage(t, slow, "here")
+	text := strings.Repeat("x", 256<<10)
+	for n := 0; !strings.Contains(server.err.String(), tooSlow); n++ {
+		if n > 400 {
+			t.Fatal("100 MiB are more than queue and sockets hold")
+		}
+		write(t, fast, draftwire.OpText, text)
+		if _, _, err := fast.Read(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for {
+		if _, _, err := slow.Read(deadline(t)); err != nil {
+			if code := draftwire.CloseStatus(err); code != draftwire.CodePolicy {
+				t.Errorf("the slow one got %v", err)
+			}
+			break
+		}
+	}
+	server.err.await(t, `"close_code":1008.*"error":"too slow"`)
+	write(t, fast, draftwire.OpText, "last")
+	for {
+		_, p, err := fast.Read(deadline(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(p) == "last" {
+			return
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/sirupsen/logrus"
+)
+
+// serveOptions are what the serve command needs to know.
+type serveOptions struct {
+	listen      []string
+	broadcast   bool
+	files       fs.FS // what to serve over HTTP; nil: the page
+	accept      draftwire.AcceptOptions
+	tls         *tls.Config
+	flashPolicy string
+	maxPending  int
+}
+
+// farewell bounds the wait for connections to end.
+const farewell = 10 * time.Second
+
+var noTime time.Time
+
+// serve runs a server until the first signal, then ends it in order. A second
+// signal ends it at once.
+func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <-chan os.Signal) error {
+	j := newJournal(logger)
+	defer j.fold.flush()
+	srv := newServer(o, j)
+	failed := make(chan error, len(o.listen))
+	var listeners []net.Listener
+	for _, addr := range o.listen {
+		l, err := listen(addr)
+		if err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+			return err
+		}
+		listeners = append(listeners, l)
+	}
+	for _, l := range listeners {
+		announce(l, o, logger)
+		go func() { failed <- srv.Serve(l) }()
+	}
+	select {
+	case err := <-failed:
+		srv.Close()
+		return err
+	case <-ctx.Done():
+	case sig := <-signals:
+		logger.WithField("signal", sig.String()).Info("shutting down")
+	}
+	return shutdown(srv, logger, signals)
+}
+
+func newServer(o serveOptions, j *journal) *draftwire.Server {
+	s := &service{journal: j, broadcast: o.broadcast}
+	o.accept.Observer = j.observer()
+	handler := http.Handler(http.HandlerFunc(servePage))
+	if o.files != nil {
+		handler = http.FileServerFS(o.files)
+	}
+	return &draftwire.Server{
+		WebSocket: s.serve, Handler: handler, Options: o.accept, TLS: o.tls,
+		FlashPolicy: o.flashPolicy, MaxPending: o.maxPending, ErrorLog: log.New(j, "", 0),
+	}
+}
+
+// announce logs where a listener can be reached, in clear and over TLS.
+func announce(l net.Listener, o serveOptions, logger *logrus.Logger) {
+	fields := logrus.Fields{
+		"url": urlOf(l, false), "addr": l.Addr().String(),
+		"versions": o.accept.Versions.String(), "origins": strings.Join(o.accept.Origins, ","),
+	}
+	if o.tls != nil {
+		fields["tls_url"] = urlOf(l, true)
+	}
+	logger.WithFields(fields).Info("serving")
+}
+
+func shutdown(srv *draftwire.Server, logger *logrus.Logger, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- srv.Shutdown(ctx) }()
+	select {
+	case err := <-done:
+		if errors.Is(err, context.DeadlineExceeded) {
+			logger.Warn("some connections had to be cut")
+			return nil
+		}
+		return err
+	case <-signals:
+		srv.Close()
+		return &exitError{code: exitInterrupted}
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"os"
+	"strings"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/wire"
+	"github.com/urfave/cli/v2"
+)
+
+const (
+	modeEcho      = "echo"
+	modeBroadcast = "broadcast"
+	modeFiles     = "files"
+)
+
+func (p *program) serveCommand() command {
+	return command{
+		name: "serve", usage: "run a server for tests: echo, broadcast or files", args: "[DIR]", most: 1,
+		about: "Serves WebSocket in every version, TLS, plain HTTP and Flash policy requests on one port.\n" +
+			"It is a test server: every origin and every subprotocol is welcome unless --origin and --protocol say otherwise.\n" +
+			"Paths with a meaning of their own, in every mode: /close?code=4001&reason=bye closes right after the handshake " +
+			"(code 1006 cuts the connection); /broadcast sends each message to everyone on it. GET / shows a page that talks to the server.",
+		examples: []example{
+			{"draftwire serve", "echo on 127.0.0.1:8080; open http://127.0.0.1:8080/ in any browser"},
+			{"draftwire serve --mode broadcast --listen :8080", "a room for each path, reachable from other machines"},
+			{"draftwire serve --mode files ./public", "files over HTTP, echo over WebSocket"},
+			{"draftwire serve --versions modern --origin example.com", "as a site of today would"},
+			{"draftwire serve --tls-cert cert.pem --tls-key key.pem", "ws and wss on the same port"},
+		},
+		flags: serveFlags(),
+		run: func(c *cli.Context) error {
+			o, err := serveOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			log, err := p.logger(c)
+			if err != nil {
+				return err
+			}
+			return serve(c.Context, o, log, p.signals)
+		},
+	}
+}
+
+func serveFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "mode", Value: modeEcho, Usage: "what to do: `echo|broadcast|files`"},
+		&cli.StringFlag{Name: "dir", Usage: "the folder `DIR` of --mode files"},
+		&cli.StringSliceFlag{Name: "listen", DefaultText: "127.0.0.1:8080", Usage: "`ADDR` to listen on, HOST:PORT or unix:PATH"},
+		&cli.StringFlag{Name: "versions", Value: "all", Usage: "`VERSIONS` to serve: all, modern, names joined by commas, -NAME takes one away"},
+		&cli.StringFlag{Name: "tls-cert", Usage: "certificate `FILE` (PEM); TLS is then recognised on the same port"},
+		&cli.StringFlag{Name: "tls-key", Usage: "key `FILE` of the certificate (PEM)"},
+		&cli.StringSliceFlag{Name: "origin", DefaultText: "*, any", Usage: "`PATTERN` of pages that may connect, for example *.example.com"},
+		&cli.StringSliceFlag{Name: "protocol", DefaultText: "*, the client's first", Usage: "`NAME` of a subprotocol to speak"},
+		&cli.StringFlag{Name: "tolerate", Usage: "`LIST` of known faults to accept: injected-key, no-connection, no-origin, unmasked, empty-unmasked"},
+		&cli.StringFlag{Name: "max-message", Value: "1MiB", Usage: "largest message, a `SIZE` like 64KiB"},
+		&cli.StringFlag{Name: "max-head", Value: "16KiB", Usage: "largest request head, a `SIZE`"},
+		&cli.DurationFlag{Name: "handshake-timeout", Value: draftwire.DefaultHandshakeTimeout, Usage: "`TIME` for the whole opening handshake"},
+		&cli.DurationFlag{Name: "key3-timeout", Value: draftwire.DefaultKey3Timeout, Usage: "`TIME` for the eight bytes of hixie-76"},
+		&cli.DurationFlag{Name: "close-timeout", Value: draftwire.DefaultCloseTimeout, Usage: "`TIME` for the closing handshake"},
+		&cli.DurationFlag{Name: "idle-timeout", DefaultText: "none", Usage: "close after that `TIME` without a byte from the client"},
+		&cli.IntFlag{Name: "max-pending", Value: draftwire.DefaultMaxPending, Usage: "at most `N` connections whose handshake is not done"},
+		&cli.BoolFlag{Name: "flash-policy", Usage: "answer Flash policy requests: any site, any port"},
+		&cli.StringFlag{Name: "flash-policy-file", Usage: "answer Flash policy requests with `FILE`"},
+	}
+}
+
+// serveOptionsOf reads the flags; what is wrong with them is a usage error.
+func serveOptionsOf(c *cli.Context) (serveOptions, error) {
+	o := serveOptions{listen: c.StringSlice("listen"), maxPending: c.Int("max-pending")}
+	if len(o.listen) == 0 {
+		o.listen = []string{"127.0.0.1:8080"}
+	}
+	o.accept.Origins = orAny(c.StringSlice("origin"))
+	o.accept.Protocols = orAny(c.StringSlice("protocol"))
+	if o.maxPending <= 0 {
+		return o, usagef("--max-pending: %d is not above 0", o.maxPending)
+	}
+	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readVersions, readLimits, readTLS, readFlash} {
+		if err := read(c, &o); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func orAny(list []string) []string {
+	if len(list) == 0 {
+		return []string{"*"}
+	}
+	return list
+}
+
+func readMode(c *cli.Context, o *serveOptions) error {
+	mode, dir := c.String("mode"), c.String("dir")
+	if arg := c.Args().First(); arg != "" {
+		if dir != "" {
+			return usagef("the folder stands twice, as --dir %s and as %s", dir, arg)
+		}
+		dir = arg
+	}
+	switch mode {
+	case modeEcho, modeBroadcast:
+		o.broadcast = mode == modeBroadcast
+		if dir != "" {
+			return usagef("the folder %s needs --mode files", dir)
+		}
+		return nil
+	case modeFiles:
+		if dir == "" {
+			return usagef("--mode files needs a folder")
+		}
+		root, err := os.OpenRoot(dir) // links that lead out of the folder are not followed
+		if err != nil {
+			return usagef("--mode files: %w", err)
+		}
+		context.AfterFunc(c.Context, func() { root.Close() })
+		o.files = root.FS()
+		return nil
+	}
+	return usagef("--mode: %q is none of echo, broadcast, files", mode)
+}
+
+func readVersions(c *cli.Context, o *serveOptions) (err error) {
+	if o.accept.Versions, err = draftwire.ParseVersions(c.String("versions")); err != nil {
+		return usagef("--versions: %s", plain(err))
+	}
+	if o.accept.Tolerate, err = wire.ParseTolerances(c.String("tolerate")); err != nil {
+		return usagef("--tolerate: %s", plain(err))
+	}
+	return nil
+}
+
+// plain is an error of the library without its prefix.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "draftwire: ") }
+
+func readLimits(c *cli.Context, o *serveOptions) (err error) {
+	l := &o.accept.Limits
+	if l.ReadLimit, err = sizeFlag(c, "max-message"); err != nil {
+		return err
+	}
+	head, err := sizeFlag(c, "max-head")
+	if err != nil {
+		return err
+	}
+	if l.HeadLimit = int(head); head > 1<<30 {
+		return usagef("--max-head: %s is too much", c.String("max-head"))
+	}
+	l.IdleTimeout = c.Duration("idle-timeout")
+	if l.IdleTimeout < 0 {
+		return usagef("--idle-timeout: %s is below 0", l.IdleTimeout)
+	}
+	if l.HandshakeTimeout, err = timeFlag(c, "handshake-timeout"); err != nil {
+		return err
+	}
+	if l.Key3Timeout, err = timeFlag(c, "key3-timeout"); err != nil {
+		return err
+	}
+	l.CloseTimeout, err = timeFlag(c, "close-timeout")
+	return err
+}
+
+func readTLS(c *cli.Context, o *serveOptions) error {
+	cert, key := c.String("tls-cert"), c.String("tls-key")
+	switch {
+	case cert == "" && key == "":
+		return nil
+	case cert == "" || key == "":
+		return usagef("--tls-cert and --tls-key go together")
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return usagef("--tls-cert: %w", err)
+	}
+	o.tls = &tls.Config{Certificates: []tls.Certificate{pair}}
+	return nil
+}
+
+func readFlash(c *cli.Context, o *serveOptions) error {
+	if c.Bool("flash-policy") {
+		o.flashPolicy = draftwire.DefaultFlashPolicy
+	}
+	if file := c.String("flash-policy-file"); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return usagef("--flash-policy-file: %w", err)
+		}
+		o.flashPolicy = cmp.Or(strings.TrimSpace(string(text)), o.flashPolicy)
+	}
+	return nil
+}
