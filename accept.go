@@ -63,6 +63,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, srv *Serve
 		nc.Close()
 		return refuse(err)
 	}
+	a.settle(src, o)
 	return newConn(a.config(o, src, context.WithoutCancel(r.Context()), srv)), nil
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // drafted are the folders of the draft packages.
-var drafted = []string{"hixie75", "hixie76", "hybi07", "rfc6455"}
+var drafted = []string{"hixie75", "hixie76", "hybi02", "hybi04", "hybi05", "hybi07", "rfc6455"}
 
 // parseDir reads the Go files of a folder, those of tests too where asked for.
 func parseDir(t *testing.T, fset *token.FileSet, dir string, tests bool) (files []*ast.File) {

@@ -69,6 +69,7 @@ const (
 	TolerateNoOrigin      = wire.TolerateNoOrigin
 	TolerateUnmasked      = wire.TolerateUnmasked
 	TolerateEmptyUnmasked = wire.TolerateEmptyUnmasked
+	TolerateHybi01        = wire.TolerateHybi01
 )
 
 // Kinds of messages.

@@ -255,3 +255,33 @@ func ExampleServer_Shutdown() {
 	// draftwire: closed: 1001 (going away) "server is shutting down"
 	// <nil> http: Server closed
 }
+
+// Messages from 1 KiB on are compressed, for clients that offer it.
+func ExampleCompression() {
+	pays := draftwire.Compression{Mode: draftwire.CompressLarge, Threshold: 1024}
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		return c.Write(ctx, draftwire.OpText, []byte(c.Handshake().Deflate))
+	}, &draftwire.AcceptOptions{Compression: pays}))
+	defer srv.Close()
+
+	ctx := context.Background()
+	for _, offer := range []draftwire.Compression{{}, pays} {
+		c, _, err := draftwire.Dial(ctx, srv.URL, &draftwire.DialOptions{Compression: offer})
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, p, err := c.Read(ctx)
+		fmt.Printf("%q %v\n", p, err)
+		c.Close(draftwire.CodeNormal, "")
+	}
+	// Output:
+	// "" <nil>
+	// "permessage-deflate; server_no_context_takeover; client_no_context_takeover" <nil>
+}
+
+// The zero mode negotiates nothing.
+func ExampleCompressionMode() {
+	var c draftwire.Compression
+	fmt.Println(c.Mode == draftwire.CompressNothing)
+	// Output: true
+}

@@ -32,6 +32,10 @@ func Example() {
 	// Output:
 	// hello, hixie-75 <nil>
 	// hello, hixie-76 <nil>
+	// hello, hybi-02 <nil>
+	// hello, hybi-04 <nil>
+	// hello, hybi-05 <nil>
+	// hello, hybi-06 <nil>
 	// hello, hybi-07 <nil>
 	// hello, hybi-08 <nil>
 	// hello, rfc6455 <nil>

@@ -41,7 +41,7 @@ func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, e
 	if !ok { // cannot be: Versions is within Served
 		return nil, wire.Refuse(found.Version, wire.ReasonDisabled, "")
 	}
-	a := &admission{draft: d, hs: d.NewServer(nil), info: info}
+	a := &admission{draft: d, hs: d.NewServer(o.Rand), info: info}
 	var open wire.Opening
 	if err := a.hs.Open(req, &open); err != nil {
 		return nil, err
@@ -150,6 +150,29 @@ func (a *admission) complete(src *source, l *Limits) error {
 		return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
 	}
 	return nil
+}
+
+// firstFrameWait bounds the wait for the frame that tells hybi-01 from
+// hixie-76.
+const firstFrameWait = time.Second
+
+// settle waits for the client's first byte where that decides the version.
+func (a *admission) settle(src *source, o *AcceptOptions) {
+	hybi, served := draftOf(Hybi02)
+	if a.draft.Version != Hixie76 || !o.Tolerate.Has(wire.TolerateHybi01) || !served || !o.Versions.Has(Hybi02) {
+		return
+	}
+	if src.buffered() == 0 {
+		src.nc.SetReadDeadline(time.Now().Add(firstFrameWait))
+		if err := src.more(o.Limits.HeadLimit); err != nil {
+			return // it is silent; the connection will see what else there is
+		}
+	}
+	if detect.IsHybi01(src.bytes()[0]) {
+		a.draft, a.info.Version, a.info.Rule = hybi, Hybi02, "Sec-WebSocket-Key1 and -Key2, then a frame of hybi-01"
+		a.info.Tolerated |= wire.TolerateHybi01
+		o.Observer.tolerated(a.info.Remote, wire.TolerateHybi01)
+	}
 }
 
 // appendRefusal writes a refusal as an HTTP response. It closes: what follows

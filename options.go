@@ -2,6 +2,7 @@ package draftwire
 
 import (
 	"crypto/tls"
+	"io"
 	"net/netip"
 	"time"
 
@@ -83,6 +84,9 @@ type AcceptOptions struct {
 	Tolerate Tolerances
 	Limits   Limits
 	Observer *Observer
+	// Rand is the source of the nonces of hybi-04 and 05, read by many
+	// connections at once; nil is crypto/rand.
+	Rand io.Reader
 }
 
 func (o *AcceptOptions) withDefaults() *AcceptOptions {

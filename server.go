@@ -140,7 +140,9 @@ func (s *Server) take(nc net.Conn) {
 	}
 	s.mu.Unlock()
 	if reason != "" {
-		s.opt.Observer.refused(nc.RemoteAddr().String(), nil, wire.Refuse(Unknown, reason, ""))
+		he := wire.Refuse(Unknown, reason, "")
+		he.Status = 0 // no time is spent on an answer
+		s.opt.Observer.refused(nc.RemoteAddr().String(), nil, he)
 		nc.Close()
 		return
 	}
@@ -316,6 +318,7 @@ func (s *Server) upgrade(src *source, below net.Conn, req *wire.Request, end int
 		src.release()
 		return
 	}
+	a.settle(src, s.opt)
 	c := newConn(a.config(s.opt, src, context.Background(), s))
 	s.track(c)
 	s.decided(below)

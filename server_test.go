@@ -345,8 +345,10 @@ func TestAuthorize(t *testing.T) {
 
 // Whole connections of the vectors, against an echo server.
 func TestVectorConnections(t *testing.T) {
-	runConnections(t, func(t *testing.T) *memnet.Listener {
-		_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: every()})
+	runConnections(t, func(t *testing.T, nonce io.Reader) *memnet.Listener {
+		opt := every()
+		opt.Rand = nonce
+		_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt})
 		return l
 	})
 }
@@ -437,5 +439,59 @@ func TestShutdownDuringHandshake(t *testing.T) {
 		synctest.Wait()
 		send(t, nc, []byte(key3))
 		want(t, nc, []byte(answer+"\xff\x00"))
+	})
+}
+
+// hybi-01 has the handshake of hixie-76; its first frame tells.
+func TestHybi01(t *testing.T) {
+	for _, tt := range []struct {
+		name, frame string
+		tolerate    bool
+		echo        string
+	}{
+		{"text", "\x04\x05Hello", true, "\x04\x05Hello"},
+		{"fragments", "\x84\x03Hel\x00\x02lo", true, "\x04\x05Hello"},
+		{"hixie text", "\x00Hello\xff", true, "\x00Hello\xff"},
+		{"hixie close", "\xff\x00", true, "\xff\x00"},
+		{"text, not tolerated", "\x04\x05Hello", false, "\xff\x00"},
+	} {
+		for _, late := range []bool{false, true} {
+			bubble(t, func(t *testing.T) {
+				opt := every()
+				if tt.tolerate {
+					opt.Tolerate = draftwire.TolerateHybi01
+				}
+				_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt})
+				nc, _ := l.Dial()
+				defer nc.Close()
+				sent := key3 + tt.frame
+				send(t, nc, []byte(upgradeHead[draftwire.Hixie76]))
+				if late {
+					send(t, nc, []byte(key3))
+					synctest.Wait()
+					sent = tt.frame
+				}
+				send(t, nc, []byte(sent))
+				readHead(t, nc)
+				want(t, nc, []byte(answer+tt.echo))
+			})
+		}
+	}
+	// A server that speaks first waits a second, then speaks hixie-76.
+	bubble(t, func(t *testing.T) {
+		opt := every()
+		opt.Tolerate = draftwire.TolerateHybi01
+		_, l := memServer(t, &draftwire.Server{Options: opt, WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+			return c.Write(ctx, draftwire.OpText, []byte("hello"))
+		}})
+		nc, _ := l.Dial()
+		defer nc.Close()
+		began := time.Now()
+		send(t, nc, []byte(upgradeHead[draftwire.Hixie76]+key3))
+		readHead(t, nc)
+		want(t, nc, []byte(answer+"\x00hello\xff"))
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("it waited %v", d)
+		}
 	})
 }

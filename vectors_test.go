@@ -21,7 +21,7 @@ func newLogger(w io.Writer) *log.Logger { return log.New(w, "", 0) }
 
 // runConnections plays every whole connection of the vectors against a server
 // that echoes.
-func runConnections(t *testing.T, serve func(t *testing.T) *memnet.Listener) {
+func runConnections(t *testing.T, serve func(t *testing.T, nonce io.Reader) *memnet.Listener) {
 	files, err := vectors.All()
 	if err != nil {
 		t.Fatal(err)
@@ -31,13 +31,21 @@ func runConnections(t *testing.T, serve func(t *testing.T) *memnet.Listener) {
 		for _, v := range f.Vectors {
 			if v.Kind == vectors.KindSession {
 				ran++
-				t.Run(v.ID, func(t *testing.T) { bubble(t, func(t *testing.T) { connection(t, serve(t), &v) }) })
+				t.Run(v.ID, func(t *testing.T) { bubble(t, func(t *testing.T) { connection(t, serve(t, nonceOf(&v)), &v) }) })
 			}
 		}
 	}
 	if ran < 5 {
 		t.Errorf("only %d connections ran", ran)
 	}
+}
+
+// nonceOf is what the server of a vector has for a source of random bytes.
+func nonceOf(v *vectors.Vector) io.Reader {
+	if v.Server == nil || v.Server.Nonce == nil {
+		return nil
+	}
+	return bytes.NewReader(v.Server.Nonce)
 }
 
 func connection(t *testing.T, l *memnet.Listener, v *vectors.Vector) {
@@ -104,6 +112,7 @@ func TestVectorHandshakes(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					opt := every()
 					opt.Protocols = nil
+					opt.Rand = nonceOf(&v)
 					if v.Server != nil {
 						opt.Protocols = v.Server.Protocols
 					}

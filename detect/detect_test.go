@@ -97,3 +97,19 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A legal stream of a hixie-76 client is never taken for hybi-01, whatever it
+// says: it begins with a text frame or the close.
+func FuzzIsHybi01(f *testing.F) {
+	f.Add([]byte("Hello"), true)
+	f.Add([]byte(""), false)
+	f.Fuzz(func(t *testing.T, text []byte, close bool) {
+		stream, err := []byte{0xFF, 0x00}, error(nil)
+		if !close {
+			stream, err = hixie76.Draft.NewCodec(wire.CodecConfig{Role: wire.Client}).AppendFrame(nil, wire.OpText, true, text)
+		}
+		if err == nil && detect.IsHybi01(stream[0]) {
+			t.Fatalf("%x is taken for hybi-01", stream)
+		}
+	})
+}

@@ -121,147 +121,155 @@ func (s *seen) marked() bool { return s.version.n+s.key.n+s.key1.n+s.key2.n > 0 
 // The error is a *wire.HandshakeError with status and reason; where the version
 // is the cause the status is 426 and the error's fields list what is served.
 func Request(r *wire.Request, enabled wire.Versions, tolerate wire.Tolerances) (Result, error) {
-	s := scan(r.Fields)
-	var res Result
-	refuse := func(reason wire.Reason, detail string, args ...any) (Result, error) {
-		e := wire.Refuse(res.Version, reason, fmt.Sprintf(detail, args...))
-		if list := enabled.Header(); list != "" && (e.Status == 426 || reason == wire.ReasonVersionMissing) {
-			e.Fields = append(e.Fields, wire.Field{Name: "Sec-WebSocket-Version", Value: list})
-		}
-		return res, e
-	}
+	d := decision{seen: scan(r.Fields), enabled: enabled}
+	return d.decide(r, tolerate)
+}
 
+// decision is what is known on the way to a Result.
+type decision struct {
+	seen
+	enabled wire.Versions
+	res     Result
+}
+
+func (d *decision) refuse(reason wire.Reason, detail string, args ...any) (Result, error) {
+	e := wire.Refuse(d.res.Version, reason, fmt.Sprintf(detail, args...))
+	if list := d.enabled.Header(); list != "" && (e.Status == 426 || reason == wire.ReasonVersionMissing) {
+		e.Fields = append(e.Fields, wire.Field{Name: "Sec-WebSocket-Version", Value: list})
+	}
+	return d.res, e
+}
+
+func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) (Result, error) {
 	// HTTP itself.
 	if r.Method != "GET" {
-		return refuse(wire.ReasonMethod, "method %s", r.Method)
+		return d.refuse(wire.ReasonMethod, "method %s", r.Method)
 	}
 	if r.Proto < "HTTP/1.1" || r.Proto >= "HTTP/2" {
-		return refuse(wire.ReasonHTTPVersion, "%s", r.Proto)
+		return d.refuse(wire.ReasonHTTPVersion, "%s", r.Proto)
 	}
-	if s.host != 1 {
-		return refuse(wire.ReasonHost, "%d Host fields", s.host)
+	if d.host != 1 {
+		return d.refuse(wire.ReasonHost, "%d Host fields", d.host)
 	}
 
 	// Is it an upgrade to WebSocket? RFC 6455 4.2.1.
-	if s.upgradeOK && !s.connectionOK && s.connection == 0 && tolerate.Has(wire.TolerateNoConnection) {
-		s.connectionOK = true
-		res.Tolerated |= wire.TolerateNoConnection
+	if d.upgradeOK && !d.connectionOK && d.connection == 0 && tolerate.Has(wire.TolerateNoConnection) {
+		d.connectionOK = true
+		d.res.Tolerated |= wire.TolerateNoConnection
 	}
-	if !s.upgradeOK || !s.connectionOK {
-		if s.marked() {
-			return refuse(wire.ReasonStrayHeader, "")
+	if !d.upgradeOK || !d.connectionOK {
+		if d.marked() {
+			return d.refuse(wire.ReasonStrayHeader, "")
 		}
-		return refuse(wire.ReasonNotWebSocket, "")
+		return d.refuse(wire.ReasonNotWebSocket, "")
 	}
 
 	// Each clue stands once and is well formed. RFC 6455 11.3, 4.3.
-	for _, f := range []*field{&s.version, &s.key, &s.key1, &s.key2, &s.draft} {
+	for _, f := range []*field{&d.version, &d.key, &d.key1, &d.key2, &d.draft} {
 		if f.n > 1 {
-			return refuse(wire.ReasonDuplicate, "value %.40q, then another", f.value)
+			return d.refuse(wire.ReasonDuplicate, "value %.40q, then another", f.value)
 		}
 	}
-	if s.version.n > 0 && !isNumber(s.version.value) {
-		return refuse(wire.ReasonBadVersion, "Sec-WebSocket-Version is %.40q", s.version.value)
+	if d.version.n > 0 && !isNumber(d.version.value) {
+		return d.refuse(wire.ReasonBadVersion, "Sec-WebSocket-Version is %.40q", d.version.value)
 	}
-	if s.draft.n > 0 && !isNumber(s.draft.value) {
-		return refuse(wire.ReasonBadDraft, "Sec-WebSocket-Draft is %.40q", s.draft.value)
+	if d.draft.n > 0 && !isNumber(d.draft.value) {
+		return d.refuse(wire.ReasonBadDraft, "Sec-WebSocket-Draft is %.40q", d.draft.value)
 	}
 
 	// HAProxy 3 adds a key to hixie requests in its relaxed mode.
-	if s.key.n > 0 && s.version.n == 0 && tolerate.Has(wire.TolerateInjectedKey) {
-		s.key = field{}
-		res.Tolerated |= wire.TolerateInjectedKey
+	if d.key.n > 0 && d.version.n == 0 && tolerate.Has(wire.TolerateInjectedKey) {
+		d.key = field{}
+		d.res.Tolerated |= wire.TolerateInjectedKey
 	}
 
-	hybi := s.version.n+s.key.n > 0
-	challenge := s.key1.n+s.key2.n > 0
-	if hybi && (challenge || s.draft.n > 0) {
-		return refuse(wire.ReasonMixed, "")
+	hybi := d.version.n+d.key.n > 0
+	challenge := d.key1.n+d.key2.n > 0
+	if hybi && (challenge || d.draft.n > 0) {
+		return d.refuse(wire.ReasonMixed, "")
 	}
-	if s.origin.other || s.secOrigin.other || s.origin.n > 0 && s.secOrigin.n > 0 && s.origin.value != s.secOrigin.value {
-		return refuse(wire.ReasonOriginConflict, "")
+	if d.origin.other || d.secOrigin.other || d.origin.n > 0 && d.secOrigin.n > 0 && d.origin.value != d.secOrigin.value {
+		return d.refuse(wire.ReasonOriginConflict, "")
 	}
 	switch {
 	case hybi:
-		return numbered(&s, enabled, res, refuse)
+		return d.numbered()
 	case challenge:
-		return challenged(&s, enabled, res, refuse)
-	case s.draft.n > 0:
-		return refuse(wire.ReasonDraftAlone, "")
+		return d.challenged()
+	case d.draft.n > 0:
+		return d.refuse(wire.ReasonDraftAlone, "")
 	}
 
 	// No clue at all: hixie-75.
-	res.Version = wire.Hixie75
-	if !enabled.Has(wire.Hixie75) {
-		return refuse(wire.ReasonDisabled, "no WebSocket key, so hixie-75, which is not enabled")
+	d.res.Version = wire.Hixie75
+	if !d.enabled.Has(wire.Hixie75) {
+		return d.refuse(wire.ReasonDisabled, "no WebSocket key, so hixie-75, which is not enabled")
 	}
-	if s.origin.n > 1 { // exactly one: hixie-75 4.1
-		return refuse(wire.ReasonOriginConflict, "")
+	if d.origin.n > 1 { // exactly one: hixie-75 4.1
+		return d.refuse(wire.ReasonOriginConflict, "")
 	}
-	if s.origin.n == 0 {
+	if d.origin.n == 0 {
 		if !tolerate.Has(wire.TolerateNoOrigin) {
-			return refuse(wire.ReasonNoOrigin, "")
+			return d.refuse(wire.ReasonNoOrigin, "")
 		}
-		res.Tolerated |= wire.TolerateNoOrigin
+		d.res.Tolerated |= wire.TolerateNoOrigin
 	}
-	if s.transfer > 0 || s.length.n > 0 && s.length.value != "0" {
-		return refuse(wire.ReasonBody, "")
+	if d.transfer > 0 || d.length.n > 0 && d.length.value != "0" {
+		return d.refuse(wire.ReasonBody, "")
 	}
-	res.Rule = "no WebSocket key"
-	return res, nil
+	d.res.Rule = "no WebSocket key"
+	return d.res, nil
 }
 
-type refusal func(reason wire.Reason, detail string, args ...any) (Result, error)
-
 // numbered: Sec-WebSocket-Key or -Version is there. RFC 6455 4.2.1, 4.2.2, 4.4.
-func numbered(s *seen, enabled wire.Versions, res Result, refuse refusal) (Result, error) {
-	if s.version.n > 0 {
-		v := wire.ByHeader(s.version.value)
+func (d *decision) numbered() (Result, error) {
+	if d.version.n > 0 {
+		v := wire.ByHeader(d.version.value)
 		if v == wire.Unknown {
-			return refuse(wire.ReasonVersion, "Sec-WebSocket-Version is %s", s.version.value)
+			return d.refuse(wire.ReasonVersion, "Sec-WebSocket-Version is %s", d.version.value)
 		}
-		if !enabled.Has(v) {
-			return refuse(wire.ReasonDisabled, "%s is not enabled", v)
+		d.res.Version = v
+		if !d.enabled.Has(v) {
+			return d.refuse(wire.ReasonDisabled, "%s is not enabled", v)
 		}
-		if s.key.n == 0 {
-			return refuse(wire.ReasonKeyMissing, "")
+		if d.key.n == 0 {
+			return d.refuse(wire.ReasonKeyMissing, "")
 		}
-		res.Version = v
 	} else {
-		return refuse(wire.ReasonVersionMissing, "")
+		return d.refuse(wire.ReasonVersionMissing, "")
 	}
-	if k := s.key.value; k == "" || len(k) > maxKey || res.Version == wire.RFC6455 && !isKey(k) {
-		return refuse(wire.ReasonBadKey, "Sec-WebSocket-Key is %.80q", k)
+	if k := d.key.value; k == "" || len(k) > maxKey || d.res.Version == wire.RFC6455 && !isKey(k) {
+		return d.refuse(wire.ReasonBadKey, "Sec-WebSocket-Key is %.80q", k)
 	}
-	if s.transfer > 0 || s.length.n > 0 && s.length.value != "0" {
-		return refuse(wire.ReasonBody, "")
+	if d.transfer > 0 || d.length.n > 0 && d.length.value != "0" {
+		return d.refuse(wire.ReasonBody, "")
 	}
-	res.Rule = "Sec-WebSocket-Version: " + s.version.value
-	return res, nil
+	d.res.Rule = "Sec-WebSocket-Version: " + d.version.value
+	return d.res, nil
 }
 
 // challenged: Sec-WebSocket-Key1 or -Key2 is there. hixie-76 5.2; the
 // Sec-WebSocket-Draft field came with hybi-02.
-func challenged(s *seen, enabled wire.Versions, res Result, refuse refusal) (Result, error) {
-	if s.key1.n == 0 || s.key2.n == 0 {
-		return refuse(wire.ReasonHalfChallenge, "")
+func (d *decision) challenged() (Result, error) {
+	if d.key1.n == 0 || d.key2.n == 0 {
+		return d.refuse(wire.ReasonHalfChallenge, "")
 	}
-	res.Version, res.Rule, res.Body = wire.Hixie76, "Sec-WebSocket-Key1 and -Key2", 8
-	switch s.draft.value {
+	d.res.Version, d.res.Rule, d.res.Body = wire.Hixie76, "Sec-WebSocket-Key1 and -Key2", 8
+	switch d.draft.value {
 	case "", "0", "76":
 	case "1", "2", "3":
-		res.Version, res.Rule = wire.Hybi02, "Sec-WebSocket-Key1, -Key2 and Sec-WebSocket-Draft: "+s.draft.value
+		d.res.Version, d.res.Rule = wire.Hybi02, "Sec-WebSocket-Key1, -Key2 and Sec-WebSocket-Draft: "+d.draft.value
 	default:
-		return refuse(wire.ReasonBadDraft, "Sec-WebSocket-Draft is %s", s.draft.value)
+		return d.refuse(wire.ReasonBadDraft, "Sec-WebSocket-Draft is %s", d.draft.value)
 	}
-	if !enabled.Has(res.Version) {
-		return refuse(wire.ReasonDisabled, "%s is not enabled", res.Version)
+	if !d.enabled.Has(d.res.Version) {
+		return d.refuse(wire.ReasonDisabled, "%s is not enabled", d.res.Version)
 	}
 	// Some clients announce the eight bytes.
-	if s.transfer > 0 || s.length.n > 0 && (s.length.other || s.length.value != "0" && s.length.value != "8") {
-		return refuse(wire.ReasonBody, "Content-Length is %.20q", s.length.value)
+	if d.transfer > 0 || d.length.n > 0 && (d.length.other || d.length.value != "0" && d.length.value != "8") {
+		return d.refuse(wire.ReasonBody, "Content-Length is %.20q", d.length.value)
 	}
-	return res, nil
+	return d.res, nil
 }
 
 // isNumber: 0 to 255 without sign or leading zero (RFC 6455 4.3).

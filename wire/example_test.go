@@ -401,3 +401,17 @@ func ExampleTolerances() {
 	// needed: unmasked
 	// "Hello" <nil>
 }
+
+// With an extension the first reserved bit has a meaning, and is no fault.
+func ExampleRSV1Use() {
+	frame := []byte{0xC1, 0x05, 'H', 'e', 'l', 'l', 'o'}
+	for _, use := range []wire.RSV1Use{wire.NoRSV1, wire.RSV1Message} {
+		codec := rfc6455.Draft.NewCodec(wire.CodecConfig{Role: wire.Client, RSV1: use})
+		var ev wire.Event
+		_, err := codec.Decode(frame, &ev)
+		fmt.Println(ev.Op, ev.RSV1, err)
+	}
+	// Output:
+	// none false draftwire: rfc6455: reserved bit set (5.2)
+	// text true <nil>
+}

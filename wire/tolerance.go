@@ -26,10 +26,15 @@ const (
 	// TolerateEmptyUnmasked takes an empty unmasked frame from a client, as
 	// npm ws 0.3 sends for an empty message.
 	TolerateEmptyUnmasked
+	// TolerateHybi01 takes a client with the handshake of hixie-76 whose first
+	// frame is one of hybi-01 for hybi-02: hybi-01 had no field to tell. The
+	// server waits up to a second for that frame before it opens a hixie-76
+	// connection.
+	TolerateHybi01
 	numTolerances = iota
 )
 
-var toleranceNames = [numTolerances]string{"injected-key", "no-connection", "no-origin", "unmasked", "empty-unmasked"}
+var toleranceNames = [numTolerances]string{"injected-key", "no-connection", "no-origin", "unmasked", "empty-unmasked", "hybi-01"}
 
 // Has reports whether every tolerance of x is in t.
 func (t Tolerances) Has(x Tolerances) bool { return t&x == x }

@@ -9,6 +9,9 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
+// key is a connection's, for the version whose masks need one.
+var key = []byte("01234567890123456789")
+
 // Codec checks what every codec must hold beside its vectors: what one side
 // encodes the other decodes, at the borders of the length forms, in one frame
 // and in several; and neither direction allocates.
@@ -19,7 +22,7 @@ func Codec(t *testing.T, d *wire.Draft) {
 		for _, n := range sizes {
 			p := bytes.Repeat([]byte("\u6f22"), n/3+1)[:n-n%3]
 			p = append(p, "xy"[:n%3]...)
-			enc := d.NewCodec(wire.CodecConfig{Role: role})
+			enc := d.NewCodec(wire.CodecConfig{Role: role, MaskKey: key})
 			b, err := enc.AppendFrame(nil, wire.OpText, true, p)
 			if err != nil {
 				t.Fatal(err)
@@ -31,13 +34,13 @@ func Codec(t *testing.T, d *wire.Draft) {
 			if b, err = enc.AppendFrame(b, wire.OpContinuation, true, p[cut:]); err != nil {
 				t.Fatal(err)
 			}
-			got := Feed(t, d, other, int64(n), b)
+			got := Feed(t, d, wire.CodecConfig{Role: other, MaskKey: key}, int64(n), b)
 			want := vectors.Event{Op: "text", Data: p}
 			if !got.Equal(Got{Events: []vectors.Event{want, want}}) {
 				t.Errorf("%s sends %d bytes: %v", role, n, got)
 			}
 			if n > 1 { // a limit of 0 is none
-				if got := Feed(t, d, other, int64(n)-1, b); got.Fault != wire.FaultTooBig {
+				if got := Feed(t, d, wire.CodecConfig{Role: other, MaskKey: key}, int64(n)-1, b); got.Fault != wire.FaultTooBig {
 					t.Errorf("%s sends %d bytes, one above the limit: %v", role, n, got)
 				}
 			}
@@ -47,14 +50,15 @@ func Codec(t *testing.T, d *wire.Draft) {
 }
 
 func allocs(t *testing.T, d *wire.Draft, role wire.Role) {
-	enc := d.NewCodec(wire.CodecConfig{Role: role, Rand: zeros{}})
-	dec := d.NewCodec(wire.CodecConfig{Role: wire.Client - role})
+	enc := d.NewCodec(wire.CodecConfig{Role: role, Rand: zeros{}, MaskKey: key})
+	dec := d.NewCodec(wire.CodecConfig{Role: wire.Client - role, MaskKey: key})
 	p := bytes.Repeat([]byte("x"), 1000)
 	buf, err := enc.AppendFrame(nil, wire.OpText, true, p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	frame := slices.Clone(buf)
+	again := slices.Clone(buf) // is unmasked in place
 	var ev wire.Event
 	if n := testing.AllocsPerRun(100, func() {
 		buf, _ = enc.AppendFrame(buf[:0], wire.OpText, true, p)
@@ -62,7 +66,7 @@ func allocs(t *testing.T, d *wire.Draft, role wire.Role) {
 		t.Errorf("AppendFrame of a %s allocates %v times", role, n)
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		for b := frame; len(b) > 0; {
+		for b := append(again[:0], frame...); len(b) > 0; {
 			k, err := dec.Decode(b, &ev)
 			if err != nil {
 				t.Fatal(err)
@@ -95,15 +99,15 @@ func FuzzFrames(f *testing.F, d *wire.Draft) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, p []byte, i, j uint16, client bool) {
-		role := wire.Server
+		cfg := wire.CodecConfig{Role: wire.Server, MaskKey: key}
 		if client {
-			role = wire.Client
+			cfg.Role = wire.Client
 		}
 		const limit = 1 << 12
-		whole := Feed(t, d, role, limit, p)
+		whole := Feed(t, d, cfg, limit, p)
 		a := int(i) % (len(p) + 1)
 		b := a + int(j)%(len(p)-a+1)
-		if cut := Feed(t, d, role, limit, p[:a], p[a:b], p[b:]); !cut.Equal(whole) {
+		if cut := Feed(t, d, cfg, limit, p[:a], p[a:b], p[b:]); !cut.Equal(whole) {
 			t.Fatalf("%x cut at %d and %d\n got %v\nwhole %v", p, a, b, cut, whole)
 		}
 		for _, e := range whole.Events {

@@ -63,11 +63,11 @@ type Got struct {
 // Feed feeds pieces to a fresh codec and checks on the way what holds for
 // every codec. Data is copied from what is fed, so that the codec may unmask in
 // place.
-func Feed(t testing.TB, d *wire.Draft, role wire.Role, limit int64, pieces ...[]byte) Got {
+func Feed(t testing.TB, d *wire.Draft, cfg wire.CodecConfig, limit int64, pieces ...[]byte) Got {
 	t.Helper()
 	var got Got
 	open := false
-	s := session.New(d, session.Config{CodecConfig: wire.CodecConfig{Role: role}, Limit: limit})
+	s := session.New(d, session.Config{CodecConfig: cfg, Limit: limit})
 	for _, piece := range pieces {
 		p := slices.Clone(piece)
 		for calls := 0; len(p) > 0; calls++ {
@@ -159,10 +159,10 @@ func frames(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 		want.Events = append(want.Events, e)
 	}
 	in := v.Payload()
-	role := roleOf(v.Role)
+	cfg := wire.CodecConfig{Role: roleOf(v.Role), MaskKey: v.ConnectionKey}
 	check := func(how string, pieces ...[]byte) {
 		t.Helper()
-		got := Feed(t, d, role, v.Limit, pieces...)
+		got := Feed(t, d, cfg, v.Limit, pieces...)
 		if !got.Equal(want) {
 			t.Fatalf("%s (%s)\n got %v\nwant %v", v.Comment, how, got, want)
 		}
@@ -193,7 +193,7 @@ func frames(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 	}
 	if want.Fault == "" { // a prefix of a valid stream is no error
 		for i := range min(len(in), 512) {
-			if got := Feed(t, d, role, v.Limit, in[:i]); got.Fault != "" {
+			if got := Feed(t, d, cfg, v.Limit, in[:i]); got.Fault != "" {
 				t.Fatalf("the first %d bytes are a fault: %v", i, got)
 			}
 		}
@@ -219,7 +219,11 @@ func handshake(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 	if err != nil || found.Version != d.Version || v.Accept.Version != d.Version.String() {
 		t.Fatalf("detected %v, %v", found.Version, err)
 	}
-	hs := d.NewServer(nil)
+	var nonce io.Reader
+	if v.Server != nil && v.Server.Nonce != nil {
+		nonce = bytes.NewReader(v.Server.Nonce)
+	}
+	hs := d.NewServer(nonce)
 	var open wire.Opening
 	if err := hs.Open(req, &open); err != nil {
 		t.Fatal(err)
@@ -235,6 +239,9 @@ func handshake(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 		t.Errorf("location %q, want %q", acc.Location, v.Accept.Location)
 	}
 	head, body := hs.Head(nil, &acc)
+	if !bytes.Equal(acc.MaskKey, v.Accept.ConnectionKey) {
+		t.Errorf("connection key %x, want %x", acc.MaskKey, []byte(v.Accept.ConnectionKey))
+	}
 	if body != found.Body || body != len(v.Tail) && body != 0 {
 		t.Errorf("the answer wants %d bytes, detection %d, the vector has %d", body, found.Body, len(v.Tail))
 	}
@@ -337,7 +344,7 @@ func answerTo(t *testing.T, d *wire.Draft, request []byte, o *wire.Offer, key1, 
 
 // closing checks what is sent for a close code.
 func closing(t *testing.T, d *wire.Draft, v *vectors.Vector) {
-	s := session.New(d, session.Config{CodecConfig: wire.CodecConfig{Role: roleOf(v.Role), Rand: bytes.NewReader(v.Mask)}})
+	s := session.New(d, session.Config{CodecConfig: wire.CodecConfig{Role: roleOf(v.Role), Rand: bytes.NewReader(v.Mask), MaskKey: v.ConnectionKey}})
 	got, err := s.AppendClose(nil, wire.CloseCode(v.Code), v.Reason)
 	if (err != nil) != (v.Result == vectors.Invalid) || err == nil && !bytes.Equal(got, v.Output) {
 		t.Errorf("%s: %x, %v, want %x", v.Comment, got, err, []byte(v.Output))
@@ -347,7 +354,7 @@ func closing(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 // Detect checks one vector of kind detect. drafts judge what detection leaves
 // to them: the challenge of hixie-76.
 func Detect(t *testing.T, v *vectors.Vector, drafts map[wire.Version]*wire.Draft) {
-	enabled := wire.SetOf(wire.Hixie75, wire.Hixie76, wire.Hybi07, wire.Hybi08, wire.RFC6455)
+	enabled := wire.Every
 	if v.Enabled != nil {
 		enabled = 0
 		for _, name := range v.Enabled {

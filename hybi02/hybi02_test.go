@@ -1,0 +1,12 @@
+package hybi02_test
+
+import (
+	"testing"
+
+	"github.com/draftwire/draftwire/hybi02"
+	"github.com/draftwire/draftwire/internal/vectest"
+)
+
+func TestVectors(t *testing.T) { vectest.Run(t, &hybi02.Draft) }
+func TestCodec(t *testing.T)   { vectest.Codec(t, &hybi02.Draft) }
+func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &hybi02.Draft) }
