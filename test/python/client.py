@@ -191,14 +191,14 @@ def _(target):
 
 @case("an extension is declined", LATER)
 def _(target):
-    target.open(extra=[("Sec-WebSocket-Extensions", "deflate-stream")])  # [6.2]
+    target.open(extra=[("Sec-WebSocket-Extensions", "deflate-stream")])
 
 
 @case("key3 after the 101 head, in two pieces", ["hybi-02"])
 def _(target):
     hand, peer = target.handshake(), target.connect()
     peer.write(hand.request)
-    head = peer.read_head()  # does not wait for key3 [3.3.2]
+    head = peer.read_head()  # does not wait for key3
     hand.check(head)
     peer.write(hand.key3[:3])
     time.sleep(0.1)
@@ -209,12 +209,12 @@ def _(target):
 
 @case("key3 with Content-Length: 8", ["hybi-02"])
 def _(target):
-    echo(target.open(extra=[("Content-Length", "8")]), TEXT, b"x")  # [2.1]
+    echo(target.open(extra=[("Content-Length", "8")]), TEXT, b"x")
 
 
 @case("a frame directly behind the request", ["hybi-05", "hybi-06"])
 def _(target):
-    frame = drafts.encode(target.version, TEXT, b"early", client=True)  # [2.3]
+    frame = drafts.encode(target.version, TEXT, b"early", client=True)
     want("echo", target.open(behind=frame).receive(), (TEXT, b"early"))
 
 
@@ -249,7 +249,7 @@ def _(target):
 
 @case("bad keys are refused", ["hybi-02"])
 def _(target):
-    # no space, a remainder, above 64 bits, a quotient above 32 bits, no digit [3.3.1]
+    # no space, a remainder, above 64 bits, a quotient above 32 bits, no digit
     for key in ("1234", "1 2 3", "1 99999999999999999999", "1 2345678901", "a b"):
         hand = target.handshake()
         hand.fields = [(n, key if n == "Sec-WebSocket-Key2" else v) for n, v in hand.fields]
@@ -363,7 +363,7 @@ def _(target):
 @case("lengths longer than needed")
 def _(target):
     peer = target.open()
-    for length_bytes in (2, 8):  # accepted up to draft 13 [4.7]
+    for length_bytes in (2, 8):  # accepted up to draft 13
         peer.send(TEXT, b"long", length_bytes=length_bytes)
         want("echo", peer.receive(), (TEXT, b"long"))
 

@@ -2,8 +2,6 @@
 
 An implementation for tests that shares nothing with the Go code beside it. The
 four wire versions: hybi-02 (drafts 01 to 03), hybi-04, hybi-05 and hybi-06.
-Numbers in brackets, such as [4.4], are sections of the project's wire reference
-(drafts.md), which names the draft each rule comes from.
 """
 
 import base64
@@ -14,11 +12,11 @@ import random
 import struct
 
 VERSIONS = ("hybi-02", "hybi-04", "hybi-05", "hybi-06")
-# The same opcodes in all four; 6 and up are reserved. [4.1]
+# The same opcodes in all four; 6 and up are reserved.
 CONTINUATION, CLOSE, PING, PONG, TEXT, BINARY = range(6)
 CONTROL = (CLOSE, PING, PONG)
-ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # [3.6]
-MASK_GUID = b"61AC5F19-FBBA-4540-B96F-6561F1AB40A8"  # hybi-04 only [4.4]
+ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+MASK_GUID = b"61AC5F19-FBBA-4540-B96F-6561F1AB40A8"  # hybi-04 only
 
 
 class ProtocolError(Exception):
@@ -37,7 +35,7 @@ class HandshakeError(Exception):
 
 
 def key_part(key):
-    """The number hidden in Sec-WebSocket-Key1 or -Key2. [3.3.1, hybi-00 s5.2]"""
+    """The number hidden in Sec-WebSocket-Key1 or -Key2. [hybi-00 s5.2]"""
     digits = "".join(c for c in key if "0" <= c <= "9")
     spaces = key.count(" ")
     if not digits or not spaces:
@@ -49,12 +47,12 @@ def key_part(key):
 
 
 def challenge_digest(key1, key2, key3):
-    """The 16 bytes behind the response of hybi-02. [3.3.1, hybi-00 s5.2]"""
+    """The 16 bytes behind the response of hybi-02. [hybi-00 s5.2]"""
     return hashlib.md5(struct.pack(">II", key_part(key1), key_part(key2)) + key3).digest()
 
 
 def make_key():
-    """A value for Sec-WebSocket-Key1 or -Key2. [3.3.1, hybi-00 s4.1]"""
+    """A value for Sec-WebSocket-Key1 or -Key2. [hybi-00 s4.1]"""
     spaces = random.randint(1, 12)
     text = str(random.randint(0, (2**32 - 1) // spaces) * spaces)
     noise = [chr(c) for c in list(range(0x21, 0x30)) + list(range(0x3A, 0x7F))]
@@ -68,12 +66,12 @@ def make_key():
 
 
 def accept_value(key):
-    """Sec-WebSocket-Accept: the key is hashed as text, never decoded. [3.6]"""
+    """Sec-WebSocket-Accept: the key is hashed as text, never decoded."""
     return base64.b64encode(hashlib.sha1(key.encode() + ACCEPT_GUID).digest()).decode()
 
 
 def connection_key(key, nonce):
-    """What masks the client's frames in hybi-04, with a nonce per frame. [4.4]"""
+    """What masks the client's frames in hybi-04, with a nonce per frame."""
     return hashlib.sha1(key.encode() + nonce.encode() + MASK_GUID).digest()
 
 
@@ -114,7 +112,7 @@ class Head:
 
 
 def location(host, target):
-    """Sec-WebSocket-Location; there is no TLS here. [3.5]"""
+    """Sec-WebSocket-Location; there is no TLS here."""
     host = host.lower()
     return "ws://" + (host[:-3] if host.endswith(":80") else host) + target
 
@@ -136,15 +134,15 @@ class ClientHandshake:
         self.origin, self.protocols = origin, list(protocols)
         self.key3, self.connection_key = b"", None
         fields = [("Host", host), ("Connection", "Upgrade")]
-        if version == "hybi-02":  # [3.4]: hybi-00 plus the Draft field
+        if version == "hybi-02":  #: hybi-00 plus the Draft field
             self.key1, self.key2 = make_key(), make_key()
             self.key3 = os.urandom(8)
             fields += [("Upgrade", "WebSocket"), ("Origin", origin),
                        ("Sec-WebSocket-Key1", self.key1), ("Sec-WebSocket-Key2", self.key2)]
             if draft:
                 fields.append(("Sec-WebSocket-Draft", draft))
-            separator = " "  # [6.1]
-        else:  # [3.1, 3.6]
+            separator = " "
+        else:
             self.key = random_base64() if key is None else key
             fields += [("Upgrade", "websocket"), ("Sec-WebSocket-Origin", origin),
                        ("Sec-WebSocket-Key", self.key),
@@ -163,17 +161,17 @@ class ClientHandshake:
         """Judges the response head, which says everything but the digest of hybi-02."""
         _must(head.start.startswith("HTTP/1.1 101 "), "refused: " + head.start)
         _must(head.one("Connection").lower() == "upgrade", "Connection is not Upgrade alone")
-        if self.version == "hybi-02":  # [3.3, 3.4]
+        if self.version == "hybi-02":
             _must(head.one("Upgrade") == "WebSocket", "Upgrade is not WebSocket")
             _must(head.one("Sec-WebSocket-Origin") == self.origin.lower(), "wrong origin")
             _must(head.one("Sec-WebSocket-Location") == location(self.host, self.target),
                   "wrong location " + head.one("Sec-WebSocket-Location"))
             _must(not head.all("Sec-WebSocket-Draft"), "a Draft field in the response")
-        else:  # [3.6]
+        else:
             _must(head.one("Upgrade").lower() == "websocket", "Upgrade is not websocket")
             _must(head.one("Sec-WebSocket-Accept") == accept_value(self.key), "wrong accept")
             _must(not head.all("Sec-WebSocket-Extensions"), "an extension nobody offered")
-        if self.version == "hybi-04":  # [3.6, 4.4]; in 05 it may be there and means nothing
+        if self.version == "hybi-04":  #; in 05 it may be there and means nothing
             self.connection_key = connection_key(self.key, head.one("Sec-WebSocket-Nonce"))
         self.protocol = head.at_most_one("Sec-WebSocket-Protocol")
         _must(self.protocol is None or self.protocol in self.protocols,
@@ -196,35 +194,35 @@ class ServerHandshake:
         self.host = head.one("Host")
         _must(head.one("Upgrade").lower() == "websocket", "Upgrade is not WebSocket")
         tokens = [t.strip().lower() for t in head.one("Connection").split(",")]
-        # Equality up to draft 05, a list with the token from 06 on. [3.1]
+        # Equality up to draft 05, a list with the token from 06 on.
         _must(tokens == ["upgrade"] or version == "hybi-06" and "upgrade" in tokens,
               "Connection: " + head.one("Connection"))
-        if version == "hybi-02":  # [2.1 row 12, 3.4]
+        if version == "hybi-02":
             _must(head.one("Sec-WebSocket-Draft") in ("1", "2", "3"), "not draft 1 to 3")
             _must(not head.all("Sec-WebSocket-Key") and not head.all("Sec-WebSocket-Version"),
-                  "fields of a later version")  # [2.3]
+                  "fields of a later version")
             self.key1, self.key2 = head.one("Sec-WebSocket-Key1"), head.one("Sec-WebSocket-Key2")
-            key_part(self.key1), key_part(self.key2)  # judged before the 101 [3.3.1]
+            key_part(self.key1), key_part(self.key2)  # judged before the 101
             self.origin = head.one("Origin")
-            offered = (head.at_most_one("Sec-WebSocket-Protocol") or "").split()  # [6.1]
+            offered = (head.at_most_one("Sec-WebSocket-Protocol") or "").split()
         else:
             _must(head.one("Sec-WebSocket-Version") == str(int(version[-2:])), "other version")
             for name in ("Sec-WebSocket-Key1", "Sec-WebSocket-Key2", "Sec-WebSocket-Draft"):
-                _must(not head.all(name), name + " in " + version)  # [2.3]
+                _must(not head.all(name), name + " in " + version)
             self.key = head.one("Sec-WebSocket-Key")
             _must(self.key, "an empty key")  # 16 bytes are not demanded [14]
             self.origin = head.at_most_one("Sec-WebSocket-Origin")
-            _must(self.origin or version == "hybi-06", "no Sec-WebSocket-Origin")  # [3.1]
+            _must(self.origin or version == "hybi-06", "no Sec-WebSocket-Origin")
             offered = [p.strip() for v in head.all("Sec-WebSocket-Protocol") for p in v.split(",")]
         self.protocol = next((p for p in offered if p in protocols), None)
 
     def response(self, nonce=None):
-        if self.version == "hybi-02":  # [3.3]
+        if self.version == "hybi-02":
             start = "HTTP/1.1 101 WebSocket Protocol Handshake"
             fields = [("Upgrade", "WebSocket"), ("Connection", "Upgrade"),
                       ("Sec-WebSocket-Origin", self.origin.lower()),
                       ("Sec-WebSocket-Location", location(self.host, self.target))]
-        else:  # [3.6]
+        else:
             start = "HTTP/1.1 101 Switching Protocols"
             fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"),
                       ("Sec-WebSocket-Accept", accept_value(self.key))]
@@ -258,14 +256,14 @@ def xor(data, key, start=0):
 
 
 def frame_key(version, prefix, conn_key):
-    """What a client's frame is hidden with: 20 bytes in 04 [4.4], 4 later [4.5]."""
+    """What a client's frame is hidden with: 20 bytes in 04, 4 later."""
     return hashlib.sha1(prefix + conn_key).digest() if version == "hybi-04" else prefix
 
 
 def encode(version, opcode, payload=b"", fin=True, client=False, conn_key=None,
            prefix=None, bits0=0, bits1=0, length_bytes=0):
     """One frame. bits0, bits1 and length_bytes are there to break the rules."""
-    # The top bit is MORE in hybi-02 and FIN, its inverse, from 04 on. [4.3, 4.4]
+    # The top bit is MORE in hybi-02 and FIN, its inverse, from 04 on.
     top = 0x80 if fin != (version == "hybi-02") else 0
     length = len(payload)
     length_bytes = length_bytes or (0 if length < 126 else 2 if length < 1 << 16 else 8)
@@ -279,7 +277,7 @@ def encode(version, opcode, payload=b"", fin=True, client=False, conn_key=None,
 
 
 def decode(version, read, from_client, conn_key=None):
-    """One frame through read(n), which returns n bytes. [4.3, 4.4, 4.5, 4.7]"""
+    """One frame through read(n), which returns n bytes."""
     key = None
     if from_client and version != "hybi-02":
         key = frame_key(version, read(4), conn_key)
@@ -344,4 +342,4 @@ def utf8(data):
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise ProtocolError("not UTF-8", 1002)  # 1007 came with draft 10 [5.1]
+        raise ProtocolError("not UTF-8", 1002)  # 1007 came with draft 10

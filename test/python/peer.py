@@ -52,7 +52,7 @@ class Connection:
         """The next whole message or control frame, as (opcode, payload)."""
         while True:
             f = decode(self.version, self.read, not self.client, self.connection_key)
-            if f.opcode in CONTROL:  # may come between fragments [4.7]
+            if f.opcode in CONTROL:  # may come between fragments
                 return f.opcode, f.payload
             if (f.opcode == CONTINUATION) != (self.kind is not None):
                 raise ProtocolError("continuation without a start, or a start inside a message")

@@ -43,7 +43,7 @@ def open_handshake(peer):
         response = re.sub(b"(?<=Accept: ).{8}", b"AAAAAAAA", response)
     more = b""
     if peer.version == "hybi-02":
-        peer.write(response)  # the head does not wait for key3 [3.3.2]
+        peer.write(response)  # the head does not wait for key3
         response = hand.digest(peer.read(8))
         response = bytes(16) if path == "/liar" else response
     if path == "/greet":
@@ -94,7 +94,7 @@ def talk(peer, path, parameters):
             messages += 1
             echo(peer, path, opcode, payload, waiting)
         elif opcode == PONG:
-            raise ProtocolError("a pong nobody asked for")  # [4.7]
+            raise ProtocolError("a pong nobody asked for")
 
 
 def serve(sock, version, path="-"):
@@ -119,7 +119,7 @@ def serve(sock, version, path="-"):
 
 
 def linger(sock):
-    """Ends TCP so that the last bytes are not lost to a reset. [5.1]"""
+    """Ends TCP so that the last bytes are not lost to a reset."""
     try:
         sock.shutdown(socket.SHUT_WR)
         sock.settimeout(1)
