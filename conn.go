@@ -226,7 +226,7 @@ const lingerTime = 2 * time.Second
 func (c *Conn) linger() {
 	defer c.gone()
 	defer c.nc.Close()
-	if c.role == wire.Server {
+	if c.role == wire.Server || !c.Version().Supports(wire.CapCloseFrame) {
 		closeWrite(c.nc)
 	}
 	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
@@ -271,7 +271,8 @@ func (c *Conn) CloseNow() error {
 // and reason, waits for the peer's answer, at most the close timeout, and ends
 // the stream. A reason longer than 123 bytes is cut at a character. Messages
 // that come meanwhile are dropped. It returns nil once the peer has answered
-// or where the version has no closing handshake.
+// or where the version has no closing handshake; a client also waits, up to two
+// seconds, for the server to end the stream.
 //
 // A code that must not be sent (RFC 6455 7.4.1) is ErrUnsupported and leaves
 // the connection open; CodeNoStatus sends none. Closing again is no error.
@@ -280,8 +281,10 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		return &closeCodeError{code}
 	}
 	if c.closing.Swap(true) || c.ctx.Err() != nil {
+		c.settle()
 		return nil
 	}
+	defer c.settle()
 	by := time.Now().Add(c.limits.CloseTimeout)
 	if err := c.writeClose(code, reason, by); err != nil {
 		c.finish(ErrClosed, false)
@@ -307,6 +310,18 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		return nil
 	}
 	return c.ended
+}
+
+// settle waits, on a client, for the server to end the stream: a program that
+// exits at once would reset it, and the server might miss our close.
+func (c *Conn) settle() {
+	if c.role != wire.Client || c.ctx.Err() == nil {
+		return
+	}
+	select {
+	case <-c.done:
+	case <-time.After(lingerTime):
+	}
 }
 
 type closeCodeError struct{ code CloseCode }

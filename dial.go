@@ -241,9 +241,12 @@ func (d *DialOptions) handshake(nc net.Conn, draft row, offer *wire.Offer, began
 	if err != nil {
 		return nil, httpResponse(&resp, src), err
 	}
-	params, ok := deflate.Accepted(resp.Fields.List("Sec-WebSocket-Extensions"), d.Compression.Takeover)
-	if !ok {
-		return nil, httpResponse(&resp, nil), wire.Refuse(draft.Version, wire.ReasonNotOffered, fmt.Sprintf("extension %q", acc.Extensions))
+	var params deflate.Params
+	if offer.Extensions != "" { // else hs has judged what the server says
+		var ok bool
+		if params, ok = deflate.Accepted(resp.Fields.List("Sec-WebSocket-Extensions"), d.Compression.Takeover); !ok {
+			return nil, httpResponse(&resp, nil), wire.Refuse(draft.Version, wire.ReasonNotOffered, fmt.Sprintf("extension %q", acc.Extensions))
+		}
 	}
 	for src.buffered() < body {
 		if err := src.more(d.Limits.HeadLimit); err != nil {

@@ -120,6 +120,33 @@ func TestDialBadServers(t *testing.T) {
 	}
 }
 
+// A server that claims a compression nobody offered is refused, or on the
+// versions that know no extensions not heard.
+func TestDialUnofferedExtension(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		opt := every()
+		opt.Authorize = func(_ *draftwire.Handshake, acc *wire.Accept) error {
+			acc.Fields = append(acc.Fields, wire.Field{Name: "Sec-WebSocket-Extensions", Value: "permessage-deflate; server_no_context_takeover"})
+			return nil
+		}
+		_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt})
+		c, _, err := draftwire.Dial(bg, "ws://example.com/", dialTo(l, draftwire.DialOptions{Version: v}))
+		if v.Supports(wire.CapExtensions) {
+			var he *draftwire.HandshakeError
+			if !errors.As(err, &he) || he.Reason != wire.ReasonNotOffered {
+				t.Errorf("error %v", err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		go write(t, c, "plain")
+		read(t, c, "plain")
+		c.CloseNow()
+	})
+}
+
 func TestDialCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := memnet.Listen(64 << 10)

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/draftwire/draftwire"
 )
 
 func TestReorder(t *testing.T) {
@@ -66,7 +70,7 @@ func TestHeadersGoAsGiven(t *testing.T) {
 	if code != exitRefused || out != "" {
 		t.Errorf("exit %d, stdout %q", code, out)
 	}
-	for _, want := range []string{"426 " + http.StatusText(426), "8 (hybi-08), 99"} {
+	for _, want := range []string{strconv.Itoa(http.StatusUpgradeRequired) + " " + http.StatusText(http.StatusUpgradeRequired), "8 (hybi-08), 99"} {
 		if !strings.Contains(err, want) {
 			t.Errorf("stderr lacks %q: %s", want, err)
 		}
@@ -91,25 +95,45 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// misuse runs the program with a context that has ended, so that a server that
+// starts all the same ends at once.
+func misuse(t *testing.T, args ...string) (code int, out, err string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	said, told := newStream(), newStream()
+	code = run(ctx, append([]string{"draftwire"}, args...), stdio{strings.NewReader(""), said, told}, nil)
+	return code, said.String(), told.String()
+}
+
 func TestUsageErrors(t *testing.T) {
 	dir := t.TempDir()
 	const url = "ws://127.0.0.1:1/"
-	for _, args := range [][]string{
+	cases := [][]string{
 		{}, {"serev"}, {"help", "serev"}, {"--help", "serev"}, {"serev", "--help"}, {"--nope"}, {"--help=x"},
 		{"serve", "--lisen", "x"}, {"serve", "-z"}, {"serve", "--mode"}, {"serve", "--mode", "x"}, {"serve", "a", "b"}, {"serve", dir},
 		{"serve", "--mode", "files"}, {"serve", "--mode", "files", dir + "/no"}, {"serve", "--mode", "files", dir, "--dir", dir},
-		{"serve", "--versions", "-all"}, {"serve", "--versions", "hybi-04"}, {"serve", "--tolerate", "x"}, {"serve", "--max-message", "0"},
+		{"serve", "--versions", "-all"}, {"serve", "--versions", "hybi-99"}, {"serve", "--tolerate", "x"}, {"serve", "--max-message", "0"},
 		{"serve", "--max-head", "4GiB"}, {"serve", "--handshake-timeout", "0s"}, {"serve", "--key3-timeout", "x"}, {"serve", "--max-pending", "0"},
 		{"serve", "--idle-timeout", "-1s"}, {"serve", "--tls-cert", "x"}, {"serve", "--tls-cert", "x", "--tls-key", "y"},
 		{"serve", "--flash-policy-file", dir + "/no"}, {"serve", "--log-level", "loud"}, {"serve", "--log-format", "xml"},
 		{"client"}, {"client", url, url}, {"client", "localhost:8080"}, {"client", "ftp://x/"}, {"client", "ws:///"}, {"client", "ws://%"},
-		{"client", url, "--version", "99"}, {"client", url, "--version", "4"}, {"client", url, "--fallback", "x"}, {"client", url, "-t", "-b"},
+		{"client", url, "--version", "99"}, {"client", url, "--version", "hybi-99"}, {"client", url, "--fallback", "x"}, {"client", url, "-t", "-b"},
 		{"client", url, "--close-code", "1006"}, {"client", url, "--close-code", "70536"}, {"client", url, "-H", "no colon"},
 		{"client", url, "-H", "a b: c"}, {"client", url, "-H", "a: b\r\nc: d"}, {"client", url, "--origin", "a\nb"}, {"client", url, "--protocol", ""},
 		{"client", url, "--cacert", dir + "/no"}, {"client", url, "--timeout", "0"}, {"client", url, "-w", "-1s"}, {"client", url, "--max-message", "x"},
 		{"client", url, "-x", "\xff"}, {"completion"}, {"completion", "tcsh"}, {"versions", "x"}, {"man", "--nope"},
-	} {
-		code, out, err := call(t, "", args...)
+		{"serve", "--compression", "x"}, {"serve", "--compression", ""}, {"serve", "--compression-threshold", "1KiB"},
+		{"serve", "--compression", "on", "--compression-threshold", "1KiB"}, {"serve", "--compression", "large", "--compression-threshold", "0"},
+		{"serve", "--compression", "large", "--compression-threshold", "2GiB"}, {"serve", "--compression-takeover"},
+		{"client", url, "--compression", "ON"}, {"client", url, "--compression-takeover"}, {"client", url, "--compression-threshold", "9"},
+		{"client", url, "--echo", "-x", "a"}, {"versions", "-l", "x"},
+	}
+	for _, v := range (draftwire.Every &^ draftwire.Served()).List() { // known, and not served
+		cases = append(cases, []string{"serve", "--versions", v.String()},
+			[]string{"client", url, "--version", v.String()}, []string{"client", url, "--fallback", v.String()})
+	}
+	for _, args := range cases {
+		code, out, err := misuse(t, args...)
 		if code != exitUsage || out != "" {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out, err)
 		}

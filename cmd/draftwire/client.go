@@ -18,6 +18,7 @@ type clientOptions struct {
 	messages       []string
 	execute        bool // messages come from the command line
 	noWait         bool
+	echo           bool // send back what comes
 	wait           time.Duration
 	waitSet        bool
 	op             draftwire.Op
@@ -66,13 +67,7 @@ func talk(ctx context.Context, o clientOptions, std stdio, signals <-chan os.Sig
 	}
 	c.conn = conn
 	c.greet()
-	rctx, stop := context.WithCancel(ctx)
-	reading := make(chan struct{})
-	go func() { defer close(reading); c.read(rctx) }()
-	why := c.converse(ctx)
-	stop()
-	<-reading
-	return c.finish(why, signals)
+	return c.finish(c.converse(ctx), signals)
 }
 
 // greet tells how the connection was opened.
@@ -85,10 +80,15 @@ func (c *client) greet() {
 	if protocol != "" {
 		line += " subprotocol=" + visible(protocol)
 	}
+	if h.Deflate != "" {
+		line += fmt.Sprintf(" deflate=%q", h.Deflate)
+	}
 	if !c.o.quiet {
 		c.say("%s\n", line)
 	}
-	c.out.event(map[string]any{"event": "connected", "version": c.conn.Version(), "subprotocol": protocol})
+	c.out.event(map[string]any{
+		"event": "connected", "version": c.conn.Version(), "subprotocol": protocol, "deflate": h.Deflate,
+	})
 }
 
 func (c *client) say(format string, args ...any) { fmt.Fprintf(c.std.err, format, args...) }
@@ -120,7 +120,18 @@ func (c *client) read(ctx context.Context) {
 	}
 }
 
+// converse sends and prints until one side has enough.
 func (c *client) converse(ctx context.Context) error {
+	if c.o.echo {
+		return c.echo(ctx)
+	}
+	rctx, stop := context.WithCancel(ctx)
+	reading := make(chan struct{})
+	go func() { defer close(reading); c.read(rctx) }()
+	defer func() {
+		stop()
+		<-reading
+	}()
 	switch {
 	case c.o.execute:
 		return c.executeAll(ctx)
@@ -128,6 +139,19 @@ func (c *client) converse(ctx context.Context) error {
 		return c.interact(ctx)
 	}
 	return c.pipe(ctx)
+}
+
+// echo sends back what comes. It reads only between its answers: each message
+// has gone back before a close that follows it is answered.
+func (c *client) echo(ctx context.Context) error {
+	err := echo(ctx, c.conn)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case c.conn.Context().Err() != nil:
+		return errEnded
+	}
+	return err
 }
 
 // finish closes the connection, if it is open still, and tells how it ended.

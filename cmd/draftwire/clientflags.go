@@ -18,7 +18,7 @@ func (p *program) clientCommand() command {
 	return command{
 		name: "client", usage: "talk to a server, in any version", args: "URL", least: 1, most: 1,
 		about: "With -x it sends these messages, prints the answer to each on stdout and closes. Piped input is sent line by line. " +
-			"On a terminal it is interactive; /help lists what can be typed.\n" +
+			"On a terminal it is interactive; /help lists what can be typed. With --echo it sends back what comes and prints none of it, for suites that test clients.\n" +
 			"stderr tells the version that was agreed on and how the connection was closed. A hixie server may end the connection by TCP alone: that is an end in order there.",
 		examples: []example{
 			{"draftwire client ws://127.0.0.1:8080/", "interactive"},
@@ -26,6 +26,8 @@ func (p *program) clientCommand() command {
 			{"draftwire client --version hixie-76 -x hi ws://127.0.0.1:8080/", "as an iPad of 2011 would"},
 			{"draftwire client --fallback hybi-08,hixie-76 ws://old.example/", "until one is accepted"},
 			{"seq 3 | draftwire client --json ws://127.0.0.1:8080/", "lines in, JSON out"},
+			{"draftwire client --compression on -x hi ws://127.0.0.1:8080/deflate", "compressed"},
+			{"draftwire client --echo --max-message 16MiB ws://127.0.0.1:9001/", "an echo client under test"},
 			{"draftwire client -H 'Cookie: a=1, b=2' wss://example.com/", "with a header of one's own"},
 		},
 		flags: clientFlags(),
@@ -51,12 +53,13 @@ func (p *program) clientCommand() command {
 }
 
 func clientFlags() []cli.Flag {
-	return []cli.Flag{
+	flags := []cli.Flag{
 		&cli.StringFlag{Name: "version", Value: "rfc6455", Usage: "`VERSION` to speak: a name, another spelling or a number"},
 		&cli.StringFlag{Name: "fallback", Usage: "`VERSION` to try when that one is refused; several are joined by commas"},
 		&cli.StringSliceFlag{Name: "execute", Aliases: []string{"x"}, Usage: "send `MSG`, print one answer, close after the last"},
 		&cli.DurationFlag{Name: "wait", Aliases: []string{"w"}, DefaultText: "0 with -x, 2s behind piped input", Usage: "`TIME` to wait for more messages before closing"},
 		&cli.BoolFlag{Name: "no-wait", Usage: "wait for no answers"},
+		&cli.BoolFlag{Name: "echo", Usage: "send back every message that comes, until the server closes"},
 		&cli.BoolFlag{Name: "text", Aliases: []string{"t"}, Usage: "send text, which is the default"},
 		&cli.BoolFlag{Name: "binary", Aliases: []string{"b"}, Usage: "send binary messages"},
 		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Usage: "`FIELD` to send, like 'Name: value', spelled as given"},
@@ -70,6 +73,7 @@ func clientFlags() []cli.Flag {
 		&cli.StringFlag{Name: "close-reason", Usage: "close with reason `S`"},
 		&cli.BoolFlag{Name: "json", Usage: "print messages and events as lines of JSON"},
 	}
+	return append(flags, compressionFlags()...)
 }
 
 // clientOptionsOf reads the flags; what is wrong with them is a usage error.
@@ -77,13 +81,16 @@ func clientOptionsOf(c *cli.Context) (clientOptions, error) {
 	o := clientOptions{
 		url: c.Args().First(), messages: c.StringSlice("execute"), execute: c.IsSet("execute"),
 		wait: c.Duration("wait"), waitSet: c.IsSet("wait"), noWait: c.Bool("no-wait"),
-		op: draftwire.OpText, json: c.Bool("json"), closeReason: c.String("close-reason"),
+		echo: c.Bool("echo"), op: draftwire.OpText, json: c.Bool("json"), closeReason: c.String("close-reason"),
 	}
 	if c.Bool("binary") {
 		if c.Bool("text") {
 			return o, usagef("--text and --binary exclude each other")
 		}
 		o.op = draftwire.OpBinary
+	}
+	if o.echo && o.execute {
+		return o, usagef("--echo and --execute exclude each other")
 	}
 	o.closeCode = draftwire.CloseCode(c.Int("close-code"))
 	if n := c.Int("close-code"); n != int(o.closeCode) || !o.closeCode.OnWire() && o.closeCode != draftwire.CodeNoStatus {
@@ -132,6 +139,9 @@ func readLanguage(c *cli.Context, o *clientOptions) error {
 	}
 	var err error
 	if o.dial.Version, err = parse("version", c.String("version")); err != nil {
+		return err
+	}
+	if o.dial.Compression, err = readCompression(c); err != nil {
 		return err
 	}
 	for name := range strings.SplitSeq(c.String("fallback"), ",") {

@@ -49,7 +49,7 @@ func TestBashCompletion(t *testing.T) {
 	const ask = `
 source "$1"
 for line in 'serv' 'serve --lis' 'serve --' 'serve --mode ' 'serve --mode = b' 'serve --log-level d' 'serve f' 'serve --tls-cert fi' 'client -' \
-	'client --version hi' 'client ws://x/ --fall' 'completion ' 'help ver' 'serve --listen ' '--v'; do
+	'client --version hi' 'client ws://x/ --fall' 'completion ' 'help ver' 'serve --listen ' '--v' 'serve --compression ' 'client --compression l' 'client ws://x/ --ec' 'versions --l'; do
 	[[ $line == *' ' ]] && line+=$'\x01'
 	read -ra COMP_WORDS <<<"draftwire $line"
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -63,7 +63,8 @@ complete -p draftwire`
 	got := inShell(t, "bash", ask, "--norc")
 	want := []string{
 		"serve", "--listen", "", "echo|broadcast|files", "broadcast", "debug", "folder one", "file one", "",
-		"hixie-75|hixie-76", "--fallback", "bash|zsh|fish", "versions|version", "", "--version", "complete -F _draftwire draftwire",
+		"hixie-75|hixie-76", "--fallback", "bash|zsh|fish", "versions|version", "", "--version",
+		"off|on|large", "large", "--echo", "--long|--log-level|--log-format", "complete -F _draftwire draftwire",
 	}
 	if len(got) != len(want) {
 		t.Fatalf("got %q", got)
@@ -87,11 +88,11 @@ complete -p draftwire`
 
 func TestFishCompletion(t *testing.T) {
 	const ask = `source $FILE
-for line in 'serv' 'serve --lis' 'serve --mode ' 'client --version hi' 'completion ' 'client -'
+for line in 'serv' 'serve --lis' 'serve --mode ' 'client --version hi' 'completion ' 'client -' 'serve --compression '
 	echo (complete -C"draftwire $line" | string replace -r '\t.*' '')
 end`
 	got := inShell(t, "fish", ask, "--no-config")
-	if len(got) != 6 {
+	if len(got) != 7 {
 		t.Fatalf("got %q", got)
 	}
 	for i, want := range []string{"serve", "--listen", "broadcast echo files", "hixie-75 hixie-76", "bash fish zsh"} {
@@ -99,8 +100,11 @@ end`
 			t.Errorf("%d: got %q, want %q", i, got[i], want)
 		}
 	}
-	if !strings.Contains(got[5], "--execute") {
+	if !strings.Contains(got[5], "--execute") || !strings.Contains(got[5], "--echo") {
 		t.Errorf("flags: %q", got[5])
+	}
+	if got[6] != "large off on" {
+		t.Errorf("modes: %q", got[6])
 	}
 }
 
@@ -120,7 +124,7 @@ print -r -- '
 zpty z zsh -f -i
 zpty -w z 'source $HOME/setup'
 read -r answer <&3
-for line in 'serv' 'serve --lis' 'serve --mode b' 'client --version hixie-' 'completion f' 'serve --tls-cert fi' 'client -x a --fall' 'serve fo'; do
+for line in 'serv' 'serve --lis' 'serve --mode b' 'client --version hixie-' 'completion f' 'serve --tls-cert fi' 'client -x a --fall' 'serve fo' 'serve --compression l' 'client --ec'; do
 	zpty -n -w z "draftwire $line"$'\t\x14'
 	read -r answer <&3
 	print -r -- "$answer"
@@ -130,6 +134,7 @@ zpty -d z`
 	want := []string{
 		"serve |", "serve --listen |", "serve --mode broadcast |", "client --version hixie-7|", "completion fish |",
 		`serve --tls-cert file\ one |`, "client -x a --fallback |", `serve folder\ one/|`,
+		"serve --compression large |", "client --echo |",
 	}
 	for i, w := range want {
 		if i >= len(got) || got[i] != "draftwire "+w {

@@ -13,7 +13,8 @@ import (
 const (
 	closePath     = "/close"
 	broadcastPath = "/broadcast"
-	pagePath      = "/_page" // what the page of GET / connects to
+	deflatePath   = "/deflate" // echo, with compression
+	pagePath      = "/_page"   // what the page of GET / connects to
 )
 
 // service is what a connection gets.
@@ -23,13 +24,21 @@ type service struct {
 	broadcast bool // on every path
 }
 
+// splitTarget parts the path from the query.
+func splitTarget(h *draftwire.Handshake) (path, query string) {
+	path, query, _ = strings.Cut(h.Target, "?")
+	return path, query
+}
+
 // serve owns a connection until it returns.
 func (s *service) serve(ctx context.Context, c *draftwire.Conn) error {
-	path, query, _ := strings.Cut(c.Handshake().Target, "?")
-	if path == closePath {
+	path, query := splitTarget(c.Handshake())
+	switch path {
+	case closePath:
 		return closeAsAsked(c, query)
-	}
-	if path == pagePath {
+	case deflatePath:
+		return echo(ctx, c)
+	case pagePath:
 		// The page cannot know which version its browser speaks: tell it.
 		if err := c.Write(ctx, draftwire.OpText, []byte("version "+c.Version().String())); err != nil {
 			return err
@@ -41,6 +50,8 @@ func (s *service) serve(ctx context.Context, c *draftwire.Conn) error {
 	return echo(ctx, c)
 }
 
+// echo sends every message back until the connection ends: nil is an end in
+// order.
 func echo(ctx context.Context, c *draftwire.Conn) error {
 	for m, err := range c.Messages(ctx) {
 		if err != nil {

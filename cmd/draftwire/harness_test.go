@@ -137,7 +137,12 @@ func deadline(t *testing.T) context.Context {
 // dial connects in one version; the connection is cut when the test ends.
 func dial(t *testing.T, url string, v draftwire.Version) *draftwire.Conn {
 	t.Helper()
-	c, _, err := draftwire.Dial(deadline(t), url, &draftwire.DialOptions{Version: v})
+	return dialWith(t, url, draftwire.DialOptions{Version: v})
+}
+
+func dialWith(t *testing.T, url string, o draftwire.DialOptions) *draftwire.Conn {
+	t.Helper()
+	c, _, err := draftwire.Dial(deadline(t), url, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

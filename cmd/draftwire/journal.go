@@ -73,7 +73,7 @@ func (j *journal) closed(c *draftwire.Conn, err error) {
 	fields := logrus.Fields{
 		"conn": v.id, "client_ip": ipOf(h.Remote), "version": c.Version().String(),
 		"path": redact(h.Target), "origin": short(h.Origin), "user_agent": short(h.Fields().Get("User-Agent")),
-		"subprotocol": short(c.Subprotocol()), "tls": h.Secure, "close_code": int(code),
+		"subprotocol": short(c.Subprotocol()), "deflate": short(h.Deflate), "tls": h.Secure, "close_code": int(code),
 		"duration_s": seconds(time.Since(h.Began)),
 		"msgs_in":    s.MessagesIn, "msgs_out": s.MessagesOut, "bytes_in": s.BytesIn, "bytes_out": s.BytesOut,
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,7 +57,8 @@ func TestBroadcast(t *testing.T) {
 		url, server := serveOn(t, "--mode", c.mode)
 		var all []*draftwire.Conn
 		beside := dial(t, url+c.beside, draftwire.RFC6455)
-		for i, v := range draftwire.Served().List() {
+		served := draftwire.Served().List()
+		for i, v := range served {
 			all = append(all, dial(t, url+c.path, v))
 			// Who hears itself has joined; those before hear it too.
 			write(t, all[i], draftwire.OpText, "here is "+v.String())
@@ -78,9 +80,18 @@ func TestBroadcast(t *testing.T) {
 		for _, m := range all {
 			m.Close(draftwire.CodeNormal, "")
 		}
-		line := server.err.await(t, `\{.*"dropped":1.*"version":"hixie-76".*\}`)[0]
-		if !strings.Contains(line, `"msgs_out":5`) || strings.Contains(line, "a=1") {
-			t.Errorf("log line %s", line)
+		for i, v := range served {
+			line := server.err.await(t, `(?m)^.*"path":"/(?:broadcast|room).*"version":"`+v.String()+`".*$`)[0]
+			// Its own greeting and those behind it, "after", and "bin" where it can.
+			out, dropped := len(served)-i+1, `"dropped":1,`
+			if v.Supports(wire.CapBinary) {
+				out++
+				dropped = ""
+			}
+			if !strings.Contains(line, fmt.Sprintf(`"msgs_out":%d,`, out)) || strings.Contains(line, "a=1") ||
+				!strings.Contains(line, dropped) || strings.Contains(line, "dropped") != (dropped != "") {
+				t.Errorf("%s: log line %s; want %d out", v, line, out)
+			}
 		}
 	}
 }

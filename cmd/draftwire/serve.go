@@ -68,6 +68,7 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 func newServer(o serveOptions, j *journal) *draftwire.Server {
 	s := &service{journal: j, broadcast: o.broadcast}
 	o.accept.Observer = j.observer()
+	o.accept.CompressionFor = compressionFor(o.accept.Compression)
 	handler := http.Handler(http.HandlerFunc(servePage))
 	if o.files != nil {
 		handler = http.FileServerFS(o.files)

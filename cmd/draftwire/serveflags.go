@@ -24,12 +24,14 @@ func (p *program) serveCommand() command {
 		about: "Serves WebSocket in every version, TLS, plain HTTP and Flash policy requests on one port.\n" +
 			"It is a test server: every origin and every subprotocol is welcome unless --origin and --protocol say otherwise.\n" +
 			"Paths with a meaning of their own, in every mode: /close?code=4001&reason=bye closes right after the handshake " +
-			"(code 1006 cuts the connection); /broadcast sends each message to everyone on it. GET / shows a page that talks to the server.",
+			"(code 1006 cuts the connection); /broadcast sends each message to everyone on it; /deflate echoes and compresses, " +
+			"whatever --compression says, if the client can. GET / shows a page that talks to the server.",
 		examples: []example{
 			{"draftwire serve", "echo on 127.0.0.1:8080; open http://127.0.0.1:8080/ in any browser"},
 			{"draftwire serve --mode broadcast --listen :8080", "a room for each path, reachable from other machines"},
 			{"draftwire serve --mode files ./public", "files over HTTP, echo over WebSocket"},
 			{"draftwire serve --versions modern --origin example.com", "as a site of today would"},
+			{"draftwire serve --compression large", "messages from 512 bytes on may be compressed"},
 			{"draftwire serve --tls-cert cert.pem --tls-key key.pem", "ws and wss on the same port"},
 		},
 		flags: serveFlags(),
@@ -48,7 +50,7 @@ func (p *program) serveCommand() command {
 }
 
 func serveFlags() []cli.Flag {
-	return []cli.Flag{
+	flags := []cli.Flag{
 		&cli.StringFlag{Name: "mode", Value: modeEcho, Usage: "what to do: `echo|broadcast|files`"},
 		&cli.StringFlag{Name: "dir", Usage: "the folder `DIR` of --mode files"},
 		&cli.StringSliceFlag{Name: "listen", DefaultText: "127.0.0.1:8080", Usage: "`ADDR` to listen on, HOST:PORT or unix:PATH"},
@@ -57,7 +59,7 @@ func serveFlags() []cli.Flag {
 		&cli.StringFlag{Name: "tls-key", Usage: "key `FILE` of the certificate (PEM)"},
 		&cli.StringSliceFlag{Name: "origin", DefaultText: "*, any", Usage: "`PATTERN` of pages that may connect, for example *.example.com"},
 		&cli.StringSliceFlag{Name: "protocol", DefaultText: "*, the client's first", Usage: "`NAME` of a subprotocol to speak"},
-		&cli.StringFlag{Name: "tolerate", Usage: "`LIST` of known faults to accept: injected-key, no-connection, no-origin, unmasked, empty-unmasked"},
+		&cli.StringFlag{Name: "tolerate", Usage: "`LIST` of known faults to accept: " + strings.ReplaceAll((^draftwire.Tolerances(0)).String(), ",", ", ")},
 		&cli.StringFlag{Name: "max-message", Value: "1MiB", Usage: "largest message, a `SIZE` like 64KiB"},
 		&cli.StringFlag{Name: "max-head", Value: "16KiB", Usage: "largest request head, a `SIZE`"},
 		&cli.DurationFlag{Name: "handshake-timeout", Value: draftwire.DefaultHandshakeTimeout, Usage: "`TIME` for the whole opening handshake"},
@@ -68,6 +70,7 @@ func serveFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "flash-policy", Usage: "answer Flash policy requests: any site, any port"},
 		&cli.StringFlag{Name: "flash-policy-file", Usage: "answer Flash policy requests with `FILE`"},
 	}
+	return append(flags, compressionFlags()...)
 }
 
 // serveOptionsOf reads the flags; what is wrong with them is a usage error.
@@ -78,6 +81,10 @@ func serveOptionsOf(c *cli.Context) (serveOptions, error) {
 	}
 	o.accept.Origins = orAny(c.StringSlice("origin"))
 	o.accept.Protocols = orAny(c.StringSlice("protocol"))
+	var err error
+	if o.accept.Compression, err = readCompression(c); err != nil {
+		return o, err
+	}
 	if o.maxPending <= 0 {
 		return o, usagef("--max-pending: %d is not above 0", o.maxPending)
 	}

@@ -60,7 +60,8 @@ func TestMan(t *testing.T) {
 	if code != 0 || !strings.HasPrefix(page, ".TH DRAFTWIRE 1") {
 		t.Fatalf("exit %d: %.100q", code, page)
 	}
-	for _, want := range []string{".SH NAME", ".SH EXAMPLES", ".SH EXIT STATUS", `\fB\-\-max\-message\fR \fISIZE\fR`, `\fB\-\-execute\fR, \fB\-x\fR`} {
+	for _, want := range []string{".SH NAME", ".SH EXAMPLES", ".SH EXIT STATUS", `\fB\-\-max\-message\fR \fISIZE\fR`, `\fB\-\-execute\fR, \fB\-x\fR`,
+		`\fB\-\-compression\fR \fIWORD\fR`, `\fB\-\-compression\-threshold\fR \fISIZE\fR`, `\fB\-\-compression\-takeover\fR`, `\fB\-\-echo\fR`, `\fB\-\-long\fR, \fB\-l\fR`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -77,18 +78,28 @@ func TestMan(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	code, out, _ := call(t, "", "versions")
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if code != 0 || len(lines) != 1+draftwire.Every.Len() {
-		t.Fatalf("exit %d:\n%s", code, out)
-	}
-	column := strings.Index(lines[0], "SHIPPED")
-	for i, v := range draftwire.Every.List() {
-		if !strings.HasPrefix(lines[1+i], v.String()+" ") || !strings.HasPrefix(lines[1+i][column:], v.Info().Shipped) {
-			t.Errorf("line %q", lines[1+i])
+	for _, args := range [][]string{{"versions"}, {"versions", "--long"}, {"versions", "-l"}} {
+		code, out, _ := call(t, "", args...)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if code != 0 || len(lines) != 1+draftwire.Every.Len() {
+			t.Fatalf("exit %d:\n%s", code, out)
+		}
+		column := strings.Index(lines[0], "SHIPPED")
+		if column > 70 {
+			t.Errorf("SHIPPED BY begins at column %d", column)
+		}
+		for i, v := range draftwire.Every.List() {
+			if !strings.HasPrefix(lines[1+i], v.String()+" ") || !strings.HasPrefix(lines[1+i][column:], v.Info().Shipped) {
+				t.Errorf("line %q", lines[1+i])
+			}
+			rest := regexp.QuoteMeta(strings.Join(v.Info().Caps.Names(), ",")) + ` +` + regexp.QuoteMeta(v.Info().Spec) + `$`
+			long := regexp.MustCompile(rest).MatchString(lines[1+i])
+			if short := strings.HasSuffix(lines[1+i], v.Info().Shipped); short != (len(args) == 1) || long == short {
+				t.Errorf("%q: line %q", args, lines[1+i])
+			}
 		}
 	}
-	_, out, _ = call(t, "", "versions", "--json")
+	_, out, _ := call(t, "", "versions", "--json")
 	var rows []versionRow
 	if err := json.Unmarshal([]byte(out), &rows); err != nil {
 		t.Fatal(err)
@@ -103,6 +114,24 @@ func TestVersions(t *testing.T) {
 	}
 	if served != draftwire.Served() {
 		t.Errorf("served are %s", served)
+	}
+}
+
+func TestVersionsColumns(t *testing.T) {
+	_, out, _ := call(t, "", "versions")
+	fields := regexp.MustCompile(` {2,}`)
+	rows := map[string][]string{}
+	for line := range strings.Lines(out) {
+		cells := fields.Split(strings.TrimSpace(line), -1)
+		rows[cells[0]] = cells[:len(cells)-1]
+	}
+	for version, want := range map[string]string{
+		"VERSION": "VERSION|HEADER|DATE|SERVED|MESSAGES|CLOSING", "hixie-75": "hixie-75|-|2010-02|yes|text|tcp", "hixie-76": "hixie-76|-|2010-05|yes|text|frame",
+		"hybi-04": "hybi-04|4|2011-01|yes|text, binary|frame", "rfc6455": "rfc6455|13|2011-08 to 2011-12|yes|text, binary|code",
+	} {
+		if got := strings.Join(rows[version], "|"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -46,39 +47,71 @@ func versionWords(sets bool) []string {
 	return words
 }
 
-func writeVersions(w io.Writer, asJSON bool) error {
-	rows := versionRows()
-	if asJSON {
+type versionsOptions struct{ json, long bool }
+
+// writeVersions prints the table, one line for each version.
+func writeVersions(w io.Writer, o versionsOptions) error {
+	if o.json {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(rows)
+		return e.Encode(versionRows())
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "VERSION\tHEADER\tDATE\tSERVED\tSHIPPED BY\tCAPABILITIES\tSPEC")
-	for _, r := range rows {
-		served := "no"
-		if r.Served {
+	cells := []string{"VERSION", "HEADER", "DATE", "SERVED", "MESSAGES", "CLOSING", "SHIPPED BY", "CAPABILITIES", "SPEC"}
+	print := func() {
+		if !o.long {
+			cells = cells[:7]
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	print()
+	for _, v := range draftwire.Every.List() {
+		i, served := v.Info(), "no"
+		if draftwire.Served().Has(v) {
 			served = "yes"
 		}
-		header := r.Header
-		if header == "" {
-			header = "-"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Version, header, r.Date, served,
-			r.Shipped, strings.Join(r.Capabilities, ","), r.Spec)
+		cells = []string{i.Name, cmp.Or(i.Header, "-"), i.Date, served, messagesOf(v), closingOf(v),
+			i.Shipped, strings.Join(i.Caps.Names(), ","), i.Spec}
+		print()
 	}
 	return t.Flush()
+}
+
+// messagesOf tells the kinds of messages that a version has.
+func messagesOf(v draftwire.Version) string {
+	if v.Supports(draftwire.CapBinary) {
+		return "text, binary"
+	}
+	return "text"
+}
+
+// closingOf tells how a version says that it closes.
+func closingOf(v draftwire.Version) string {
+	switch {
+	case v.Supports(draftwire.CapCloseCode):
+		return "code"
+	case v.Supports(draftwire.CapCloseFrame):
+		return "frame"
+	}
+	return "tcp"
 }
 
 func (p *program) versionsCommand() command {
 	return command{
 		name: "versions", usage: "print the table of the protocol's versions",
-		about: "HEADER is the value of Sec-WebSocket-Version. SERVED says whether this program speaks the version.",
+		about: "HEADER is the value of Sec-WebSocket-Version. SERVED says whether this program speaks the version. " +
+			"CLOSING says how the end of a connection is told: by tcp alone, by a frame, or by a frame with a code and a reason.",
 		examples: []example{
 			{"draftwire versions", "as a table"},
+			{"draftwire versions --long", "with capabilities and documents, which makes it wide"},
 			{"draftwire versions --json | jq -r '.[] | select(.served).version'", "the names of those spoken here"},
 		},
-		flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
-		run:   func(c *cli.Context) error { return writeVersions(p.out, c.Bool("json")) },
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with the columns CAPABILITIES and SPEC"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON, with all there is"},
+		},
+		run: func(c *cli.Context) error {
+			return writeVersions(p.out, versionsOptions{json: c.Bool("json"), long: c.Bool("long")})
+		},
 	}
 }
