@@ -1,6 +1,7 @@
 // Package vectors holds test vectors for the WebSocket versions hixie-75,
-// hixie-76, hybi-02, hybi-04 to hybi-08 and RFC 6455, and for telling them
-// apart: bytes, and what a correct implementation makes of them.
+// hixie-76, hybi-02, hybi-04 to hybi-08 and RFC 6455, for telling them apart,
+// and for the extensions that compress: bytes, and what a correct implementation
+// makes of them.
 //
 // The vectors are JSON files, embedded here; README.md says how to use them
 // from any language. They are generated (go run ./vectors/gen) without any code
@@ -8,6 +9,7 @@
 package vectors
 
 import (
+	"bytes"
 	"embed"
 	"encoding/hex"
 	"encoding/json"
@@ -20,7 +22,7 @@ const Format = "draftwire-vectors/1"
 
 // Names are the files, in the order that All returns them.
 var Names = []string{"hixie-75", "hixie-76", "hybi-02", "hybi-04", "hybi-05", "hybi-06", "hybi-07", "hybi-08",
-	"rfc6455", "detect"}
+	"rfc6455", "rfc7692", "deflate-frame", "detect"}
 
 // The kinds of vectors.
 const (
@@ -30,6 +32,7 @@ const (
 	KindDetect    = "detect"    // a request head and its version, or the refusal
 	KindClose     = "close"     // a close code and the frame that says it
 	KindSession   = "session"   // a whole connection with an echo server
+	KindExtension = "extension" // extensions offered and the answer
 )
 
 // The results.
@@ -43,7 +46,7 @@ const (
 type File struct {
 	Format  string   `json:"format"`  // Format
 	License string   `json:"license"` // "0BSD"
-	Version string   `json:"version"` // a version's name, or "detect"
+	Version string   `json:"version"` // a version's name, an extension's, or "detect"
 	Vectors []Vector `json:"vectors"`
 }
 
@@ -65,6 +68,7 @@ type Vector struct {
 	Events    []Event `json:"events,omitzero"`     // what is delivered, in order
 	Error     string  `json:"error,omitempty"`     // a fault; in a response a reason
 	Truncated bool    `json:"truncated,omitempty"` // Input is valid but not finished
+	Extension string  `json:"extension,omitempty"` // agreed on, as the server answered it
 
 	// Handshakes, requests and responses. Text is Latin-1: a character is a
 	// byte, see Latin1.
@@ -92,6 +96,12 @@ type Vector struct {
 	// Frames and close of hybi-04: the connection's key.
 	ConnectionKey Hex `json:"connection_key,omitzero"`
 
+	// Extensions: values of Sec-WebSocket-Extensions. Role is the side that
+	// judges: a server the offer, a client the answer.
+	Offered  string `json:"offered,omitempty"`
+	Takeover bool   `json:"takeover,omitempty"` // a server that wants both windows kept
+	Answer   string `json:"answer,omitempty"`   // empty: declined
+
 	// A whole connection.
 	Steps []Step `json:"steps,omitempty"`
 }
@@ -101,7 +111,8 @@ type Vector struct {
 type Event struct {
 	Op      string `json:"op"`                // text, binary, ping, pong, close or discard
 	Data    Hex    `json:"data,omitzero"`     // payload; the reason of a close
-	Size    int64  `json:"size,omitempty"`    // instead of Data: so many bytes Repeat.Byte
+	Size    int64  `json:"size,omitempty"`    // instead of Data: so many bytes of Pattern, or Repeat.Byte
+	Pattern Hex    `json:"pattern,omitzero"`  // over and over, from its start
 	Code    int    `json:"code,omitempty"`    // of a close, RFC 6455 numbering
 	Partial bool   `json:"partial,omitempty"` // the message never ended
 }
@@ -194,6 +205,18 @@ func (v *Vector) Payload() []byte {
 		}
 	}
 	return b
+}
+
+// Content returns the payload of an event of v: Data, or what Size stands for.
+func (v *Vector) Content(e *Event) []byte {
+	if e.Size == 0 {
+		return e.Data
+	}
+	p := e.Pattern
+	if p == nil {
+		p = v.Repeat.Byte
+	}
+	return bytes.Repeat(p, int(e.Size)/len(p)+1)[:e.Size]
 }
 
 //go:embed *.json

@@ -48,7 +48,8 @@ func TestFilesAreUpToDate(t *testing.T) {
 
 func TestIDsAreUnique(t *testing.T) {
 	prefixes := map[string]string{"hixie-75": "h75", "hixie-76": "h76", "hybi-02": "hy02", "hybi-04": "hy04", "hybi-05": "hy05",
-		"hybi-06": "hy06", "hybi-07": "hy07", "hybi-08": "hy08", "rfc6455": "rfc", "detect": "any"}
+		"hybi-06": "hy06", "hybi-07": "hy07", "hybi-08": "hy08", "rfc6455": "rfc",
+		"rfc7692": "pmd", "deflate-frame": "dff", "detect": "any"}
 	seen := map[string]bool{}
 	for _, f := range all(t) {
 		for _, v := range f.Vectors {
@@ -176,12 +177,16 @@ func TestKinds(t *testing.T) {
 					t.Errorf("%s: role %q, result %s, error %q, truncated %v", v.ID, v.Role, v.Result, v.Error, v.Truncated)
 				}
 				for i, e := range v.Events {
-					if (e.Data == nil) == (e.Size == 0) || (e.Op == "close") != (e.Code != 0) || e.Size > 0 && v.Repeat == nil {
+					if (e.Data == nil) == (e.Size == 0) || (e.Op == "close") != (e.Code != 0) || e.Size > 0 && v.Repeat == nil && e.Pattern == nil ||
+						e.Pattern != nil && (e.Size == 0 || len(e.Pattern) == 0) {
 						t.Errorf("%s: event %d is %+v", v.ID, i, e)
 					}
-					if e.Partial && (i != len(v.Events)-1 || !v.Truncated && v.Error == "" || e.Data != nil && len(e.Data) == 0) {
+					if e.Partial && (v.Extension != "" || i != len(v.Events)-1 || !v.Truncated && v.Error == "" || e.Data != nil && len(e.Data) == 0) {
 						t.Errorf("%s: event %d is partial", v.ID, i)
 					}
+				}
+				if (f.Version == "rfc7692" || f.Version == "deflate-frame") != (v.Extension != "") {
+					t.Errorf("%s: extension %q", v.ID, v.Extension)
 				}
 				if r := v.Repeat; r != nil && (len(r.Byte) != 1 || r.Count < 1 || r.Mask != nil && len(r.Mask) != 4 && len(r.Mask) != 20) {
 					t.Errorf("%s: repeat %+v", v.ID, *r)
@@ -221,9 +226,24 @@ func TestKinds(t *testing.T) {
 						t.Errorf("%s: step %d is %+v", v.ID, i, s)
 					}
 				}
+			case vectors.KindExtension:
+				server := v.Role == "server"
+				if v.Offered == "" || v.Takeover && !server || server && (v.Error != "" || v.Result == vectors.Valid && v.Answer == "" || invalid && v.Answer != "") ||
+					!server && invalid != (v.Error != "") {
+					t.Errorf("%s: role %q, result %s, offered %q, answer %q, error %q", v.ID, v.Role, v.Result, v.Offered, v.Answer, v.Error)
+				}
 			default:
 				t.Errorf("%s: kind %q", v.ID, v.Kind)
 			}
+		}
+	}
+}
+
+// TestSizes: files stay small enough to read.
+func TestSizes(t *testing.T) {
+	for _, name := range vectors.Names {
+		if b, _ := vectors.Raw(name); len(b) > 150<<10 {
+			t.Errorf("%s.json has %d bytes", name, len(b))
 		}
 	}
 }
@@ -302,7 +322,6 @@ func constants(t *testing.T, typ string) map[string]bool {
 // wire, and each of them is tested.
 func TestErrorListIsClosed(t *testing.T) {
 	faults := constants(t, "Fault")
-	delete(faults, string(wire.FaultDeflate)) // of extensions, which have no vectors
 	reasons := constants(t, "Reason")
 	used := map[string]map[string]bool{"fault": {}, "client_reason": {}, "server_reason": {}}
 	for _, f := range all(t) {
@@ -310,7 +329,7 @@ func TestErrorListIsClosed(t *testing.T) {
 			switch {
 			case v.Kind == vectors.KindFrames && v.Error != "":
 				used["fault"][v.Error] = true
-			case v.Kind == vectors.KindResponse && v.Error != "":
+			case (v.Kind == vectors.KindResponse || v.Kind == vectors.KindExtension) && v.Error != "":
 				used["client_reason"][v.Error] = true
 			case v.Kind != vectors.KindClose && v.Reason != "":
 				used["server_reason"][v.Reason] = true

@@ -54,14 +54,18 @@ func (f Fields) HasToken(name, token string) bool {
 }
 
 // List returns the members of the comma list that all fields of that name form
-// together, without the empty ones.
+// together, without the empty ones. A comma within quotes does not divide.
 func (f Fields) List(name string) []string {
 	var out []string
 	for i := range f {
 		if !strings.EqualFold(f[i].Name, name) {
 			continue
 		}
-		for t := range strings.SplitSeq(f[i].Value, ",") {
+		quoted := false
+		for t := range strings.FieldsFuncSeq(f[i].Value, func(r rune) bool {
+			quoted = quoted != (r == '"')
+			return r == ',' && !quoted
+		}) {
 			if t = strings.Trim(t, " \t"); t != "" {
 				out = append(out, t)
 			}

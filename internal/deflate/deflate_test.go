@@ -155,6 +155,8 @@ func TestAnswer(t *testing.T) {
 		{"x-webkit-deflate-frame", "x-webkit-deflate-frame; no_context_takeover", "x-webkit-deflate-frame"},
 		{"deflate-frame; max_window_bits=9; no_context_takeover", "deflate-frame; no_context_takeover", "deflate-frame"},
 		{"permessage-deflate; foo=1", "", ""},
+		{`foo; a="x, permessage-deflate, y"`, "", ""},
+		{`permessage-deflate; server_max_window_bits="1\0"`, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10", "permessage-deflate; server_max_window_bits=10"},
 		{"permessage-deflate; server_max_window_bits", "", ""},
 		{"permessage-deflate; server_max_window_bits=08", "", ""},
 		{"permessage-deflate; server_max_window_bits=16", "", ""},

@@ -45,7 +45,7 @@ func parse(s string) (e element, ok bool) {
 		k, v, _ := strings.Cut(p, "=")
 		f := wire.Field{Name: strings.TrimSpace(k), Value: strings.TrimSpace(v)}
 		if len(f.Value) >= 2 && f.Value[0] == '"' && f.Value[len(f.Value)-1] == '"' {
-			f.Value = f.Value[1 : len(f.Value)-1]
+			f.Value = strings.ReplaceAll(f.Value[1:len(f.Value)-1], `\`, "")
 		}
 		hasValue := strings.Contains(p, "=")
 		if f.Name == "" || wire.Fields(e.params).Has(f.Name) || hasValue && f.Value == "" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/vectors"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -34,19 +35,24 @@ func Codec(t *testing.T, d *wire.Draft) {
 			if b, err = enc.AppendFrame(b, wire.OpContinuation, true, p[cut:]); err != nil {
 				t.Fatal(err)
 			}
-			got := Feed(t, d, wire.CodecConfig{Role: other, MaskKey: key}, int64(n), b)
+			got := Feed(t, d, config(other, int64(n)), b)
 			want := vectors.Event{Op: "text", Data: p}
 			if !got.Equal(Got{Events: []vectors.Event{want, want}}) {
 				t.Errorf("%s sends %d bytes: %v", role, n, got)
 			}
 			if n > 1 { // a limit of 0 is none
-				if got := Feed(t, d, wire.CodecConfig{Role: other, MaskKey: key}, int64(n)-1, b); got.Fault != wire.FaultTooBig {
+				if got := Feed(t, d, config(other, int64(n)-1), b); got.Fault != wire.FaultTooBig {
 					t.Errorf("%s sends %d bytes, one above the limit: %v", role, n, got)
 				}
 			}
 		}
 		allocs(t, d, role)
 	}
+}
+
+// config is of a session without extensions.
+func config(role wire.Role, limit int64) session.Config {
+	return session.Config{CodecConfig: wire.CodecConfig{Role: role, MaskKey: key}, Limit: limit}
 }
 
 func allocs(t *testing.T, d *wire.Draft, role wire.Role) {
@@ -99,15 +105,15 @@ func FuzzFrames(f *testing.F, d *wire.Draft) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, p []byte, i, j uint16, client bool) {
-		cfg := wire.CodecConfig{Role: wire.Server, MaskKey: key}
+		const limit = 1 << 12
+		cfg := config(wire.Server, limit)
 		if client {
 			cfg.Role = wire.Client
 		}
-		const limit = 1 << 12
-		whole := Feed(t, d, cfg, limit, p)
+		whole := Feed(t, d, cfg, p)
 		a := int(i) % (len(p) + 1)
 		b := a + int(j)%(len(p)-a+1)
-		if cut := Feed(t, d, cfg, limit, p[:a], p[a:b], p[b:]); !cut.Equal(whole) {
+		if cut := Feed(t, d, cfg, p[:a], p[a:b], p[b:]); !cut.Equal(whole) {
 			t.Fatalf("%x cut at %d and %d\n got %v\nwhole %v", p, a, b, cut, whole)
 		}
 		for _, e := range whole.Events {

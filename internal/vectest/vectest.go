@@ -9,23 +9,37 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/draftwire/draftwire/detect"
+	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/vectors"
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Run runs every vector of the draft's file.
+// Extensions are the files of extensions, with the framing of RFC 6455.
+var Extensions = []string{"rfc7692", "deflate-frame"}
+
+// Run runs every vector of the draft's file, and with RFC 6455 those of the
+// extensions.
 func Run(t *testing.T, d *wire.Draft) {
-	f, err := vectors.Load(d.Version.String())
-	if err != nil {
-		t.Fatal(err)
+	names := []string{d.Version.String()}
+	if d.Version == wire.RFC6455 {
+		names = append(names, Extensions...)
+	}
+	var vs []vectors.Vector
+	for _, name := range names {
+		f, err := vectors.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vs = append(vs, f.Vectors...)
 	}
 	ran := map[string]int{}
-	for _, v := range f.Vectors {
+	for _, v := range vs {
 		run := map[string]func(*testing.T, *wire.Draft, *vectors.Vector){
 			vectors.KindFrames: frames, vectors.KindHandshake: handshake, vectors.KindResponse: response,
 			vectors.KindClose: closing, vectors.KindDetect: func(t *testing.T, d *wire.Draft, v *vectors.Vector) {
@@ -33,7 +47,7 @@ func Run(t *testing.T, d *wire.Draft) {
 			},
 		}[v.Kind]
 		if run == nil {
-			continue // whole connections are run by the root package
+			continue // whole connections are run by the root package, extensions by deflate
 		}
 		ran[v.Kind]++
 		t.Run(v.ID, func(t *testing.T) { run(t, d, &v) })
@@ -63,19 +77,24 @@ type Got struct {
 // Feed feeds pieces to a fresh codec and checks on the way what holds for
 // every codec. Data is copied from what is fed, so that the codec may unmask in
 // place.
-func Feed(t testing.TB, d *wire.Draft, cfg wire.CodecConfig, limit int64, pieces ...[]byte) Got {
+func Feed(t testing.TB, d *wire.Draft, cfg session.Config, pieces ...[]byte) Got {
 	t.Helper()
 	var got Got
 	open := false
-	s := session.New(d, session.Config{CodecConfig: cfg, Limit: limit})
+	s := session.New(d, cfg)
 	for _, piece := range pieces {
 		p := slices.Clone(piece)
-		for calls := 0; len(p) > 0; calls++ {
-			if calls > 2*len(piece)+4 {
+		expanded := 0
+		for calls := 0; len(p) > 0 || s.Pending(); calls++ {
+			if calls > 2*len(piece)+expanded+4 {
 				t.Fatalf("no progress: %d calls for %d bytes", calls, len(piece))
 			}
 			var ev wire.Event
+			pending := s.Pending()
 			n, err := s.Next(p, &ev)
+			if pending && n > 0 {
+				t.Fatalf("took %d bytes before the message in hand was given", n)
+			}
 			if n < 0 || n > len(p) {
 				t.Fatalf("took %d of %d bytes", n, len(p))
 			}
@@ -91,8 +110,9 @@ func Feed(t testing.TB, d *wire.Draft, cfg wire.CodecConfig, limit int64, pieces
 				return got
 			}
 			p = p[n:]
+			expanded += len(ev.Data)
 			if ev.Op == wire.OpNone {
-				if len(p) > 0 {
+				if len(p) > 0 && cfg.Deflate == nil { // else a frame was gathered
 					t.Fatalf("no event, but %d bytes left", len(p))
 				}
 				continue
@@ -119,6 +139,7 @@ func Feed(t testing.TB, d *wire.Draft, cfg wire.CodecConfig, limit int64, pieces
 				open = !ev.Last
 			}
 		}
+		s.Idle() // as between two reads
 	}
 	got.EOF = s.CodecEOF()
 	return got
@@ -152,17 +173,20 @@ func (g Got) Equal(x Got) bool {
 func frames(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 	want := Got{Fault: wire.Fault(v.Error)}
 	for _, e := range v.Events {
-		if e.Size > 0 {
-			e.Data = bytes.Repeat(v.Repeat.Byte, int(e.Size))
-			e.Size = 0
-		}
+		e.Data = v.Content(&e)
 		want.Events = append(want.Events, e)
 	}
 	in := v.Payload()
-	cfg := wire.CodecConfig{Role: roleOf(v.Role), MaskKey: v.ConnectionKey}
+	cfg := session.Config{CodecConfig: wire.CodecConfig{Role: roleOf(v.Role), MaskKey: v.ConnectionKey}, Limit: v.Limit}
+	if v.Extension != "" {
+		cfg.Deflate = agreed(t, v.Extension)
+	}
 	check := func(how string, pieces ...[]byte) {
 		t.Helper()
-		got := Feed(t, d, cfg, v.Limit, pieces...)
+		got := Feed(t, d, cfg, pieces...)
+		if v.Extension != "" { // what comes of a message before it is whole is not compared
+			got.Events = slices.DeleteFunc(got.Events, func(e vectors.Event) bool { return e.Partial })
+		}
 		if !got.Equal(want) {
 			t.Fatalf("%s (%s)\n got %v\nwant %v", v.Comment, how, got, want)
 		}
@@ -193,11 +217,26 @@ func frames(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 	}
 	if want.Fault == "" { // a prefix of a valid stream is no error
 		for i := range min(len(in), 512) {
-			if got := Feed(t, d, cfg, v.Limit, in[:i]); got.Fault != "" {
+			if got := Feed(t, d, cfg, in[:i]); got.Fault != "" {
 				t.Fatalf("the first %d bytes are a fault: %v", i, got)
 			}
 		}
 	}
+}
+
+// agreed returns the parameters that an answer's value stands for.
+func agreed(t *testing.T, value string) *deflate.Params {
+	t.Helper()
+	name, rest, _ := strings.Cut(value, ";")
+	if name == deflate.PerMessage {
+		p, ok := deflate.Accepted([]string{value}, true)
+		if !ok {
+			t.Fatalf("%q is no answer", value)
+		}
+		return &p
+	}
+	// What binds the server stood in the request.
+	return &deflate.Params{Name: name, PerFrame: true, ClientNoTake: strings.Contains(rest, "no_context_takeover")}
 }
 
 func parseRequest(t *testing.T, v *vectors.Vector) *wire.Request {

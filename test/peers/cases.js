@@ -1,6 +1,6 @@
 // The case list, for every peer that offers the browser's WebSocket interface:
-// npm ws, npm websocket, Chromium and PhantomJS. Plain ECMAScript 3 + JSON-free,
-// because PhantomJS 1.9 has to read it too.
+// npm ws, npm websocket, Chromium, Firefox, PhantomJS and QtWebKit. Plain ECMAScript 3 +
+// JSON-free, because PhantomJS 1.9 has to read it too.
 (function (root) {
   'use strict';
 
@@ -24,6 +24,22 @@
     return b;
   }
 
+  // Bytes that do not compress: a xorshift generator.
+  function noiseOf(n) {
+    var b = new Uint8Array(n), x = 2463534242;
+    for (var i = 0; i < n; i++) {
+      x ^= x << 13; x ^= x >>> 17; x ^= x << 5;
+      b[i] = x >>> 24;
+    }
+    return b;
+  }
+
+  function repeated(message, times) {
+    var list = [];
+    while (times-- > 0) list.push(message);
+    return list;
+  }
+
   function isHixie(version) { return version.indexOf('hixie') === 0; }
 
   // Where two values differ; '' if they are equal. Works on strings and bytes.
@@ -40,14 +56,20 @@
   }
 
   // Each case: name and run(open, pass, fail). open(path, protocol) returns a WebSocket.
-  function list(version) {
-    var cases = [];
+  // deflate is PATH=PATTERN: a path that compresses, and what the extensions that the
+  // server answers there match. Without it no extension may be answered.
+  function list(version, deflate) {
+    var cases = [], path = '/echo', pattern = '';
+    if (deflate) {
+      path = deflate.slice(0, deflate.indexOf('='));
+      pattern = deflate.slice(path.length + 1);
+    }
 
     function add(name, run) { cases.push({ name: name, run: run }); }
 
     function echo(name, messages) {
       add(name, function (open, pass, fail) {
-        var ws = open('/echo?case=' + name), got = 0;
+        var ws = open(path + '?case=' + name), got = 0;
         ws.onopen = function () {
           for (var i = 0; i < messages.length; i++) ws.send(messages[i]);
         };
@@ -73,9 +95,37 @@
     for (i = 0; i < 50; i++) many.push(i + ':' + textOf(i % 5 * 60));
     echo('several', many);
 
+    if (deflate) {
+      add('negotiated', function (open, pass, fail) {
+        var ws = open(path + '?case=negotiated');
+        ws.onopen = function () {
+          var answer = ws.answer || ws.extensions || '';
+          if (new RegExp(pattern).test(answer)) pass(); else fail('want ' + pattern + ', got ' + answer);
+          ws.close();
+        };
+        ws.onclose = function () { fail('refused'); };
+      });
+      // The same again and again: with takeover each is a reference to the one before.
+      echo('repeated', repeated('again and again: ' + textOf(300), 50));
+      echo('repeated-0', repeated('', 50));
+      echo('repeated-65536', repeated(textOf(65536), 10));
+      echo('repeated-binary', repeated(bytesOf(40000), 50));
+      echo('noise', [noiseOf(125), noiseOf(65536), noiseOf(300000)]);
+      echo('noise-between', [textOf(40000), noiseOf(40000), textOf(40000), noiseOf(40000), textOf(10)]);
+    } else if (!isHixie(version)) {
+      add('declined', function (open, pass, fail) {
+        var ws = open(path + '?case=declined');
+        ws.onopen = function () {
+          if (!ws.extensions) pass(); else fail('got ' + ws.extensions);
+          ws.close();
+        };
+        ws.onclose = function () { fail('refused'); };
+      });
+    }
+
     if (version !== 'hixie-75') {
       add('subprotocol', function (open, pass, fail) {
-        var ws = open('/echo?case=subprotocol', 'chat');
+        var ws = open(path + '?case=subprotocol', 'chat');
         ws.onopen = function () {
           // The hixie interface has the answer checked by the browser and does not show it.
           if (isHixie(version) && ws.protocol === undefined) pass();
@@ -88,7 +138,7 @@
     }
 
     add('close-client', function (open, pass, fail) {
-      var ws = open('/echo?case=close-client'), opened = false;
+      var ws = open(path + '?case=close-client'), opened = false;
       ws.onopen = function () {
         opened = true;
         if (isHixie(version)) ws.close(); else ws.close(1000, 'done');
@@ -115,8 +165,8 @@
   }
 
   // run plays the cases one after the other. say(line) takes lines of output.
-  function run(version, open, say, done) {
-    var cases = list(version), at = 0;
+  function run(version, open, say, done, deflate) {
+    var cases = list(version, deflate), at = 0;
     say('1..' + cases.length);
 
     function next() {

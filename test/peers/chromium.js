@@ -1,5 +1,6 @@
-// Headless Chromium: usage chromium.js URL VERSION (rfc6455)
+// Headless Chromium: usage chromium.js URL VERSION [DEFLATE] (rfc6455)
 // First the server's own page at GET /, then the case list in the context of that page.
+// DEFLATE: PATH=PATTERN, a path that compresses and what its answer has to match.
 // Driven through the DevTools protocol, with npm ws as the wire.
 'use strict';
 const { spawn } = require('child_process');
@@ -8,7 +9,7 @@ const os = require('os');
 const path = require('path');
 const WebSocket = require('ws');
 
-const [url, version] = process.argv.slice(2);
+const [url, version, deflate = ''] = process.argv.slice(2);
 const base = url.replace(/\/+$/, '');
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'chromium-'));
 const browser = spawn('chromium', [
@@ -83,7 +84,7 @@ async function main() {
   console.log(missing ? `not ok page # ${missing}` : 'ok page');
   await evaluate(`new Promise((done) => Cases.run(${JSON.stringify(version)},
     (path, protocol) => new WebSocket(${JSON.stringify(base)} + path, protocol ? [protocol] : []),
-    (line) => say(line.replace(/^1\\.\\.(\\d+)/, (_, n) => '1..' + (1 + +n))), done))`);
+    (line) => say(line.replace(/^1\\.\\.(\\d+)/, (_, n) => '1..' + (1 + +n))), done, ${JSON.stringify(deflate)}))`);
 }
 
 main().then(() => quit(0), (e) => {

@@ -1,15 +1,21 @@
 // Our own `draftwire client` against a foreign server.
-// usage: client.js URL VERSION [subprotocol] [refuses=VERSION]
-// The last two say what that server can do besides: answer a subprotocol, refuse a version.
+// usage: client.js URL VERSION [subprotocol] [refuses=VERSION] [deflate=ANSWER] [takeover]
+// The first two say what that server can do besides: answer a subprotocol, refuse a version.
+// With deflate our client offers compression, and that has to be answered; takeover lets the
+// two keep their windows.
 // The program is named by $DRAFTWIRE.
 'use strict';
 const { spawn } = require('child_process');
+const { randomBytes } = require('crypto');
 const { Cases } = require('./cases.js');
 
 const [url, version, ...can] = process.argv.slice(2);
 const refused = can.filter((c) => c.startsWith('refuses=')).map((c) => c.slice(8))[0];
 const base = url.replace(/\/+$/, '');
+const deflate = can.filter((c) => c.startsWith('deflate=')).map((c) => c.slice(8))[0];
+const takeover = can.includes('takeover');
 const hixie = version.startsWith('hixie');
+const codes = !hixie && !/^hybi-0[1-5]$/.test(version); // before hybi-06 a close says nothing
 const MIXED = 'aéßЖ€漢字😀𝄞';
 
 // draftwire runs the client and gives back { code, out, err }.
@@ -38,13 +44,15 @@ function want(r, { code = 0, out, connected, closed }) {
   if (out !== undefined && r.out !== out) {
     throw new Error(`stdout: ${Cases.difference(out, r.out)}, got ${short(r.out)}, ${about}`);
   }
-  if (connected && !new RegExp(`^connected: ${connected}\\b`, 'm').test(r.err)) throw new Error(`no "connected: ${connected}": ${about}`);
+  if (connected && !new RegExp(`^connected: ${connected}(?!\\w)`, 'm').test(r.err)) throw new Error(`no "connected: ${connected}": ${about}`);
   if (closed && !closed.test(r.err)) throw new Error(`no ${closed}: ${about}`);
 }
 
 const cases = [];
 const add = (name, run) => cases.push({ name, run });
 const at = ['--version', version];
+if (deflate) at.push('--compression', 'on');
+if (takeover) at.push('--compression-takeover');
 
 add('text-5', async () => want(await draftwire('/echo', [...at, '-x', 'hello']), { out: 'hello\n', connected: version }));
 add('text-0', async () => want(await draftwire('/echo', [...at, '-x', '']), { out: '\n' }));
@@ -69,14 +77,47 @@ add('several-x', async () => {
   want(await draftwire('/echo', [...at, '-x', 'one', '-x', 'two', '-x', 'three']), { out: 'one\ntwo\nthree\n' });
 });
 add('close-client', async () => {
-  const closed = hixie ? /^closed:/m : /^closed: 1000\b/m;
+  const closed = codes ? /^closed: 1000\b/m : hixie ? /^closed:/m : /^closed: 1005\b/m;
   want(await draftwire('/echo', [...at, '-x', 'bye']), { out: 'bye\n', closed });
 });
 add('close-server', async () => {
   const r = await draftwire('/close?code=4001&reason=bye', at, '');
-  const closed = hixie ? /^closed:/m : /^closed: 4001 .*bye/m;
+  const closed = codes ? /^closed: 4001 .*bye/m : hixie ? /^closed:/m : /^closed: 1005\b/m;
   want(r, { code: r.code, connected: version, closed });
 });
+if (deflate) {
+  const again = (line, times) => async () => {
+    const lines = (line + '\n').repeat(times);
+    want(await draftwire('/echo', at, lines), { out: lines });
+  };
+  add('negotiated', async () => {
+    const r = await draftwire('/echo', [...at, '-x', 'hello']);
+    want(r, { out: 'hello\n', connected: `${version}.* deflate="${deflate}"` });
+  });
+  add('repeated', again('again and again: ' + MIXED, 50));
+  add('repeated-0', again('', 50));
+  add('repeated-65536', again('0123456789abcdef'.repeat(4096), 10));
+  add('repeated-binary', async () => {
+    const lines = ('0123456789abcdef'.repeat(2500) + '\n').repeat(50);
+    want(await draftwire('/echo', [...at, '-b'], lines), { out: lines });
+  });
+  add('noise', async () => { // does not compress; between what does
+    const noise = () => randomBytes(49152).toString('base64') + '\n' + 'a'.repeat(40000) + '\n';
+    const lines = noise() + noise() + noise();
+    want(await draftwire('/echo', at, lines), { out: lines });
+  });
+  add('large', async () => { // only some messages are compressed
+    const args = ['--version', version, '--compression', 'large', ...(takeover ? ['--compression-takeover'] : [])];
+    const lines = Array.from({ length: 50 }, (_, i) => `${i}:${'x'.repeat((i % 5) * 300)}\n`).join('');
+    want(await draftwire('/echo', args, lines), { out: lines });
+  });
+} else {
+  add('declined', async () => { // it offers compression and goes on without
+    const r = await draftwire('/echo', [...at, '--compression', 'on', '-x', 'hello', '-x', 'hello']);
+    want(r, { out: 'hello\nhello\n', connected: version });
+    if (r.err.includes('deflate=')) throw new Error(`compression with a server that has none: ${short(r.err)}`);
+  });
+}
 if (can.includes('subprotocol')) {
   add('subprotocol', async () => {
     const r = await draftwire('/echo', [...at, '--protocol', 'chat', '-x', 'hello']);

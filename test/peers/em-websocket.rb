@@ -1,4 +1,5 @@
-# Echo server on Ruby's em-websocket (hixie-75, hixie-76, hybi-05 to -08, RFC 6455).
+# Echo server on Ruby's em-websocket (hixie-75, hixie-76, hybi-02, hybi-05 to -08,
+# RFC 6455).
 # usage: em-websocket.rb PORT
 require 'em-websocket'
 

@@ -1,9 +1,11 @@
-// PhantomJS 1.9.8, a WebKit of 2011 (hixie-76): usage phantomjs phantomjs.js URL VERSION
+// PhantomJS 1.9.8, a WebKit of 2011 (hixie-76), and 2.1.1, one of 2014 (rfc6455 with
+// x-webkit-deflate-frame): usage phantomjs phantomjs.js URL VERSION [DEFLATE]
+// DEFLATE: PATH=PATTERN, a path that compresses and what its answer has to match.
 // First the server's own page at GET /, then the case list in the context of that page.
 /* global phantom, Cases */
 'use strict';
 var system = require('system');
-var url = system.args[1].replace(/\/+$/, ''), version = system.args[2];
+var url = system.args[1].replace(/\/+$/, ''), version = system.args[2], deflate = system.args[3] || '';
 var page = require('webpage').create();
 
 page.onError = function (message) { console.log('# page error: ' + message); };
@@ -23,13 +25,13 @@ page.open(url.replace(/^ws/, 'http') + '/', function (status) {
     return;
   }
   page.injectJs('cases.js');
-  page.evaluate(function (url, version) {
+  page.evaluate(function (url, version, deflate) {
     Cases.pageCheck(version, function (missing) {
       console.log('>> ' + (missing ? 'not ok page # ' + missing : 'ok page'));
       function open(path, protocol) {
         return protocol ? new WebSocket(url + path, protocol) : new WebSocket(url + path);
       }
-      Cases.run(version, open, function (line) { console.log('>> ' + line); }, function () { console.log('>> done'); });
+      Cases.run(version, open, function (line) { console.log('>> ' + line); }, function () { console.log('>> done'); }, deflate);
     });
-  }, url, version);
+  }, url, version, deflate);
 });

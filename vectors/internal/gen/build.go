@@ -4,7 +4,7 @@
 //
 // There is one file of Go for each file of vectors, two for detect, and some
 // with the rows that several versions have in common. dialect.go writes the
-// frames of hybi-02 and later.
+// frames of hybi-02 and later, deflate.go compressed data.
 package gen
 
 import (
@@ -33,6 +33,8 @@ func Files() []vectors.File {
 		file(wire.Hybi07.String(), hybi07()),
 		file(wire.Hybi08.String(), hybi08()),
 		file(wire.RFC6455.String(), rfc6455()),
+		file("rfc7692", rfc7692()),
+		file("deflate-frame", deflateFrame()),
 		file("detect", detect()),
 	}
 }
