@@ -26,6 +26,10 @@ func FuzzServer(f *testing.F) {
 		f.Add([]byte(s), uint16(len(l.head)), true)
 		f.Add([]byte(strings.Replace(s, "\r\n\r\n", "\r\nContent-Length: 8\r\n\r\n", 1)), uint16(7), false)
 	}
+	for _, offer := range []string{"permessage-deflate", "x-webkit-deflate-frame"} {
+		head := strings.Replace(webkitHead("13"), "x-webkit-deflate-frame", offer, 1)
+		f.Add(append([]byte(head), frame(0xC1, "\xf2\x48\xcd\xc9\xc9\x07\x00", true)...), uint16(300), true)
+	}
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), uint16(3), true)
 	f.Add([]byte("<policy-file-request/>\x00"), uint16(3), true)
 	f.Fuzz(func(t *testing.T, p []byte, cut uint16, fin bool) {
@@ -33,6 +37,7 @@ func FuzzServer(f *testing.F) {
 			opt := every()
 			opt.Limits.ReadLimit = 1 << 12
 			opt.Limits.IdleTimeout = time.Minute
+			opt.Compression = withTakeover
 			opt.Tolerate = ^draftwire.Tolerances(0)
 			_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt, FlashPolicy: draftwire.DefaultFlashPolicy, ErrorLog: newLogger(failOnPanic{t})})
 			nc, err := l.Dial()
