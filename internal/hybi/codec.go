@@ -103,7 +103,7 @@ type Codec struct {
 	rsv1    bool // the frame in hand has it
 	masked  bool
 	mask    [maskSize]byte
-	pos     int   // bytes unmasked so far, for the mask's phase
+	pos     int   // the mask's phase
 	left    int64 // payload bytes still to come
 	msg     wire.Op
 	begun   bool // an event of the message in hand was given
@@ -164,7 +164,7 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 	}
 	if c.masked {
 		c.p.Masking.apply(data, &c.mask, c.pos)
-		c.pos += len(data)
+		c.pos = (c.pos + len(data)) % maskSize // a whole number of either period
 	}
 	c.left -= int64(len(data))
 	n += len(data)
