@@ -11,9 +11,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -462,6 +464,22 @@ func besides(t *testing.T, addr string, roots *x509.CertPool) {
 		defer resp.Body.Close()
 		if p, _ := io.ReadAll(resp.Body); resp.ProtoMajor != 2 || string(p) != "GET /two tls=true" {
 			t.Errorf("%s %q", resp.Proto, p)
+		}
+	})
+	t.Run("HTTP/2 rubbish leaves no log line", func(t *testing.T) {
+		var lines bytes.Buffer
+		log.SetOutput(&lines)
+		defer log.SetOutput(os.Stderr)
+		nc, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{"h2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		io.WriteString(nc, strings.Repeat("rubbish ", 10))
+		io.Copy(io.Discard, nc) // until the server has given up
+		if lines.Len() > 0 {
+			t.Errorf("a peer wrote %q", lines.String())
 		}
 	})
 	t.Run("Flash policy", func(t *testing.T) {

@@ -147,10 +147,12 @@ func (c *Conn) SetReadLimit(n int64) { c.ses.SetLimit(n) }
 // with the same context cost nothing. Contexts are told apart by their Done
 // channel.
 type watch struct {
-	cut   func() // runs under the mutex given to arm
-	done  <-chan struct{}
+	cut  func()          // runs under the mutex given to arm
+	done <-chan struct{} // of the context that is armed; the owner's alone
+
+	// Under the mutex given to arm.
 	stop  func() bool
-	gen   uint64 // under the mutex given to arm, as is fired
+	gen   uint64
 	fired bool
 }
 
@@ -161,19 +163,15 @@ func (w *watch) arm(mu *sync.Mutex, c *Conn, ctx context.Context) (wasCut bool) 
 	if done == w.done {
 		return false
 	}
-	if w.stop != nil {
-		w.stop()
-		w.stop = nil
-	}
-	mu.Lock()
-	w.gen++
-	gen := w.gen
-	wasCut, w.fired = w.fired, false
-	mu.Unlock()
 	w.done = done
+	mu.Lock()
+	defer mu.Unlock()
+	w.release()
+	wasCut, w.fired = w.fired, false
 	if done == nil || done == c.ctx.Done() {
 		return wasCut // never ends, or ends with the connection
 	}
+	gen := w.gen
 	w.stop = context.AfterFunc(ctx, func() {
 		mu.Lock()
 		defer mu.Unlock()
@@ -186,12 +184,21 @@ func (w *watch) arm(mu *sync.Mutex, c *Conn, ctx context.Context) (wasCut bool) 
 }
 
 // disarm forgets the context; what it has cut is told to the next arm.
-func (w *watch) disarm() {
+func (w *watch) disarm(mu *sync.Mutex) {
+	mu.Lock()
+	w.release()
+	mu.Unlock()
+	w.done = disarmed
+}
+
+// release lets go of the context, which else would keep the connection. It runs
+// under the mutex given to arm.
+func (w *watch) release() {
+	w.gen++
 	if w.stop != nil {
 		w.stop()
 		w.stop = nil
 	}
-	w.done = disarmed
 }
 
 // disarmed is the Done channel of no context.
@@ -206,6 +213,10 @@ var past = time.Unix(1, 0)
 func (c *Conn) finish(why error, graceful bool) {
 	c.once.Do(func() {
 		c.cancel(why)
+		c.dmu.Lock()
+		c.rctx.release()
+		c.wctx.release()
+		c.dmu.Unlock()
 		c.obs.closed(c, why)
 		if !graceful {
 			c.nc.Close()
@@ -337,7 +348,7 @@ func (c *Conn) end(err error, graceful bool) error {
 		err = &closedError{err}
 	}
 	c.ended = err
-	c.rctx.disarm()
+	c.rctx.disarm(&c.dmu)
 	c.src.release()
 	c.part = nil
 	c.finish(err, graceful)

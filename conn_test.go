@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/wire"
@@ -483,4 +485,42 @@ func TestObserver(t *testing.T) {
 			t.Errorf("opened %d, closed %d with %v", opened, closed, why)
 		}
 	})
+}
+
+// A context that outlives connections does not keep them, however they ended.
+func TestContextKeepsNoConnection(t *testing.T) {
+	for name, end := range map[string]func(client, server *draftwire.Conn){
+		"cut here":        func(_, server *draftwire.Conn) { server.CloseNow() },
+		"closed here":     func(_, server *draftwire.Conn) { server.Close(draftwire.CodeNormal, "") },
+		"gone over there": func(client, server *draftwire.Conn) { client.CloseNow(); server.Read(bg) },
+	} {
+		ctx, cancel := context.WithCancel(bg)
+		var kept weak.Pointer[draftwire.Conn]
+		t.Run(name, func(t *testing.T) {
+			client, server := pair(t, draftwire.RFC6455, draftwire.AcceptOptions{}, draftwire.DialOptions{})
+			kept = weak.Make(server)
+			go client.Write(bg, draftwire.OpText, nil)
+			if _, _, err := server.Read(ctx); err != nil {
+				t.Error(err)
+			}
+			if err := server.Write(ctx, draftwire.OpText, nil); err != nil {
+				t.Error(err)
+			}
+			go client.Read(bg)
+			end(client, server)
+			<-server.Context().Done()
+		})
+		deadline := time.After(5 * time.Second)
+		for gone := false; !gone; {
+			runtime.GC()
+			select {
+			case <-deadline:
+				t.Errorf("%s: the connection is kept", name)
+				gone = true
+			case <-time.After(10 * time.Millisecond):
+				gone = kept.Value() == nil
+			}
+		}
+		cancel()
+	}
 }

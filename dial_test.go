@@ -28,7 +28,7 @@ func TestDialFallback(t *testing.T) {
 	for _, served := range newestFirst {
 		t.Run(served.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: draftwire.AcceptOptions{Versions: draftwire.Versions(0).With(served)}})
+				_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: draftwire.AcceptOptions{Versions: draftwire.SetOf(served)}})
 				c, _, err := draftwire.Dial(bg, "ws://example.com/", dialTo(l, draftwire.DialOptions{
 					Version:  draftwire.RFC6455,
 					Fallback: newestFirst[1:],

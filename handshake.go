@@ -62,14 +62,16 @@ func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, e
 	if o.Authorize != nil {
 		if err := o.Authorize(info, &a.acc); err != nil {
 			var he *HandshakeError
-			if errors.As(err, &he) {
-				def(&he.Status, http.StatusForbidden)
-				def(&he.Reason, wire.ReasonDenied)
+			if !errors.As(err, &he) {
+				he = wire.Refuse(found.Version, wire.ReasonDenied, "")
+				he.Err = err
 				return nil, he
 			}
-			he = wire.Refuse(found.Version, wire.ReasonDenied, "")
-			he.Err = err
-			return nil, he
+			own := *he // the caller may return one value to many
+			def(&own.Version, found.Version)
+			def(&own.Status, http.StatusForbidden)
+			def(&own.Reason, wire.ReasonDenied)
+			return nil, &own
 		}
 	}
 	for _, f := range a.acc.Fields {
@@ -135,7 +137,11 @@ func (a *admission) complete(src *source, l *Limits) error {
 			return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
 		}
 		out = nil
-		src.nc.SetReadDeadline(time.Now().Add(l.Key3Timeout))
+		by := a.info.Began.Add(l.HandshakeTimeout)
+		if soon := time.Now().Add(l.Key3Timeout); soon.Before(by) {
+			by = soon
+		}
+		src.nc.SetReadDeadline(by)
 		for src.buffered() < body {
 			if err := src.more(l.HeadLimit); err != nil {
 				he := wire.Refuse(v, wire.ReasonKey3, fmt.Sprintf("%d of the eight bytes behind the head came", src.buffered()))

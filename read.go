@@ -236,7 +236,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	c.dmu.Unlock()
 	switch {
 	case fired:
-		c.rctx.disarm()
+		c.rctx.disarm(&c.dmu)
 		return ctx.Err()
 	case !closeBy.IsZero() && !time.Now().Before(closeBy):
 		return c.end(&abnormalError{errNoAnswer}, false)

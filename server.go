@@ -43,8 +43,8 @@ type Server struct {
 	// MaxPending bounds the connections whose handshake is not done; what comes
 	// above it is closed at once. Default 20,000.
 	MaxPending int
-	// ErrorLog is for panics of handlers and what net/http logs; nil is the log
-	// package's standard logger.
+	// ErrorLog is for panics of handlers and what net/http logs. nil logs panics
+	// alone, by the log package: a peer can make net/http log other things.
 	ErrorLog *log.Logger
 
 	once    sync.Once
@@ -79,7 +79,7 @@ func (s *Server) setup() {
 			ReadHeaderTimeout: s.opt.Limits.HandshakeTimeout,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    s.opt.Limits.HeadLimit,
-			ErrorLog:          s.ErrorLog,
+			ErrorLog:          s.httpLog(),
 			ConnContext:       withTLS,
 		}
 		go s.http.Serve(s.feed)

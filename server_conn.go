@@ -1,6 +1,7 @@
 package draftwire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -41,6 +42,24 @@ func (s *Server) logf(format string, args ...any) {
 		return
 	}
 	log.Printf(format, args...)
+}
+
+// httpLog is net/http's logger.
+func (s *Server) httpLog() *log.Logger {
+	if s.ErrorLog != nil {
+		return s.ErrorLog
+	}
+	return log.New(panicsOnly{}, "", 0)
+}
+
+// panicsOnly passes on what the program did, and drops what a peer did.
+type panicsOnly struct{}
+
+func (panicsOnly) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("http: panic serving")) || bytes.HasPrefix(p, []byte("http2: panic serving")) {
+		log.Print(string(p))
+	}
+	return len(p), nil
 }
 
 // sniff finds out what a connection is. nc is the stream to read, below it the

@@ -353,6 +353,45 @@ func TestVectorConnections(t *testing.T) {
 	})
 }
 
+// The eight bytes do not extend the deadline of the whole handshake.
+func TestKey3WithinHandshake(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: every()})
+		nc, _ := l.Dial()
+		defer nc.Close()
+		began := time.Now()
+		<-time.After(draftwire.DefaultHandshakeTimeout - time.Second)
+		send(t, nc, []byte(upgradeHead[draftwire.Hixie76]))
+		io.Copy(io.Discard, nc)
+		if d := time.Since(began); d != draftwire.DefaultHandshakeTimeout {
+			t.Errorf("the connection ended after %v", d)
+		}
+	})
+}
+
+// One error value may be returned to many requests at once.
+func TestAuthorizeSharedError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		shared := &draftwire.HandshakeError{Detail: "no"}
+		opt := every()
+		opt.Authorize = func(*draftwire.Handshake, *wire.Accept) error { return shared }
+		_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt})
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				_, resp, _ := draftwire.Dial(bg, "ws://example.com/", dialTo(l, draftwire.DialOptions{}))
+				if resp == nil || resp.StatusCode != 403 || resp.Header.Get("Draftwire-Reason") != "denied" {
+					t.Errorf("response %+v", resp)
+				}
+			})
+		}
+		wg.Wait()
+		if shared.Status != 0 || shared.Reason != "" {
+			t.Errorf("the caller's error became %+v", shared)
+		}
+	})
+}
+
 // Behind a proxy that ends TLS, the URL that hixie answers repeat is the
 // client's, if and only if the proxy is trusted to tell it.
 func TestForwarded(t *testing.T) {

@@ -111,7 +111,7 @@ func (c *Conn) send(ctx context.Context, b []byte) error {
 		err = ctx.Err()
 	}
 	c.broken = fmt.Errorf("draftwire: write: %w", err)
-	c.wctx.disarm()
+	c.wctx.disarm(&c.dmu)
 	c.finish(c.broken, false)
 	return c.broken
 }

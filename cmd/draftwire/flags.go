@@ -83,7 +83,7 @@ func docs(flags []cli.Flag) []flagDoc {
 				d.short = n
 			}
 		}
-		d.value, d.usage = placeholder(g.GetUsage())
+		d.value, d.usage = quotedWord(g.GetUsage())
 		if !g.TakesValue() {
 			d.value = ""
 		} else {
@@ -101,8 +101,8 @@ func docs(flags []cli.Flag) []flagDoc {
 	return out
 }
 
-// placeholder takes the word in backquotes out of a usage text.
-func placeholder(usage string) (word, text string) {
+// quotedWord takes the word in backquotes out of a usage text.
+func quotedWord(usage string) (word, text string) {
 	before, rest, ok := strings.Cut(usage, "`")
 	if !ok {
 		return "", usage

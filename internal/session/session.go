@@ -166,9 +166,6 @@ func (s *Session) EOF() error {
 	return &wire.CloseError{Code: wire.CodeAbnormal}
 }
 
-// WantsReply reports whether the event asks for an automatic answer.
-func WantsReply(ev *wire.Event) bool { return ev.Op == wire.OpPing || ev.Op == wire.OpClose }
-
 // AppendReply appends the automatic answer to an event: a pong with the body
 // of the ping (RFC 6455 5.5.3), the answer to a close (5.5.1) unless ours went
 // first. The answer has the code of the close, or the body of one without code,
