@@ -23,10 +23,10 @@ import (
 // net/http hands over a request whose head it has read, so Handshake().Request
 // is rebuilt and Exact is false.
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
-	return accept(w, r, o.withDefaults(), nil)
+	return accept(w, r, o.withDefaults())
 }
 
-func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, srv *Server) (*Conn, error) {
+func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) {
 	began := time.Now()
 	req, head := rebuildRequest(r)
 	info := &Handshake{Request: head, TLS: r.TLS, Remote: r.RemoteAddr, Began: began}
@@ -64,19 +64,14 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, srv *Serve
 		return refuse(err)
 	}
 	a.settle(src, o)
-	return newConn(a.config(o, src, context.WithoutCancel(r.Context()), srv)), nil
+	return newConn(a.config(o, src, context.WithoutCancel(r.Context()))), nil
 }
 
-func (a *admission) config(o *AcceptOptions, src *source, parent context.Context, srv *Server) connConfig {
-	cfg := connConfig{
+func (a *admission) config(o *acceptor, src *source, parent context.Context) connConfig {
+	return connConfig{
 		draft: a.draft, role: wire.Server, info: a.info, acc: &a.acc,
-		deflate: &a.deflate, threshold: a.threshold,
-		limits: o.Limits, tolerate: o.Tolerate, obs: o.Observer, parent: parent, src: src,
+		deflate: &a.deflate, threshold: a.threshold, set: &o.set, parent: parent, src: src,
 	}
-	if srv != nil {
-		cfg.forget = srv.forget
-	}
-	return cfg
 }
 
 // hijackHint says what stands in the way of taking the response over.
@@ -99,9 +94,9 @@ func hijackHint(w http.ResponseWriter, r *http.Request) string {
 // returns. Then the connection closes: with CodeNormal where fn returned nil or
 // how the peer closed, with CodeInternal else.
 func Handler(fn func(ctx context.Context, c *Conn) error, o *AcceptOptions) http.Handler {
-	o = o.withDefaults()
+	a := o.withDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, err := accept(w, r, o, nil); err == nil {
+		if c, err := accept(w, r, a); err == nil {
 			serveConn(c, fn)
 		}
 	})

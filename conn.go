@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire/internal/deflate"
+	"github.com/draftwire/draftwire/internal/pool"
 	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -26,45 +27,41 @@ import (
 // nothing: the next one goes on where it stopped. A write that was cut off
 // cannot be taken back, so it closes the connection.
 type Conn struct {
-	draft    row
-	role     wire.Role
+	draft    *row
+	set      *settings
 	info     *Handshake
+	parent   context.Context // nil for none
 	protocol string
-	obs      *Observer
-	limits   Limits
-	nc       net.Conn
-	ses      *session.Session
-
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-
-	// Reading, under rmu.
-	rmu   sync.Mutex
-	src   *source
-	ev    wire.Event
-	ended error      // sticky: how the connection ended, for readers
-	part  []byte     // of a message whose Read was cancelled
-	kind  wire.Op    // of that message; OpNone where there is none
-	cur   *msgReader // the last Reader, while its message is not read to the end
-	rctx  watch
-
-	// Writing. mmu is held for a message, wmu for a frame.
-	mmu    chan struct{}
-	wmu    sync.Mutex
-	wctx   watch
-	wuntil time.Time // the write deadline that is set
-	broken error     // sticky: a write was cut off
-
-	// Deadlines of reading, under dmu.
-	dmu     sync.Mutex
-	closeBy time.Time // our close has gone: the peer answers until then
+	opened   time.Time
+	role     wire.Role
 
 	closing atomic.Bool // Close was called
-	once    sync.Once   // finish
-	done    chan struct{}
-	pongs   pongs
-	stats   stats
-	forget  func(*Conn) // the Server's
+	over    atomic.Bool // the connection has ended, why says how
+	more    atomic.Bool // the reader has bytes that it has not looked at
+	ses     session.Session
+
+	in    inbox  // reading, under in.mu: read.go
+	out   outbox // writing, under out.mu: outbox.go
+	stats stats
+	pongs *pongs
+
+	// The end, and the deadlines.
+	mu      sync.Mutex
+	why     error         // set by finish
+	ctx     *fullContext  // made when somebody asks for it
+	gone    bool          // the stream is closed
+	goneCh  chan struct{} // made by who waits for that
+	closeBy time.Time     // our close has gone: the peer answers until then
+	rctx    *watch
+	wctx    *watch
+}
+
+// settings are what all connections of one server have in common.
+type settings struct {
+	limits   Limits
+	tolerate Tolerances
+	obs      *Observer
+	forget   func(*Conn) // the Server's
 }
 
 // Stats counts what a connection has carried.
@@ -76,44 +73,48 @@ type Stats struct {
 type stats struct{ messagesIn, messagesOut, bytesIn, bytesOut atomic.Uint64 }
 
 type connConfig struct {
-	draft     row
+	draft     *row
 	role      wire.Role
 	info      *Handshake
 	acc       *wire.Accept
 	deflate   *deflate.Params
 	threshold int
-	limits    Limits
-	tolerate  Tolerances
-	obs       *Observer
+	set       *settings
 	rand      io.Reader
 	parent    context.Context
 	src       *source
-	forget    func(*Conn)
 }
 
 func newConn(cfg connConfig) *Conn {
 	c := &Conn{
 		draft: cfg.draft, role: cfg.role, info: cfg.info, protocol: cfg.acc.Protocol,
-		obs: cfg.obs, limits: cfg.limits, nc: cfg.src.nc, src: cfg.src,
-		mmu: make(chan struct{}, 1), done: make(chan struct{}), forget: cfg.forget,
+		set: cfg.set, parent: cfg.parent, opened: time.Now(),
 	}
-	if c.draft.closeWait > 0 {
-		c.limits.CloseTimeout = min(c.limits.CloseTimeout, c.draft.closeWait)
+	c.in.src.adopt(cfg.src)
+	cc := wire.CodecConfig{Role: cfg.role, Rand: cfg.rand, MaskKey: cfg.acc.MaskKey, Tolerate: cfg.set.tolerate}
+	if cfg.set.tolerate != 0 {
+		cc.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
 	}
-	cc := wire.CodecConfig{Role: cfg.role, Rand: cfg.rand, MaskKey: cfg.acc.MaskKey, Tolerate: cfg.tolerate}
-	if cfg.tolerate != 0 {
-		cc.Seen = func(t Tolerances) { c.obs.tolerated(c.info.Remote, t) }
-	}
-	c.ses = session.New(cfg.draft.Draft, session.Config{
-		CodecConfig: cc, Limit: cfg.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold,
+	c.ses.Init(cfg.draft.Draft, session.Config{
+		CodecConfig: cc, Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold,
 	})
-	c.ctx, c.cancel = context.WithCancelCause(cfg.parent)
-	c.rctx.cut = func() { c.nc.SetReadDeadline(past) }
-	c.wctx.cut = func() { c.nc.SetWriteDeadline(past) }
-	c.nc.SetDeadline(time.Time{}) // net/http leaves its own behind
-	c.info.Done = time.Now()
-	c.obs.opened(c)
+	c.nc().SetDeadline(time.Time{}) // net/http leaves its own behind
+	c.info.Done = c.opened
+	c.set.obs.opened(c)
 	return c
+}
+
+func (c *Conn) nc() net.Conn { return c.in.src.nc }
+
+// now is a clock of the connection's own.
+func (c *Conn) now() time.Duration { return time.Since(c.opened) }
+
+// closeTimeout bounds the wait for the peer's answer to our close.
+func (c *Conn) closeTimeout() time.Duration {
+	if c.draft.closeWait > 0 {
+		return min(c.set.limits.CloseTimeout, c.draft.closeWait)
+	}
+	return c.set.limits.CloseTimeout
 }
 
 // Version returns the version that the connection speaks.
@@ -126,7 +127,7 @@ func (c *Conn) Subprotocol() string { return c.protocol }
 func (c *Conn) Handshake() *Handshake { return c.info }
 
 // Context ends when the connection ends; context.Cause tells why.
-func (c *Conn) Context() context.Context { return c.ctx }
+func (c *Conn) Context() context.Context { return connContext{c} }
 
 // Stats returns what the connection has carried so far.
 func (c *Conn) Stats() Stats {
@@ -134,97 +135,40 @@ func (c *Conn) Stats() Stats {
 }
 
 // LocalAddr and RemoteAddr are those of the connection below.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.nc().LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.nc().RemoteAddr() }
 
 // SetReadLimit bounds the payload of messages that begin after the call; 0 or
 // less is no bound. It is for the reading goroutine.
 func (c *Conn) SetReadLimit(n int64) { c.ses.SetLimit(n) }
 
-// watch keeps the context of the last call armed, so that calls that follow
-// with the same context cost nothing. Contexts are told apart by their Done
-// channel.
-type watch struct {
-	cut  func()          // runs under the mutex given to arm
-	done <-chan struct{} // of the context that is armed; the owner's alone
-
-	// Under the mutex given to arm.
-	stop  func() bool
-	gen   uint64
-	fired bool
-}
-
-// arm lets the end of ctx call cut. It reports whether cut has run for an
-// earlier context: the caller undoes what it did.
-func (w *watch) arm(mu *sync.Mutex, c *Conn, ctx context.Context) (wasCut bool) {
-	done := ctx.Done()
-	if done == w.done {
-		return false
-	}
-	w.done = done
-	mu.Lock()
-	defer mu.Unlock()
-	w.release()
-	wasCut, w.fired = w.fired, false
-	if done == nil || done == c.ctx.Done() {
-		return wasCut // never ends, or ends with the connection
-	}
-	gen := w.gen
-	w.stop = context.AfterFunc(ctx, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if w.gen == gen {
-			w.fired = true
-			w.cut()
-		}
-	})
-	return wasCut
-}
-
-// disarm forgets the context; what it has cut is told to the next arm.
-func (w *watch) disarm(mu *sync.Mutex) {
-	mu.Lock()
-	w.release()
-	mu.Unlock()
-	w.done = disarmed
-}
-
-// release lets go of the context, which else would keep the connection. It runs
-// under the mutex given to arm.
-func (w *watch) release() {
-	w.gen++
-	if w.stop != nil {
-		w.stop()
-		w.stop = nil
-	}
-}
-
-// disarmed is the Done channel of no context.
-var disarmed = make(chan struct{})
-
-// past is a deadline that has always been.
-var past = time.Unix(1, 0)
-
 // finish ends the connection, once. why is what readers and the context get.
 // With graceful the closing handshake is done: the server ends the stream
 // first, and what is under way still arrives (RFC 6455 7.1.1).
 func (c *Conn) finish(why error, graceful bool) {
-	c.once.Do(func() {
-		c.cancel(why)
-		c.dmu.Lock()
-		c.rctx.release()
-		c.wctx.release()
-		c.dmu.Unlock()
-		c.obs.closed(c, why)
-		if !graceful {
-			c.nc.Close()
-			c.gone()
-			return
-		}
-		go c.linger()
-	})
+	c.mu.Lock()
+	if c.why != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.why = why
+	c.over.Store(true)
+	c.rctx.release()
+	c.wctx.release()
+	ctx := c.ctx
+	c.mu.Unlock()
+	if ctx != nil {
+		ctx.cancel(why)
+	}
+	c.set.obs.closed(c, why)
+	if !graceful {
+		c.nc().Close()
+		c.left()
+		return
+	}
+	go c.linger()
 }
 
 // lingerTime bounds the wait for the peer to end the stream after the closing
@@ -235,20 +179,32 @@ const lingerTime = 2 * time.Second
 // reads until the peer has ended its half. Closing with unread bytes would
 // reset the connection and could cost the peer our close frame.
 func (c *Conn) linger() {
-	defer c.gone()
-	defer c.nc.Close()
+	defer c.left()
+	defer c.nc().Close()
 	if c.role == wire.Server || !c.Version().Supports(wire.CapCloseFrame) {
-		closeWrite(c.nc)
+		closeWrite(c.nc())
 	}
-	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
-	drain(c.nc)
+	c.nc().SetReadDeadline(time.Now().Add(lingerTime))
+	drain(c.nc())
 }
 
-func (c *Conn) gone() {
-	close(c.done)
-	if c.forget != nil {
-		c.forget(c)
+// left notes that the stream is closed.
+func (c *Conn) left() {
+	c.mu.Lock()
+	c.gone = true
+	if c.goneCh != nil {
+		close(c.goneCh)
 	}
+	c.mu.Unlock()
+	if c.set.forget != nil {
+		c.set.forget(c)
+	}
+}
+
+func (c *Conn) isGone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
 }
 
 func closeWrite(nc net.Conn) {
@@ -261,9 +217,10 @@ func closeWrite(nc net.Conn) {
 const drainMost = 1 << 20
 
 func drain(nc net.Conn) {
-	var b [smallRead]byte
+	b := pool.Get(smallRead)
+	defer pool.Put(b)
 	for total := 0; total < drainMost; {
-		n, err := nc.Read(b[:])
+		n, err := nc.Read(b.B[:cap(b.B)])
 		if err != nil {
 			return
 		}
@@ -274,6 +231,7 @@ func drain(nc net.Conn) {
 // CloseNow ends the connection without a closing handshake.
 func (c *Conn) CloseNow() error {
 	c.closing.Store(true)
+	c.flushAtOnce()
 	c.finish(ErrClosed, false)
 	return nil
 }
@@ -291,46 +249,57 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	if code != CodeNoStatus && !code.OnWire() {
 		return &closeCodeError{code}
 	}
-	if c.closing.Swap(true) || c.ctx.Err() != nil {
+	if c.closing.Swap(true) || c.over.Load() {
 		c.settle()
 		return nil
 	}
 	defer c.settle()
-	by := time.Now().Add(c.limits.CloseTimeout)
+	by := time.Now().Add(c.closeTimeout())
 	if err := c.writeClose(code, reason, by); err != nil {
 		c.finish(ErrClosed, false)
 		return err
 	}
-	c.dmu.Lock()
+	c.mu.Lock()
 	c.closeBy = by
-	c.nc.SetReadDeadline(by) // a reader that waits now wakes then
-	c.dmu.Unlock()
+	c.nc().SetReadDeadline(by) // a reader that waits now wakes then
+	c.mu.Unlock()
 	if !c.Version().Supports(wire.CapCloseFrame) {
 		c.finish(ErrClosed, true)
 		return nil
 	}
-	c.rmu.Lock()
-	defer c.rmu.Unlock()
-	for c.ended == nil {
-		if err := c.next(c.ctx); err != nil {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	c.keepLent()
+	for c.in.ended == nil {
+		if err := c.next(c.Context()); err != nil {
 			break
 		}
 	}
 	var ce *CloseError
-	if errors.As(c.ended, &ce) && ce.Code != CodeAbnormal || !c.Version().Supports(wire.CapCloseCode) {
+	if errors.As(c.in.ended, &ce) && ce.Code != CodeAbnormal || !c.Version().Supports(wire.CapCloseCode) {
 		return nil
 	}
-	return c.ended
+	return c.in.ended
 }
 
 // settle waits, on a client, for the server to end the stream: a program that
 // exits at once would reset it, and the server might miss our close.
 func (c *Conn) settle() {
-	if c.role != wire.Client || c.ctx.Err() == nil {
+	if c.role != wire.Client || !c.over.Load() {
 		return
 	}
+	c.mu.Lock()
+	if c.gone {
+		c.mu.Unlock()
+		return
+	}
+	if c.goneCh == nil {
+		c.goneCh = make(chan struct{})
+	}
+	gone := c.goneCh
+	c.mu.Unlock()
 	select {
-	case <-c.done:
+	case <-gone:
 	case <-time.After(lingerTime):
 	}
 }
@@ -347,10 +316,10 @@ func (c *Conn) end(err error, graceful bool) error {
 	if c.closing.Load() && !errors.Is(err, ErrClosed) {
 		err = &closedError{err}
 	}
-	c.ended = err
-	c.rctx.disarm(&c.dmu)
-	c.src.release()
-	c.part = nil
+	c.in.ended = err
+	c.rctx.disarm(&c.mu)
+	c.in.src.release()
+	c.in.part = nil
 	c.finish(err, graceful)
 	return err
 }
@@ -366,10 +335,17 @@ func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 var errIdle = errors.New("draftwire: idle timeout")
 
+// ending returns how the connection ended, nil while it has not.
+func (c *Conn) ending() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.why
+}
+
 // readFailed turns an error of the stream into the connection's end.
 func (c *Conn) readFailed(err error) error {
-	if c.ctx.Err() != nil {
-		return c.end(context.Cause(c.ctx), false)
+	if why := c.ending(); why != nil {
+		return c.end(why, false)
 	}
 	// A TLS peer that leaves without close_notify is an io.ErrUnexpectedEOF;
 	// where TCP's end is the end, that is one.

@@ -216,7 +216,7 @@ func (d *DialOptions) dial(ctx context.Context, u *url.URL, v Version) (*Conn, *
 }
 
 // handshake speaks the opening handshake on nc.
-func (d *DialOptions) handshake(nc net.Conn, draft row, offer *wire.Offer, began time.Time) (*Conn, *http.Response, error) {
+func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, began time.Time) (*Conn, *http.Response, error) {
 	hs := draft.NewClient(d.Rand)
 	out, err := hs.Head(nil, offer)
 	if err != nil {
@@ -265,7 +265,7 @@ func (d *DialOptions) handshake(nc net.Conn, draft row, offer *wire.Offer, began
 	return newConn(connConfig{
 		draft: draft, role: wire.Client, info: info, acc: &acc,
 		deflate: &params, threshold: d.Compression.threshold(), rand: d.Rand,
-		limits: d.Limits, obs: d.Observer, parent: context.Background(), src: src,
+		set: &settings{limits: d.Limits, obs: d.Observer}, src: src,
 	}), httpResponse(&resp, nil), nil
 }
 

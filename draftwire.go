@@ -122,13 +122,13 @@ var drafts = [...]row{
 	{Draft: &rfc6455.Draft},
 }
 
-func draftOf(v Version) (row, bool) {
-	for _, d := range drafts {
-		if d.Version == v {
-			return d, true
+func draftOf(v Version) (*row, bool) {
+	for i := range drafts {
+		if drafts[i].Version == v {
+			return &drafts[i], true
 		}
 	}
-	return row{}, false
+	return nil, false
 }
 
 // Served returns the versions that this package speaks.

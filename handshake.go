@@ -20,7 +20,7 @@ import (
 
 // admission is a request that may be answered with 101.
 type admission struct {
-	draft row
+	draft *row
 	hs    wire.ServerHandshake
 	acc   wire.Accept
 	info  *Handshake
@@ -32,7 +32,7 @@ type admission struct {
 // admit does all checks on a request, in this order: version, policy, origin,
 // subprotocol, authorisation. Nothing has been sent yet, so each can still
 // refuse with a status. o has its defaults.
-func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, error) {
+func (o *acceptor) admit(req *wire.Request, info *Handshake) (*admission, error) {
 	found, err := detect.Request(req, o.Versions, o.Tolerate)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (o *AcceptOptions) admit(req *wire.Request, info *Handshake) (*admission, e
 
 // compress chooses from the compressions that the client offers. All other
 // extensions, deflate-stream too, are declined by leaving them out.
-func (o *AcceptOptions) compress(a *admission, offers []string) {
+func (o *acceptor) compress(a *admission, offers []string) {
 	c := o.Compression
 	if o.CompressionFor != nil {
 		c = o.CompressionFor(a.info)
@@ -100,7 +100,7 @@ func (o *AcceptOptions) compress(a *admission, offers []string) {
 }
 
 // clientURL returns host and scheme of the URL that the client used.
-func (o *AcceptOptions) clientURL(req *wire.Request, info *Handshake) (host string, secure bool) {
+func (o *acceptor) clientURL(req *wire.Request, info *Handshake) (host string, secure bool) {
 	host, secure = req.Host(), req.Secure
 	if len(o.TrustForwarded) == 0 {
 		return host, secure
@@ -163,7 +163,7 @@ func (a *admission) complete(src *source, l *Limits) error {
 const firstFrameWait = time.Second
 
 // settle waits for the client's first byte where that decides the version.
-func (a *admission) settle(src *source, o *AcceptOptions) {
+func (a *admission) settle(src *source, o *acceptor) {
 	hybi, served := draftOf(Hybi02)
 	if a.draft.Version != Hixie76 || !o.Tolerate.Has(wire.TolerateHybi01) || !served || !o.Versions.Has(Hybi02) {
 		return

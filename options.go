@@ -89,18 +89,26 @@ type AcceptOptions struct {
 	Rand io.Reader
 }
 
-func (o *AcceptOptions) withDefaults() *AcceptOptions {
-	var c AcceptOptions
+// acceptor is AcceptOptions with their defaults, and what the connections that
+// come of them share.
+type acceptor struct {
+	AcceptOptions
+	set settings
+}
+
+func (o *AcceptOptions) withDefaults() *acceptor {
+	a := new(acceptor)
 	if o != nil {
-		c = *o
+		a.AcceptOptions = *o
 	}
-	def(&c.Versions, Modern)
-	c.Versions &= Served()
-	c.Limits = c.Limits.withDefaults()
-	if c.Observer == nil {
-		c.Observer = &noObserver
+	def(&a.Versions, Modern)
+	a.Versions &= Served()
+	a.Limits = a.Limits.withDefaults()
+	if a.Observer == nil {
+		a.Observer = &noObserver
 	}
-	return &c
+	a.set = settings{limits: a.Limits, tolerate: a.Tolerate, obs: a.Observer}
+	return a
 }
 
 // CompressionMode says what is compressed.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
+	"github.com/draftwire/draftwire/internal/pool"
 	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -16,35 +18,171 @@ type Message struct {
 	Data []byte
 }
 
+// inbox is the reading half of a connection.
+type inbox struct {
+	mu    sync.Mutex
+	src   source
+	ev    wire.Event
+	ended error      // sticky: how the connection ended, for readers
+	cur   *msgReader // the last Reader, while its message is not read to the end
+
+	// A message that is being gathered, or that ReadBorrowed has lent.
+	kind wire.Op   // of the former; OpNone where there is none
+	part []byte    // of the former
+	lent *pool.Buf // where either stands, if that is not src
+	here bool      // the latter stands in src
+
+	// The idle timeout.
+	heard   time.Duration // when bytes came last
+	watched bool          // the read deadline is the idle timeout's
+}
+
 // Read reads the next message whole. The bytes are the caller's. In the error at
 // the end of the connection errors.As finds a *CloseError, and errors.Is
 // ErrClosed after this side's Close; a message above the limit is ErrTooBig and closes. If ctx ends, the
 // error is ctx's and the connection goes on: the next Read gets the message.
 func (c *Conn) Read(ctx context.Context) (Op, []byte, error) {
-	c.rmu.Lock()
-	defer c.rmu.Unlock()
-	if err := c.dropRest(ctx); err != nil {
-		return 0, nil, err
-	}
-	for {
-		if err := c.next(ctx); err != nil {
+	return c.message(ctx, true)
+}
+
+// ReadBorrowed is Read without the copy: the bytes are lent, until the next call
+// that reads. They may be changed, and be given to Write of this or another
+// connection; who keeps them copies them.
+func (c *Conn) ReadBorrowed(ctx context.Context) (Op, []byte, error) {
+	return c.message(ctx, false)
+}
+
+// message gathers the next message, for the caller to own or to borrow.
+func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
+	in := &c.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c.takeBack()
+	if in.cur != nil {
+		if err := c.dropRest(ctx); err != nil {
 			return 0, nil, err
 		}
-		if !c.ev.Op.IsData() {
-			continue
+	}
+	if in.kind == wire.OpNone { // else a cancelled call left the beginning of one
+		if err := c.nextData(ctx); err != nil {
+			return 0, nil, err
 		}
-		if c.kind == wire.OpNone {
-			c.kind = c.ev.Op
-		}
-		c.part = append(c.part, c.ev.Data...)
-		if c.ev.Last {
-			op, p := c.kind, c.part
-			if p == nil {
-				p = []byte{}
+		op, p := in.ev.Op, in.ev.Data
+		if in.ev.Last && (own || c.ses.InPlace()) {
+			if in.here = !own; own {
+				p = append(make([]byte, 0, len(p)), p...)
 			}
-			c.kind, c.part = wire.OpNone, nil
+			c.look()
 			return op, p, nil
 		}
+		in.kind = op
+		in.gather(p, own)
+	}
+	for last := in.ev.Last; !last; {
+		var err error
+		if last, err = c.gatherNext(ctx, own); err != nil {
+			return 0, nil, err
+		}
+	}
+	op, p := in.kind, in.part
+	if in.kind, in.part = wire.OpNone, nil; own {
+		in.lent = nil
+	}
+	c.look()
+	return op, p, nil
+}
+
+// gatherNext adds the next piece of the message in hand. A long payload is
+// read to where it belongs.
+func (c *Conn) gatherNext(ctx context.Context, own bool) (last bool, err error) {
+	in := &c.in
+	left := c.ses.Left()
+	if left == 0 || in.src.buffered() > 0 {
+		if err := c.nextData(ctx); err != nil {
+			return false, err
+		}
+		in.gather(in.ev.Data, own)
+		return in.ev.Last, nil
+	}
+	in.reserve(left, own)
+	n, ok, err := c.straight(ctx, in.part[len(in.part):cap(in.part)], left)
+	if !ok {
+		return false, err
+	}
+	in.part = in.part[:len(in.part)+n]
+	return in.ev.Last, nil
+}
+
+// straight reads at most left bytes of payload into p. ok is false where none
+// are there yet.
+func (c *Conn) straight(ctx context.Context, p []byte, left int64) (n int, ok bool, err error) {
+	if c.in.ended != nil {
+		return 0, false, c.in.ended
+	}
+	p = p[:min(int64(len(p)), left)]
+	if n, err = c.fill(ctx, p); n == 0 || err != nil {
+		return 0, false, err
+	}
+	_, ok, err = c.handle(p[:n])
+	return n, ok, err
+}
+
+// gather adds a piece to the message in hand.
+func (in *inbox) gather(p []byte, own bool) {
+	if cap(in.part)-len(in.part) < len(p) || in.part == nil {
+		in.reserve(int64(len(p)), own)
+	}
+	in.part = append(in.part, p...)
+}
+
+// reserve makes room for the next bytes of the message in hand, of which n are
+// announced: for all of them once an eighth is there, so that nobody gets
+// memory for a mere announcement.
+func (in *inbox) reserve(n int64, own bool) {
+	have := len(in.part)
+	least := int(min(n, smallRead))
+	if cap(in.part)-have >= least && in.part != nil {
+		return
+	}
+	size := have + int(min(n, int64(max(8*have, firstRead))))
+	var b []byte
+	var lent *pool.Buf
+	if own {
+		b = make([]byte, 0, size)
+	} else {
+		lent = pool.Get(size)
+		b = lent.B
+	}
+	b = append(b, in.part...)
+	pool.Put(in.lent)
+	in.part, in.lent = b, lent
+}
+
+// takeBack ends the loan of the last ReadBorrowed.
+func (c *Conn) takeBack() {
+	in := &c.in
+	in.here = false
+	if in.lent != nil && in.kind == wire.OpNone {
+		pool.Put(in.lent)
+		in.lent = nil
+	}
+}
+
+// keepLent lets the reader keep what ReadBorrowed lent it, though another
+// goroutine reads on.
+func (c *Conn) keepLent() {
+	in := &c.in
+	if in.here {
+		in.src.abandon()
+		in.here = false
+	}
+	in.lent = nil
+}
+
+// look tells the writing half whether there is more to read at once.
+func (c *Conn) look() {
+	if more := c.in.src.buffered() > 0 || c.ses.Pending(); more != c.more.Load() {
+		c.more.Store(more)
 	}
 }
 
@@ -74,27 +212,26 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 // ends with io.EOF. What the caller leaves unread is dropped by the next Read
 // or Reader. ctx holds for the reader too.
 func (c *Conn) Reader(ctx context.Context) (Op, io.Reader, error) {
-	c.rmu.Lock()
-	defer c.rmu.Unlock()
+	in := &c.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c.takeBack()
 	if err := c.dropRest(ctx); err != nil {
 		return 0, nil, err
 	}
-	if c.kind != wire.OpNone { // a cancelled Read left the beginning of a message
-		r := &msgReader{c: c, ctx: ctx, rest: c.part}
-		op := c.kind
-		c.kind, c.part, c.cur = wire.OpNone, nil, r
+	if in.kind != wire.OpNone { // a cancelled Read left the beginning of a message
+		r := &msgReader{c: c, ctx: ctx, rest: in.part}
+		op := in.kind
+		in.kind, in.part, in.lent, in.cur = wire.OpNone, nil, nil, r
 		return op, r, nil
 	}
-	for {
-		if err := c.next(ctx); err != nil {
-			return 0, nil, err
-		}
-		if c.ev.Op.IsData() {
-			r := &msgReader{c: c, ctx: ctx, rest: c.ev.Data, last: c.ev.Last}
-			c.cur = r
-			return c.ev.Op, r, nil
-		}
+	if err := c.nextData(ctx); err != nil {
+		return 0, nil, err
 	}
+	r := &msgReader{c: c, ctx: ctx, rest: in.ev.Data, last: in.ev.Last}
+	in.cur = r
+	c.look()
+	return in.ev.Op, r, nil
 }
 
 type msgReader struct {
@@ -107,27 +244,29 @@ type msgReader struct {
 // Read implements io.Reader.
 func (r *msgReader) Read(p []byte) (int, error) {
 	c := r.c
-	c.rmu.Lock()
-	defer c.rmu.Unlock()
+	in := &c.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if c.closing.Load() {
 		return 0, ErrClosed // Close reads on, and r.rest with it is gone
 	}
-	if c.cur != r {
+	if in.cur != r {
 		return 0, io.EOF // read to the end, or left behind by a later Read
 	}
 	for len(r.rest) == 0 {
 		if r.last {
-			c.cur = nil
+			in.cur = nil
 			return 0, io.EOF
 		}
-		if err := c.next(r.ctx); err != nil {
-			if c.ended != nil {
-				c.cur = nil
+		n, err := r.more(p)
+		if err != nil {
+			if in.ended != nil {
+				in.cur = nil
 			}
 			return 0, err
 		}
-		if c.ev.Op.IsData() {
-			r.rest, r.last = c.ev.Data, c.ev.Last
+		if n > 0 {
+			return n, nil
 		}
 	}
 	n := copy(p, r.rest)
@@ -135,66 +274,108 @@ func (r *msgReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// more takes the next piece of the message: n bytes of it into p, where p is
+// worth reading into, else as rest.
+func (r *msgReader) more(p []byte) (n int, err error) {
+	c := r.c
+	if left := c.ses.Left(); left > 0 && c.in.src.buffered() == 0 && len(p) >= firstRead {
+		n, ok, err := c.straight(r.ctx, p, left)
+		if !ok {
+			return 0, err
+		}
+		r.last = c.in.ev.Last
+		return n, nil
+	}
+	if err := c.nextData(r.ctx); err != nil {
+		return 0, err
+	}
+	r.rest, r.last = c.in.ev.Data, c.in.ev.Last
+	c.look()
+	return 0, nil
+}
+
 // dropRest reads the message of an unfinished Reader to its end.
 func (c *Conn) dropRest(ctx context.Context) error {
-	for r := c.cur; r != nil; {
+	in := &c.in
+	for r := in.cur; r != nil; {
 		if r.last {
-			c.cur, r = nil, nil
+			in.cur, r = nil, nil
 			break
 		}
 		if err := c.next(ctx); err != nil {
 			return err
 		}
 		r.rest = nil
-		r.last = c.ev.Op.IsData() && c.ev.Last
+		r.last = in.ev.Op.IsData() && in.ev.Last
 	}
 	return nil
 }
 
-// next puts the next event into c.ev, reads as needed, and gives the automatic
-// answers. While this side closes, data is dropped. An error in c.ended is the
+// nextData puts the next event with data into in.ev.
+func (c *Conn) nextData(ctx context.Context) error {
+	for {
+		if err := c.next(ctx); err != nil {
+			return err
+		}
+		if c.in.ev.Op.IsData() {
+			return nil
+		}
+	}
+}
+
+// next puts the next event into in.ev, reads as needed, and gives the automatic
+// answers. While this side closes, data is dropped. An error in in.ended is the
 // end; any other is ctx's, and the connection goes on.
 func (c *Conn) next(ctx context.Context) error {
+	in := &c.in
 	for {
-		if c.ended != nil {
-			return c.ended
+		if in.ended != nil {
+			return in.ended
 		}
-		if c.src.buffered() == 0 && !c.ses.Pending() {
-			if err := c.fill(ctx); err != nil {
+		if in.src.buffered() == 0 && !c.ses.Pending() {
+			if _, err := c.fill(ctx, nil); err != nil {
 				return err
 			}
 		}
-		n, err := c.ses.Next(c.src.bytes(), &c.ev)
-		c.src.take(n)
-		if err != nil {
-			c.writeClose(session.FailureCode(err), reasonOf(err), time.Now().Add(c.limits.CloseTimeout))
-			return c.end(err, true)
-		}
-		switch c.ev.Op {
-		case wire.OpText, wire.OpBinary:
-			c.stats.bytesIn.Add(uint64(len(c.ev.Data)))
-			if c.ev.Last {
-				c.stats.messagesIn.Add(1)
-			}
-			if !c.closing.Load() {
-				return nil
-			}
-		case wire.OpPing:
-			if err := c.reply(); err != nil {
-				return c.end(err, false)
-			}
-			return nil
-		case wire.OpPong:
-			c.pongs.got(c.ev.Data)
-			return nil
-		case wire.OpClose:
-			ce := &CloseError{Code: c.ev.Code, Reason: string(c.ev.Data)}
-			if err := c.reply(); err != nil {
-				return c.end(ce, false)
-			}
-			return c.end(ce, true)
+		n, ok, err := c.handle(in.src.bytes())
+		in.src.take(n)
+		if ok || err != nil {
+			return err
 		}
 	}
+}
+
+// handle takes the next event off p. ok tells that it is one for the caller.
+func (c *Conn) handle(p []byte) (n int, ok bool, err error) {
+	ev := &c.in.ev
+	n, err = c.ses.Next(p, ev)
+	if err != nil {
+		c.writeClose(session.FailureCode(err), reasonOf(err), time.Now().Add(c.closeTimeout()))
+		return n, false, c.end(err, true)
+	}
+	switch ev.Op {
+	case wire.OpText, wire.OpBinary:
+		c.stats.bytesIn.Add(uint64(len(ev.Data)))
+		if ev.Last {
+			c.stats.messagesIn.Add(1)
+		}
+		return n, !c.closing.Load(), nil
+	case wire.OpPing:
+		if err := c.reply(len(p) > n); err != nil {
+			return n, false, c.end(err, false)
+		}
+		return n, true, nil
+	case wire.OpPong:
+		c.pong(ev.Data)
+		return n, true, nil
+	case wire.OpClose:
+		ce := &CloseError{Code: ev.Code, Reason: string(ev.Data)}
+		if err := c.reply(false); err != nil {
+			return n, false, c.end(ce, false)
+		}
+		return n, false, c.end(ce, true)
+	}
+	return n, false, nil
 }
 
 // reasonOf is what a peer is told of its fault.
@@ -205,55 +386,95 @@ func reasonOf(err error) string {
 	return ""
 }
 
-// fill reads more bytes, bounded by ctx, the idle timeout and the closing
-// handshake's.
-func (c *Conn) fill(ctx context.Context) error {
-	if err := ctx.Err(); err != nil && ctx != c.ctx {
-		return err
+// fill reads more bytes, into dst or, where that is nil, into the source's
+// buffer. It is bounded by ctx, the idle timeout and the closing handshake's;
+// without bytes and error it wants to be called again.
+func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
+	if c.more.Load() {
+		c.more.Store(false)
+		c.flushHeld()
 	}
 	c.ses.Idle()
-	if c.rctx.arm(&c.dmu, c, ctx) {
-		c.uncutRead()
+	if done := c.done(ctx); done != nil || c.rctx != nil {
+		if err := c.watchRead(ctx, done); err != nil {
+			return 0, err
+		}
 	}
-	c.dmu.Lock()
-	switch {
-	case c.rctx.fired:
-	case !c.closeBy.IsZero():
-		c.nc.SetReadDeadline(c.closeBy)
-	case c.limits.IdleTimeout > 0:
-		c.nc.SetReadDeadline(time.Now().Add(c.limits.IdleTimeout))
+	idle := c.set.limits.IdleTimeout > 0
+	if idle && !c.in.watched {
+		c.watchIdle(c.set.limits.IdleTimeout)
 	}
-	c.dmu.Unlock()
-	err := c.src.fill()
-	if err == nil {
+	n, err := c.in.src.fill(dst)
+	if err != nil {
+		return 0, c.fillFailed(ctx, err)
+	}
+	if idle {
+		c.in.heard = c.now()
+	}
+	return n, nil
+}
+
+// watchRead lets the end of ctx end the read.
+func (c *Conn) watchRead(ctx context.Context, done <-chan struct{}) error {
+	if done != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if c.rctx == nil {
+		c.mu.Lock()
+		c.rctx = new(watch)
+		c.mu.Unlock()
+	}
+	if c.rctx.done == done {
 		return nil
 	}
+	if c.rctx.arm(&c.mu, ctx, done, func() { c.nc().SetReadDeadline(past) }) {
+		// Take back the deadline that the end of an earlier context set.
+		c.mu.Lock()
+		c.nc().SetReadDeadline(c.closeBy)
+		c.mu.Unlock()
+		c.in.watched = false
+	}
+	return nil
+}
+
+// watchIdle sets the deadline of the idle timeout, in from now. It is not moved
+// with each byte that comes, but when it passes.
+func (c *Conn) watchIdle(in time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.rctx.cut() && c.closeBy.IsZero() {
+		c.nc().SetReadDeadline(time.Now().Add(in))
+	}
+	c.in.watched = true
+}
+
+// fillFailed says what a failed read means: nil where it is to be done again.
+func (c *Conn) fillFailed(ctx context.Context, err error) error {
 	if !isTimeout(err) {
 		return c.readFailed(err)
 	}
-	c.dmu.Lock()
-	fired, closeBy := c.rctx.fired, c.closeBy
-	c.dmu.Unlock()
+	c.mu.Lock()
+	fired, closeBy := c.rctx.cut(), c.closeBy
+	c.mu.Unlock()
+	idle := c.set.limits.IdleTimeout
 	switch {
 	case fired:
-		c.rctx.disarm(&c.dmu)
+		c.rctx.disarm(&c.mu)
 		return ctx.Err()
 	case !closeBy.IsZero() && !time.Now().Before(closeBy):
 		return c.end(&abnormalError{errNoAnswer}, false)
 	case !closeBy.IsZero():
-		return nil // woken by Close: look again
-	case c.limits.IdleTimeout > 0:
-		c.writeClose(CodeGoingAway, "idle", time.Now().Add(c.limits.CloseTimeout))
+		return nil // woken by Close
+	case idle > 0 && c.now() < c.in.heard+idle:
+		c.watchIdle(c.in.heard + idle - c.now())
+		return nil
+	case idle > 0:
+		c.writeClose(CodeGoingAway, "idle", time.Now().Add(c.closeTimeout()))
 		return c.end(&abnormalError{errIdle}, true)
 	}
 	return c.readFailed(err)
-}
-
-// uncutRead takes back the deadline that the end of an earlier context set.
-func (c *Conn) uncutRead() {
-	c.dmu.Lock()
-	c.nc.SetReadDeadline(c.closeBy)
-	c.dmu.Unlock()
 }
 
 // CloseRead reads in a goroutine of its own for a program that only writes:

@@ -48,7 +48,7 @@ type Server struct {
 	ErrorLog *log.Logger
 
 	once    sync.Once
-	opt     *AcceptOptions
+	opt     *acceptor
 	tls     *tls.Config
 	http    *http.Server
 	feed    *feed
@@ -63,6 +63,7 @@ type Server struct {
 func (s *Server) setup() {
 	s.once.Do(func() {
 		s.opt = s.Options.withDefaults()
+		s.opt.set.forget = s.forget
 		def(&s.MaxPending, DefaultMaxPending)
 		s.listen = make(map[net.Listener]struct{})
 		s.pending = make(map[net.Conn]bool)
@@ -168,9 +169,7 @@ func (s *Server) decided(nc net.Conn) {
 func (s *Server) track(c *Conn) {
 	s.mu.Lock()
 	closing := s.closing
-	select {
-	case <-c.done: // it has ended already
-	default:
+	if !c.isGone() { // else it has ended already
 		s.conns[c] = struct{}{}
 		s.running.Add(1)
 	}

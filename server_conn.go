@@ -2,7 +2,6 @@ package draftwire
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -160,7 +159,7 @@ func (s *Server) upgrade(src *source, below net.Conn, req *wire.Request, end int
 		return
 	}
 	a.settle(src, s.opt)
-	c := newConn(a.config(s.opt, src, context.Background(), s))
+	c := newConn(a.config(s.opt, src, nil))
 	s.track(c)
 	s.decided(below)
 	serveConn(c, s.WebSocket)
@@ -233,7 +232,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if detect.IsAttempt(&wire.Request{Fields: f}) {
-			if c, err := accept(w, r, s.opt, s); err == nil {
+			if c, err := accept(w, r, s.opt); err == nil {
 				s.track(c)
 				serveConn(c, s.WebSocket)
 			}

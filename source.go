@@ -19,6 +19,7 @@ type source struct {
 	buf  *pool.Buf // nil while empty and waiting
 	off  int       // bytes of buf that were taken
 	size int       // how much to borrow for the next read
+	dst  []byte    // where the next try reads to, if not behind buf
 	err  error     // of the last try
 }
 
@@ -44,6 +45,14 @@ func newSource(nc net.Conn, early []byte) *source {
 	return s
 }
 
+// adopt makes s go on where from is, which is not used again.
+func (s *source) adopt(from *source) {
+	*s = *from
+	if s.raw != nil {
+		s.try = s.tryRead
+	}
+}
+
 // buffered returns the number of bytes read and not taken.
 func (s *source) buffered() int {
 	if s.buf == nil {
@@ -63,8 +72,31 @@ func (s *source) bytes() []byte {
 func (s *source) peek(n int) []byte { return s.bytes()[:n] }
 func (s *source) take(n int)        { s.off += n }
 
-// fill waits for bytes and reads them. Only call it when all were taken.
-func (s *source) fill() error {
+// fill waits for bytes and reads them: into dst, or where that is nil into the
+// buffer. Only call it when all were taken.
+func (s *source) fill(dst []byte) (n int, err error) {
+	if dst == nil {
+		err = s.refill()
+		return s.buffered(), err
+	}
+	s.release()
+	if s.raw == nil {
+		n, err = s.nc.Read(dst)
+		if n > 0 {
+			err = nil
+		}
+		return n, err
+	}
+	s.dst = dst
+	if err = s.raw.Read(s.try); err == nil {
+		err = s.err
+	}
+	n = len(dst) - len(s.dst)
+	s.dst = nil
+	return n, err
+}
+
+func (s *source) refill() error {
 	s.off = 0
 	if s.buf != nil {
 		s.buf.B = s.buf.B[:0]
@@ -78,7 +110,7 @@ func (s *source) fill() error {
 // more reads behind the bytes that are there, up to limit bytes in all.
 func (s *source) more(limit int) error {
 	if s.buffered() == 0 {
-		return s.fill()
+		return s.refill()
 	}
 	b := s.bytes()
 	if len(b) >= limit {
@@ -131,6 +163,17 @@ func (s *source) adapt() {
 		if s.size = firstRead; s.raw == nil {
 			s.size = smallRead // this one is held while waiting
 		}
+	}
+}
+
+// abandon leaves the buffer to somebody who still looks at its bytes, and goes
+// on with a copy of those that were not taken.
+func (s *source) abandon() {
+	rest := s.bytes()
+	s.buf, s.off = nil, 0
+	if len(rest) > 0 {
+		s.buf = pool.Get(len(rest))
+		s.buf.B = append(s.buf.B, rest...)
 	}
 }
 

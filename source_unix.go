@@ -17,32 +17,39 @@ const canPoll = true
 // means wait. The buffer is borrowed for the try and given back if it was in
 // vain.
 func (s *source) tryRead(fd uintptr) bool {
+	if s.dst != nil {
+		n, done := s.sysRead(fd, s.dst)
+		s.dst = s.dst[n:]
+		return done
+	}
 	if s.buf == nil {
 		s.buf = pool.Get(s.size)
 	}
 	b := s.buf.B
+	n, done := s.sysRead(fd, b[len(b):cap(b)])
+	if s.buf.B = b[:len(b)+n]; len(s.buf.B) == 0 {
+		s.release()
+	}
+	return done
+}
+
+// sysRead reads what is there. done is false where nothing is.
+func (s *source) sysRead(fd uintptr, p []byte) (n int, done bool) {
 	for {
-		n, err := syscall.Read(int(fd), b[len(b):cap(b)])
+		n, err := syscall.Read(int(fd), p)
 		switch {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			if len(b) == 0 {
-				s.release()
-			}
-			return false
+			return 0, false
 		case err != nil:
 			s.err = os.NewSyscallError("read", err)
+			return 0, true
 		case n == 0:
 			s.err = io.EOF
-		default:
-			s.buf.B = b[:len(b)+n]
-			s.err = nil
-			return true
+			return 0, true
 		}
-		if len(b) == 0 {
-			s.release()
-		}
-		return true
+		s.err = nil
+		return n, true
 	}
 }

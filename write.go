@@ -5,150 +5,77 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/draftwire/draftwire/internal/pool"
 	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/wire"
 )
 
 var errNoAnswer = errors.New("draftwire: the peer did not answer the close in time")
 
-// frameRoom is more than any head and end of a frame.
-const frameRoom = 16
-
 // Write sends one message, op being OpText or OpBinary. Any number of
 // goroutines may write. Binary on a version without it is ErrUnsupported; text
-// that is not UTF-8 is ErrInvalidText; neither harms the connection.
+// that is not UTF-8 is ErrInvalidText; neither harms the connection. p is the
+// caller's again when Write returns.
+//
+// An answer that is written while more messages are there to read waits for
+// theirs: see Cork. What then cannot be sent is an error of a later call.
 func (c *Conn) Write(ctx context.Context, op Op, p []byte) error {
-	if err := c.lockMessage(ctx); err != nil {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if err := c.turn(ctx); err != nil {
 		return err
 	}
-	err := c.writeFrame(ctx, op, true, p)
-	<-c.mmu
-	return err
-}
-
-// lockMessage waits until no other message is under way.
-func (c *Conn) lockMessage(ctx context.Context) error {
-	select {
-	case c.mmu <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case c.mmu <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.ctx.Done():
-		return c.gonebyError()
-	}
-}
-
-func (c *Conn) gonebyError() error {
-	if err := context.Cause(c.ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("draftwire: write: %w", err)
-	}
-	return ErrClosed
-}
-
-// writeFrame encodes one frame and sends it.
-func (c *Conn) writeFrame(ctx context.Context, op Op, fin bool, p []byte) error {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	buf := pool.Get(len(p) + frameRoom)
-	defer pool.Put(buf)
-	var err error
-	if buf.B, err = c.ses.AppendFrame(buf.B, op, fin, p); err != nil {
-		return err
-	}
-	if err := c.send(ctx, buf.B); err != nil {
-		return err
-	}
-	if op.IsData() || op == wire.OpContinuation {
-		c.stats.bytesOut.Add(uint64(len(p)))
-		if fin {
-			c.stats.messagesOut.Add(1)
-		}
-	}
-	return nil
-}
-
-// send writes bytes under wmu. A write that is cut off breaks the connection.
-func (c *Conn) send(ctx context.Context, b []byte) error {
-	if c.broken != nil {
-		return c.broken
-	}
-	if c.ctx.Err() != nil {
-		return c.gonebyError()
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if c.wctx.arm(&c.dmu, c, ctx) {
-		c.wuntil = time.Time{}
-	}
-	// The deadline is kept between three quarters and the whole of the timeout
-	// ahead, so that most writes set none.
-	if now := time.Now(); c.wuntil.Sub(now) < c.limits.WriteTimeout*3/4 {
-		c.wuntil = now.Add(c.limits.WriteTimeout)
-		c.dmu.Lock()
-		if !c.wctx.fired && !c.closing.Load() {
-			c.nc.SetWriteDeadline(c.wuntil)
-		}
-		c.dmu.Unlock()
-	}
-	_, err := c.nc.Write(b)
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil && isTimeout(err) {
-		err = ctx.Err()
-	}
-	c.broken = fmt.Errorf("draftwire: write: %w", err)
-	c.wctx.disarm(&c.dmu)
-	c.finish(c.broken, false)
-	return c.broken
+	return c.frame(ctx, op, true, p)
 }
 
 // writeClose sends our close, once, until by.
 func (c *Conn) writeClose(code CloseCode, reason string, by time.Time) error {
-	// A writer that hangs holds wmu: let it fail by then.
-	c.dmu.Lock()
-	c.nc.SetWriteDeadline(by)
-	c.dmu.Unlock()
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	if c.ses.Said() || c.broken != nil {
-		return c.broken
+	// A writer that hangs is in the way: let it fail by then.
+	c.mu.Lock()
+	c.out.final = true
+	c.nc().SetWriteDeadline(by)
+	c.mu.Unlock()
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.ses.Said() || o.broken != nil {
+		return o.broken
 	}
-	var room [128 + frameRoom]byte
-	b, err := c.ses.AppendClose(room[:0], code, reason)
-	if err != nil || len(b) == 0 {
+	q := c.room(0)
+	before := len(q.B)
+	var err error
+	q.B, err = c.ses.AppendClose(q.B, code, reason)
+	if c.put(before); err != nil || o.queue == nil {
 		return err
 	}
-	_, err = c.nc.Write(b)
-	return err
+	return c.flush(c.Context())
 }
 
-// reply sends the automatic answer to c.ev.
-func (c *Conn) reply() error {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	if c.broken != nil {
-		return c.broken
+// reply sends the automatic answer to the event in hand; more tells that there
+// are bytes behind it.
+func (c *Conn) reply(more bool) error {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.broken != nil {
+		return o.broken
 	}
-	var room [128 + frameRoom]byte
-	b, err := c.ses.AppendReply(room[:0], &c.ev)
-	if err != nil || len(b) == 0 {
+	q := c.room(0)
+	before := len(q.B)
+	var err error
+	q.B, err = c.ses.AppendReply(q.B, &c.in.ev)
+	if c.put(before); err != nil || o.queue == nil {
 		return err
 	}
-	return c.send(c.ctx, b)
+	if err := c.writable(c.Context()); err != nil {
+		return err
+	}
+	c.more.Store(more)
+	return c.send(c.Context())
 }
 
 // Writer starts a message in pieces and returns its writer. Each Write is a
@@ -158,9 +85,12 @@ func (c *Conn) Writer(ctx context.Context, op Op) (io.WriteCloser, error) {
 	if op == OpBinary && !c.Version().Supports(wire.CapBinary) || !op.IsData() {
 		return nil, ErrUnsupported
 	}
-	if err := c.lockMessage(ctx); err != nil {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if err := c.turn(ctx); err != nil {
 		return nil, err
 	}
+	c.out.midst = true
 	return &msgWriter{c: c, ctx: ctx, op: op}, nil
 }
 
@@ -176,8 +106,7 @@ func (w *msgWriter) Write(p []byte) (int, error) {
 	if w.done {
 		return 0, io.ErrClosedPipe
 	}
-	if err := w.c.writeFrame(w.ctx, w.op, false, p); err != nil {
-		w.fail(err)
+	if err := w.frame(false, p); err != nil {
 		return 0, err
 	}
 	w.op = wire.OpContinuation
@@ -189,26 +118,37 @@ func (w *msgWriter) Close() error {
 	if w.done {
 		return nil
 	}
-	if err := w.c.writeFrame(w.ctx, w.op, true, nil); err != nil {
-		w.fail(err)
-		return err
+	err := w.frame(true, nil)
+	if err == nil {
+		w.release()
 	}
-	w.release()
-	return nil
+	return err
 }
 
-// fail gives the message up. If a part of it has gone it can never be ended,
-// and neither can the connection be used.
-func (w *msgWriter) fail(err error) {
+func (w *msgWriter) frame(fin bool, p []byte) error {
+	o := &w.c.out
+	o.mu.Lock()
+	err := w.c.frame(w.ctx, w.op, fin, p)
+	o.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	// If a part of the message has gone it can never be ended, and neither can the
+	// connection be used.
 	if w.op == wire.OpContinuation && !errors.Is(err, ErrClosed) {
 		w.c.finish(err, false)
 	}
 	w.release()
+	return err
 }
 
 func (w *msgWriter) release() {
+	o := &w.c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	w.done = true
-	<-w.c.mmu
+	o.midst = false
+	o.change()
 }
 
 // PreparedMessage is a message that is encoded once for each version that it
@@ -225,7 +165,7 @@ func NewPreparedMessage(op Op, data []byte) *PreparedMessage {
 }
 
 // frame returns the message as a server of the version sends it.
-func (m *PreparedMessage) frame(d row, encoding int) ([]byte, error) {
+func (m *PreparedMessage) frame(d *row, encoding int) ([]byte, error) {
 	i := 0
 	for drafts[i].Version != d.Version {
 		i++
@@ -254,16 +194,23 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	if err != nil {
 		return err
 	}
-	if err := c.lockMessage(ctx); err != nil {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := c.turn(ctx); err != nil {
 		return err
 	}
-	defer func() { <-c.mmu }()
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
 	if c.ses.Said() {
 		return ErrClosed
 	}
-	if err := c.send(ctx, f); err != nil {
+	if err := c.writable(ctx); err != nil {
+		return err
+	}
+	q := c.room(len(f))
+	before := len(q.B)
+	q.B = append(q.B, f...)
+	c.put(before)
+	if err := c.send(ctx); err != nil {
 		return err
 	}
 	c.stats.messagesOut.Add(1)
@@ -278,18 +225,44 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if !c.Version().Supports(wire.CapPing) {
 		return ErrUnsupported
 	}
-	body, pong := c.pongs.expect()
-	defer c.pongs.forget(body)
-	if err := c.writeFrame(ctx, wire.OpPing, true, body[:]); err != nil {
+	pongs := c.expectPongs()
+	body, pong := pongs.expect()
+	defer pongs.forget(body)
+	c.out.mu.Lock()
+	err := c.frame(ctx, wire.OpPing, true, body[:])
+	c.out.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	select {
 	case <-pong:
 		return nil
 	case <-ctx.Done():
+		if c.over.Load() {
+			return c.overError()
+		}
 		return ctx.Err()
-	case <-c.ctx.Done():
-		return c.gonebyError()
+	case <-c.Context().Done():
+		return c.overError()
+	}
+}
+
+func (c *Conn) expectPongs() *pongs {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pongs == nil {
+		c.pongs = &pongs{wait: make(map[[8]byte]chan struct{})}
+	}
+	return c.pongs
+}
+
+// pong is called for each pong that comes.
+func (c *Conn) pong(data []byte) {
+	c.mu.Lock()
+	pongs := c.pongs
+	c.mu.Unlock()
+	if pongs != nil {
+		pongs.got(data)
 	}
 }
 
@@ -306,9 +279,6 @@ func (p *pongs) expect() (body [8]byte, pong <-chan struct{}) {
 	p.last++
 	binary.BigEndian.PutUint64(body[:], p.last)
 	ch := make(chan struct{})
-	if p.wait == nil {
-		p.wait = make(map[[8]byte]chan struct{})
-	}
 	p.wait[body] = ch
 	return body, ch
 }

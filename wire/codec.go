@@ -56,7 +56,8 @@ type Event struct {
 // Every codec holds these rules, and one test checks them for each draft: any
 // split of the input gives the same events; a prefix of a valid stream is no
 // error; an error sticks; everything before the error is delivered; no payload
-// is kept; Decode and AppendFrame do not allocate, but for the growth of dst.
+// is kept, but of a control frame in pieces; Decode and AppendFrame do not
+// allocate, but for that and the growth of dst.
 type Codec interface {
 	// Decode takes bytes from p up to and including one event, and returns how
 	// many. With ev.Op == OpNone it took all of p and wants more. Payload is
@@ -66,6 +67,11 @@ type Codec interface {
 	// operation, later ones OpContinuation; fin marks the last. What the
 	// version cannot say is ErrUnsupported. op may have RSV1 added.
 	AppendFrame(dst []byte, op Op, fin bool, payload []byte) ([]byte, error)
+	// AppendBorders appends what stands before the payload of a frame and what
+	// stands behind it, for a server that sends a long payload from where it is:
+	// the first head bytes of what was appended go before. Errors are those of
+	// AppendFrame; a client's frame, whose payload is masked, is ErrUnsupported.
+	AppendBorders(dst []byte, op Op, fin bool, payload []byte) (out []byte, head int, err error)
 	// AppendClose appends what the version sends to start or to answer a
 	// closing handshake: as much of code and reason as it can say, nothing
 	// where it has no closing handshake. CodeNoStatus gives an empty body.
@@ -73,6 +79,10 @@ type Codec interface {
 	// EOF tells whether the stream may end where it is: nil between frames,
 	// io.ErrUnexpectedEOF inside a frame or message.
 	EOF() error
+	// Left returns how many bytes of the text or binary frame in hand are still
+	// to come, all of them payload: what is read next may be read to where the
+	// message is gathered. 0 between frames, and where a frame has no length.
+	Left() int64
 	// SetLimit bounds the payload of one message in bytes, its fragments
 	// summed; 0 is no bound. What exceeds it is refused as soon as its length
 	// is known, with ErrTooBig.

@@ -178,15 +178,11 @@ func (c *Codec) EOF() error {
 // AppendFrame implements wire.Codec. A text frame has no length, so a message
 // in pieces is one frame on the wire: 00 at its start, FF at its end.
 func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
-	switch op {
-	case wire.OpText:
-		dst = append(dst, 0x00)
-	case wire.OpContinuation:
-	default:
-		return dst, wire.ErrUnsupported
+	if err := c.mayFrame(op, payload); err != nil {
+		return dst, err
 	}
-	if bytes.IndexByte(payload, 0xFF) >= 0 {
-		return dst, wire.ErrInvalidText // it would end the frame
+	if op == wire.OpText {
+		dst = append(dst, 0x00)
 	}
 	dst = append(dst, payload...)
 	if fin {
@@ -195,6 +191,37 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 	c.open = !fin
 	return dst, nil
 }
+
+// AppendBorders implements wire.Codec.
+func (c *Codec) AppendBorders(dst []byte, op wire.Op, fin bool, payload []byte) (out []byte, head int, err error) {
+	if c.role == wire.Client {
+		return dst, 0, wire.ErrUnsupported
+	}
+	if err := c.mayFrame(op, payload); err != nil {
+		return dst, 0, err
+	}
+	if op == wire.OpText {
+		dst, head = append(dst, 0x00), 1
+	}
+	if fin {
+		dst = append(dst, 0xFF)
+	}
+	c.open = !fin
+	return dst, head, nil
+}
+
+func (c *Codec) mayFrame(op wire.Op, payload []byte) error {
+	if op != wire.OpText && op != wire.OpContinuation {
+		return wire.ErrUnsupported
+	}
+	if bytes.IndexByte(payload, 0xFF) >= 0 {
+		return wire.ErrInvalidText // it would end the frame
+	}
+	return nil
+}
+
+// Left implements wire.Codec: text has no length.
+func (c *Codec) Left() int64 { return 0 }
 
 // AppendClose implements wire.Codec. Inside an open text frame nothing can be
 // said, as FF would end the text: the caller closes the stream.

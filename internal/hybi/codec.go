@@ -108,8 +108,7 @@ type Codec struct {
 	msg     wire.Op
 	begun   bool // an event of the message in hand was given
 	size    int64
-	nctl    int
-	ctl     [maxControl]byte
+	ctl     []byte // of a control frame that comes in pieces
 
 	key   []byte         // of hybi-04's masks
 	wmask [maskSize]byte // writer
@@ -175,12 +174,12 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 		c.dataEvent(data, ev)
 		return n, nil
 	}
-	if c.left > 0 || c.nctl > 0 { // a control frame in pieces: gathered
-		c.nctl += copy(c.ctl[c.nctl:], data)
+	if c.left > 0 || len(c.ctl) > 0 { // a control frame in pieces: gathered
+		c.ctl = append(c.ctl, data...)
 		if c.left > 0 {
 			return n, nil
 		}
-		data = c.ctl[:c.nctl]
+		data, c.ctl = c.ctl, nil
 	}
 	c.inFrame = false
 	*ev = wire.Event{Op: c.op, First: true, Last: true, FrameEnd: true, Data: data}
@@ -360,7 +359,7 @@ func (c *Codec) measure(h []byte) error {
 		}
 		c.size += int64(length)
 	}
-	c.left, c.nctl = int64(length), 0
+	c.left = int64(length)
 	if c.p.Masking == MaskPayload {
 		c.pos = 0
 	}
@@ -392,6 +391,14 @@ func (c *Codec) closeEvent(ev *wire.Event) error {
 		*ev = wire.Event{}
 	}
 	return err
+}
+
+// Left implements wire.Codec.
+func (c *Codec) Left() int64 {
+	if !c.inFrame || isControl(c.op) {
+		return 0
+	}
+	return c.left
 }
 
 // EOF implements wire.Codec.

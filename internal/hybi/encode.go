@@ -12,13 +12,8 @@ import (
 // AppendFrame implements wire.Codec (RFC 6455 5.2). A client's frame gets a
 // fresh mask (5.3).
 func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
-	rsv1 := op & wire.RSV1
-	op &^= wire.RSV1
-	if op == wire.OpNone || op > wire.OpClose {
-		return dst, wire.ErrUnsupported
-	}
-	if isControl(op) && (len(payload) > maxControl || !fin) {
-		return dst, fmt.Errorf("%w: control frame of %d bytes, %d is the most", wire.ErrTooBig, len(payload), maxControl)
+	if err := c.mayFrame(op&^wire.RSV1, fin, len(payload)); err != nil {
+		return dst, err
 	}
 	masked := c.role == wire.Client && c.p.Masking != MaskNone
 	if masked {
@@ -33,9 +28,7 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 		c.makeMask(&c.wmask, dst[len(dst)-4:])
 		hidden = len(dst)
 	}
-	head := len(dst)
 	dst = c.appendHead(dst, op, fin, masked && hidden == 0, len(payload))
-	dst[head] |= byte(rsv1) >> 1
 	if masked && hidden == 0 {
 		dst = append(dst, c.wmask[:4]...)
 		hidden = len(dst)
@@ -47,9 +40,32 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 	return dst, nil
 }
 
+// AppendBorders implements wire.Codec: nothing stands behind the payload.
+func (c *Codec) AppendBorders(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, int, error) {
+	if c.role == wire.Client {
+		return dst, 0, wire.ErrUnsupported
+	}
+	if err := c.mayFrame(op&^wire.RSV1, fin, len(payload)); err != nil {
+		return dst, 0, err
+	}
+	before := len(dst)
+	dst = c.appendHead(dst, op, fin, false, len(payload))
+	return dst, len(dst) - before, nil
+}
+
+func (c *Codec) mayFrame(op wire.Op, fin bool, length int) error {
+	if op == wire.OpNone || op > wire.OpClose {
+		return wire.ErrUnsupported
+	}
+	if isControl(op) && (length > maxControl || !fin) {
+		return fmt.Errorf("%w: control frame of %d bytes, %d is the most", wire.ErrTooBig, length, maxControl)
+	}
+	return nil
+}
+
 // appendHead appends the first two bytes and the longer forms of the length.
 func (c *Codec) appendHead(dst []byte, op wire.Op, fin, maskBit bool, length int) []byte {
-	b0, b1 := c.p.Opcodes.numbers[op], byte(0)
+	b0, b1 := c.p.Opcodes.numbers[op&^wire.RSV1]|byte(op&wire.RSV1)>>1, byte(0)
 	if fin != c.p.More {
 		b0 |= 0x80
 	}

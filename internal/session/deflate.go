@@ -11,7 +11,7 @@ import (
 
 // inflation is the reading half's compression.
 type inflation struct {
-	x        *deflate.Expander // nil without compression
+	x        *deflate.Expander
 	perFrame bool
 	limit    int64 // of a message, expanded
 
@@ -27,7 +27,7 @@ type inflation struct {
 // whole. ev becomes the first expanded piece, or OpNone while more has to come.
 // The unit is the message, or with deflate-frame the frame.
 func (s *Session) inflate(ev *wire.Event) error {
-	in := &s.in
+	in := &s.z.in
 	if ev.First {
 		in.begun, in.size, in.on = false, 0, ev.RSV1
 	}
@@ -54,7 +54,7 @@ func (s *Session) inflate(ev *wire.Event) error {
 
 // expand gives the next piece of the unit that was gathered.
 func (s *Session) expand(ev *wire.Event) error {
-	in := &s.in
+	in := &s.z.in
 	room := int64(math.MaxInt64)
 	if in.limit > 0 {
 		room = in.limit - in.size
@@ -64,7 +64,7 @@ func (s *Session) expand(ev *wire.Event) error {
 		return s.tooBig()
 	}
 	if err != nil && err != io.EOF {
-		return &wire.ProtocolError{Version: s.version, Fault: wire.FaultDeflate, Code: wire.CodeInvalidData,
+		return &wire.ProtocolError{Version: s.draft.Version, Fault: wire.FaultDeflate, Code: wire.CodeInvalidData,
 			Msg: "compressed data does not expand"}
 	}
 	done := err == io.EOF
@@ -76,13 +76,13 @@ func (s *Session) expand(ev *wire.Event) error {
 }
 
 func (s *Session) tooBig() error {
-	return &wire.ProtocolError{Version: s.version, Fault: wire.FaultTooBig, Code: wire.CodeTooBig,
+	return &wire.ProtocolError{Version: s.draft.Version, Fault: wire.FaultTooBig, Code: wire.CodeTooBig,
 		Msg: "message above the limit when expanded"}
 }
 
 // deflation is the writing half's compression.
 type deflation struct {
-	c         *deflate.Compressor // nil without compression
+	c         *deflate.Compressor
 	perFrame  bool
 	threshold int
 	on        bool // the message in hand is compressed
@@ -117,9 +117,12 @@ const (
 // Encoding returns how a whole message of n bytes would be sent; ok is false
 // where that depends on what this connection has sent before.
 func (s *Session) Encoding(n int) (encoding int, ok bool) {
-	d := &s.out
+	if s.z == nil {
+		return Plain, true
+	}
+	d := &s.z.out
 	switch {
-	case d.c == nil || !d.pays(true, n):
+	case !d.pays(true, n):
 		return Plain, true
 	case d.c.Takeover:
 		return 0, false

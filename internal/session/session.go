@@ -18,25 +18,29 @@ import (
 
 // Session is one connection's protocol state.
 type Session struct {
-	version wire.Version
-	section string
-	codec   wire.Codec
-	replace bool // bad text from the peer becomes U+FFFD
+	draft *wire.Draft
+	codec wire.Codec
+	z     *compression // nil where none was agreed on
+	role  wire.Role
 
 	// reader
-	err     error
 	closed  bool // the peer's close has come
 	text    utf8x.Validator
 	repl    utf8x.Replacer
+	err     error
 	scratch []byte // holds replaced text
-	in      inflation
 
 	// writer
-	out   deflation
 	said  bool // our close has gone
 	open  bool // a message has begun and not ended
 	wop   wire.Op
 	wtext utf8x.Validator
+}
+
+// compression is what a connection with compression has beside.
+type compression struct {
+	in  inflation
+	out deflation
 }
 
 // Config is what a session is made from.
@@ -51,28 +55,36 @@ type Config struct {
 
 // New returns the session of a connection that speaks d.
 func New(d *wire.Draft, cfg Config) *Session {
-	s := &Session{
-		version: d.Version,
-		section: d.TextSection,
-		replace: d.InvalidText[cfg.Role] == wire.ReplaceText,
-	}
+	s := new(Session)
+	s.Init(d, cfg)
+	return s
+}
+
+// Init makes s what New returns.
+func (s *Session) Init(d *wire.Draft, cfg Config) {
+	*s = Session{draft: d, role: cfg.Role}
 	if p := cfg.Deflate; p != nil && p.Name != "" {
 		cfg.RSV1 = wire.RSV1Message
 		if p.PerFrame {
 			cfg.RSV1 = wire.RSV1Frame
 		}
-		s.in = inflation{x: p.Expander(cfg.Role), perFrame: p.PerFrame}
-		s.out = deflation{c: p.Compressor(cfg.Role), perFrame: p.PerFrame, threshold: cfg.Threshold}
+		s.z = &compression{
+			in:  inflation{x: p.Expander(cfg.Role), perFrame: p.PerFrame},
+			out: deflation{c: p.Compressor(cfg.Role), perFrame: p.PerFrame, threshold: cfg.Threshold},
+		}
 	}
 	s.codec = d.NewCodec(cfg.CodecConfig)
 	s.SetLimit(cfg.Limit)
-	return s
 }
 
 // SetLimit changes the bound of a message.
 func (s *Session) SetLimit(n int64) {
-	s.in.limit = n
-	if s.in.x != nil && n > 0 {
+	if s.z == nil {
+		s.codec.SetLimit(n)
+		return
+	}
+	s.z.in.limit = n
+	if n > 0 {
 		n += n/256 + 64 // what does not compress grows a little; the limit is for the expanded
 	}
 	s.codec.SetLimit(n)
@@ -87,24 +99,41 @@ func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
 		*ev = wire.Event{}
 		return len(p), s.err
 	}
-	if s.in.pending {
+	if s.Pending() {
 		return 0, s.deliver(s.expand(ev), ev)
 	}
 	n, err := s.codec.Decode(p, ev)
-	if err == nil && s.in.x != nil && ev.Op.IsData() {
+	if err == nil && s.z != nil && ev.Op.IsData() {
 		err = s.inflate(ev)
 	}
 	return n, s.deliver(err, ev)
 }
 
 // Pending reports whether Next has an event without more bytes.
-func (s *Session) Pending() bool { return s.in.pending }
+func (s *Session) Pending() bool { return s.z != nil && s.z.in.pending }
+
+// InPlace reports whether the data of events is always part of the input, not
+// expanded or repaired elsewhere.
+func (s *Session) InPlace() bool { return s.z == nil && !s.replaces() }
+
+// Left returns how many bytes of payload are still to come before anything
+// else, where they stay InPlace: Next makes one event of them. 0 where that
+// cannot be said.
+func (s *Session) Left() int64 {
+	if s.closed || !s.InPlace() {
+		return 0
+	}
+	return s.codec.Left()
+}
+
+// replaces: bad text from the peer becomes U+FFFD.
+func (s *Session) replaces() bool { return s.draft.InvalidText[s.role] == wire.ReplaceText }
 
 // Idle lets go of what is only needed while events are handled. The data of the
 // last event is then no longer valid.
 func (s *Session) Idle() {
-	if s.in.x != nil && !s.in.pending && s.in.x.Gathered() == 0 {
-		s.in.x.Drop()
+	if s.z != nil && !s.z.in.pending && s.z.in.x.Gathered() == 0 {
+		s.z.in.x.Drop()
 	}
 }
 
@@ -125,7 +154,7 @@ func (s *Session) deliver(err error, ev *wire.Event) error {
 }
 
 func (s *Session) checkText(ev *wire.Event) error {
-	if s.replace {
+	if s.replaces() {
 		if !s.repl.Clean(ev.Data) {
 			s.scratch = s.repl.Append(s.scratch[:0], ev.Data, ev.Last)
 			ev.Data = s.scratch
@@ -140,7 +169,7 @@ func (s *Session) checkText(ev *wire.Event) error {
 	}
 	if !s.text.Write(ev.Data) || ev.Last && !s.text.Done() {
 		*ev = wire.Event{}
-		s.err = &wire.ProtocolError{Version: s.version, Fault: wire.FaultText, Section: s.section,
+		s.err = &wire.ProtocolError{Version: s.draft.Version, Fault: wire.FaultText, Section: s.draft.TextSection,
 			Code: wire.CodeInvalidData, Msg: "text is not UTF-8"}
 		return s.err
 	}
@@ -159,7 +188,7 @@ func (s *Session) EOF() error {
 		return s.err
 	case s.closed:
 		return io.EOF
-	case s.codec.EOF() == nil && !s.version.Supports(wire.CapCloseCode):
+	case s.codec.EOF() == nil && !s.draft.Version.Supports(wire.CapCloseCode):
 		// hixie-75 6: TCP's end is the end. hixie-76: most clients just leave.
 		return &wire.CloseError{Code: wire.CodeNoStatus}
 	}
@@ -190,42 +219,72 @@ func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 // later ones OpContinuation. Errors are the caller's fault: wire.ErrUnsupported,
 // wire.ErrInvalidText, wire.ErrClosed.
 func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
-	if s.said {
-		return dst, wire.ErrClosed
+	kind, err := s.mayFrame(op, fin, p)
+	if err != nil {
+		return dst, err
 	}
-	switch {
-	case op == wire.OpContinuation && s.open:
-		op = s.wop
-	case op.IsData() && !s.open:
-		s.wtext.Reset()
-	case op == wire.OpPing || op == wire.OpPong:
-		if !s.version.Supports(wire.CapPing) {
-			return dst, wire.ErrUnsupported
-		}
-		return s.codec.AppendFrame(dst, op, true, p)
-	default:
-		return dst, errSequence
-	}
-	if op == wire.OpBinary && !s.version.Supports(wire.CapBinary) {
-		return dst, wire.ErrUnsupported
-	}
-	if op == wire.OpText && !s.validText(fin, p) {
-		return dst, wire.ErrInvalidText
-	}
-	kind := op
-	if s.open {
-		kind = wire.OpContinuation
-	}
-	var err error
-	if s.out.c != nil {
-		dst, err = s.out.appendFrame(s.codec, dst, kind, fin, p)
+	if s.z != nil && (kind.IsData() || kind == wire.OpContinuation) {
+		dst, err = s.z.out.appendFrame(s.codec, dst, kind, fin, p)
 	} else {
 		dst, err = s.codec.AppendFrame(dst, kind, fin, p)
 	}
 	if err == nil {
-		s.open, s.wop = !fin, op
+		s.framed(kind, fin)
 	}
 	return dst, err
+}
+
+// Direct reports whether the payload of a message's frame goes out as it is.
+func (s *Session) Direct() bool { return s.role == wire.Server && s.z == nil }
+
+// AppendBorders does what AppendFrame does where Direct, but leaves the payload
+// to the caller, who sends it between the first head bytes of what is appended
+// and the rest.
+func (s *Session) AppendBorders(dst []byte, op wire.Op, fin bool, p []byte) (out []byte, head int, err error) {
+	kind, err := s.mayFrame(op, fin, p)
+	if err != nil {
+		return dst, 0, err
+	}
+	if dst, head, err = s.codec.AppendBorders(dst, kind, fin, p); err == nil {
+		s.framed(kind, fin)
+	}
+	return dst, head, err
+}
+
+// mayFrame checks a frame and returns what it is on the wire: OpContinuation
+// inside a message.
+func (s *Session) mayFrame(op wire.Op, fin bool, p []byte) (wire.Op, error) {
+	kind := op
+	switch {
+	case s.said:
+		return 0, wire.ErrClosed
+	case op == wire.OpContinuation && s.open:
+		op = s.wop
+	case op.IsData() && !s.open:
+		s.wop = op
+		s.wtext.Reset()
+	case op == wire.OpPing || op == wire.OpPong:
+		if !s.draft.Version.Supports(wire.CapPing) {
+			return 0, wire.ErrUnsupported
+		}
+		return op, nil
+	default:
+		return 0, errSequence
+	}
+	if op == wire.OpBinary && !s.draft.Version.Supports(wire.CapBinary) {
+		return 0, wire.ErrUnsupported
+	}
+	if op == wire.OpText && !s.validText(fin, p) {
+		return 0, wire.ErrInvalidText
+	}
+	return kind, nil
+}
+
+// framed notes that a frame was encoded.
+func (s *Session) framed(kind wire.Op, fin bool) {
+	if kind.IsData() || kind == wire.OpContinuation {
+		s.open = !fin
+	}
 }
 
 func (s *Session) validText(fin bool, p []byte) bool {
