@@ -29,14 +29,14 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) {
 	began := time.Now()
 	req, head := rebuildRequest(r)
+	var a admission
 	info := &Handshake{Request: head, TLS: r.TLS, Remote: r.RemoteAddr, Began: began}
 	refuse := func(err error) (*Conn, error) {
 		he := asHandshakeError(err)
-		o.Observer.refused(r.RemoteAddr, head, he)
+		o.Observer.refused(r.RemoteAddr, []byte(head), he)
 		return nil, he
 	}
-	a, err := o.admit(req, info)
-	if err != nil {
+	if err := o.admit(&a, req, info); err != nil {
 		he := asHandshakeError(err)
 		for _, f := range refusalFields(he) {
 			w.Header()[f.Name] = append(w.Header()[f.Name], f.Value)

@@ -70,7 +70,7 @@ type Stats struct {
 	BytesIn, BytesOut       uint64 // payload
 }
 
-type stats struct{ messagesIn, messagesOut, bytesIn, bytesOut atomic.Uint64 }
+type stats struct{ messagesIn, bytesIn atomic.Uint64 }
 
 type connConfig struct {
 	draft     *row
@@ -131,7 +131,9 @@ func (c *Conn) Context() context.Context { return connContext{c} }
 
 // Stats returns what the connection has carried so far.
 func (c *Conn) Stats() Stats {
-	return Stats{c.stats.messagesIn.Load(), c.stats.messagesOut.Load(), c.stats.bytesIn.Load(), c.stats.bytesOut.Load()}
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return Stats{c.stats.messagesIn.Load(), c.out.messages, c.stats.bytesIn.Load(), c.out.bytes}
 }
 
 // LocalAddr and RemoteAddr are those of the connection below.

@@ -259,8 +259,8 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 	src.take(body)
 	info := &Handshake{
 		Version: draft.Version, Rule: "chosen", Target: offer.Target, Host: offer.Host, Origin: offer.Origin,
-		Offered: offer.Protocols, Secure: offer.Secure, Request: out, Response: head, Exact: true,
-		Deflate: acc.Extensions, TLS: tlsState(nc), Remote: nc.RemoteAddr().String(), Began: began,
+		Offered: offer.Protocols, Secure: offer.Secure, Request: string(out), Response: head, Exact: true,
+		Deflate: acc.Extensions, TLS: tlsState(nc), Remote: remote(nc), Began: began,
 	}
 	return newConn(connConfig{
 		draft: draft, role: wire.Client, info: info, acc: &acc,
@@ -270,18 +270,18 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 }
 
 // readHead takes a response head off src.
-func readHead(src *source, limit int) ([]byte, error) {
+func readHead(src *source, limit int) (string, error) {
 	for seen := 0; ; {
 		if err := src.more(limit); err != nil {
 			if errors.Is(err, io.EOF) {
-				return nil, wire.Refuse(Unknown, wire.ReasonBadResponse,
+				return "", wire.Refuse(Unknown, wire.ReasonBadResponse,
 					fmt.Sprintf("the server closed after %d bytes", src.buffered()))
 			}
-			return nil, err
+			return "", err
 		}
 		b := src.bytes()
 		if end := httphead.End(b, seen); end >= 0 {
-			head := slices.Clone(b[:end])
+			head := string(b[:end])
 			src.take(end)
 			return head, nil
 		}

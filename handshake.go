@@ -1,7 +1,6 @@
 package draftwire
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -20,41 +19,44 @@ import (
 
 // admission is a request that may be answered with 101.
 type admission struct {
-	draft *row
-	hs    wire.ServerHandshake
-	acc   wire.Accept
-	info  *Handshake
-
+	draft     *row
+	hs        wire.ServerHandshake
+	open      wire.Opening
+	acc       wire.Accept
+	info      *Handshake
 	deflate   deflate.Params
 	threshold int
+	out       []byte // the answer; its room is used again
 }
 
-// admit does all checks on a request, in this order: version, policy, origin,
-// subprotocol, authorisation. Nothing has been sent yet, so each can still
-// refuse with a status. o has its defaults.
-func (o *acceptor) admit(req *wire.Request, info *Handshake) (*admission, error) {
+// admit does all checks on a request and fills a. Their order: version, policy,
+// origin, subprotocol, authorisation. Nothing has been sent yet, so each can
+// still refuse with a status.
+func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error {
 	found, err := detect.Request(req, o.Versions, o.Tolerate)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d, ok := draftOf(found.Version)
 	if !ok { // cannot be: Versions is within Served
-		return nil, wire.Refuse(found.Version, wire.ReasonDisabled, "")
+		return wire.Refuse(found.Version, wire.ReasonDisabled, "")
 	}
-	a := &admission{draft: d, hs: d.NewServer(o.Rand), info: info}
-	var open wire.Opening
-	if err := a.hs.Open(req, &open); err != nil {
-		return nil, err
+	*a = admission{draft: d, hs: d.NewServer(o.Rand), info: info, out: a.out[:0]}
+	open := &a.open
+	if err := a.hs.Open(req, open); err != nil {
+		return err
 	}
 	host, secure := o.clientURL(req, info)
 	if open.HasOrigin && !originAllowed(o.Origins, open.Origin, host) {
-		return nil, wire.Refuse(found.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", open.Origin))
+		return wire.Refuse(found.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", open.Origin))
 	}
 	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)
 	if !ok {
-		return nil, wire.Refuse(found.Version, wire.ReasonProtocol, fmt.Sprintf("subprotocol %.200q", open.Protocols))
+		return wire.Refuse(found.Version, wire.ReasonProtocol, fmt.Sprintf("subprotocol %.200q", open.Protocols))
 	}
-	a.acc.Location = wire.Location(secure, host, req.Path())
+	if found.Version.Supports(wire.CapLocation) {
+		a.acc.Location = wire.Location(secure, host, req.Path())
+	}
 
 	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
 	info.Target, info.Host, info.Secure = req.Path(), req.Host(), secure
@@ -65,24 +67,24 @@ func (o *acceptor) admit(req *wire.Request, info *Handshake) (*admission, error)
 			if !errors.As(err, &he) {
 				he = wire.Refuse(found.Version, wire.ReasonDenied, "")
 				he.Err = err
-				return nil, he
+				return he
 			}
 			own := *he // the caller may return one value to many
 			def(&own.Version, found.Version)
 			def(&own.Status, http.StatusForbidden)
 			def(&own.Reason, wire.ReasonDenied)
-			return nil, &own
+			return &own
 		}
 	}
 	for _, f := range a.acc.Fields {
 		if !httphead.IsToken(f.Name) || !httphead.IsFieldValue(f.Value) {
-			return nil, &HandshakeError{Version: found.Version, Status: 500, Reason: wire.ReasonDenied,
+			return &HandshakeError{Version: found.Version, Status: 500, Reason: wire.ReasonDenied,
 				Detail: fmt.Sprintf("response field %.80q cannot be written", f.Name)}
 		}
 	}
 	o.compress(a, open.Extensions)
 	o.Observer.tolerated(info.Remote, found.Tolerated)
-	return a, nil
+	return nil
 }
 
 // compress chooses from the compressions that the client offers. All other
@@ -129,14 +131,14 @@ func (o *acceptor) clientURL(req *wire.Request, info *Handshake) (host string, s
 // The head leaves before they have come: proxies hold them back until they see
 // it (hixie-76 5.2; every HTTP proxy since).
 func (a *admission) complete(src *source, l *Limits) error {
-	out, body := a.hs.Head(nil, &a.acc)
-	a.info.Response = out
+	out, body := a.hs.Head(a.out, &a.acc)
+	a.out, a.info.Response = out, string(out)
 	v := a.draft.Version
 	if body > 0 && src.buffered() < body {
 		if _, err := src.nc.Write(out); err != nil {
 			return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
 		}
-		out = nil
+		out = out[:0]
 		by := a.info.Began.Add(l.HandshakeTimeout)
 		if soon := time.Now().Add(l.Key3Timeout); soon.Before(by) {
 			by = soon
@@ -150,9 +152,9 @@ func (a *admission) complete(src *source, l *Limits) error {
 			}
 		}
 	}
-	out = a.hs.Tail(out[:len(out):len(out)], src.peek(body))
+	a.out = a.hs.Tail(out, src.peek(body))
 	src.take(body)
-	if _, err := src.nc.Write(out); err != nil {
+	if _, err := src.nc.Write(a.out); err != nil {
 		return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
 	}
 	return nil
@@ -226,15 +228,9 @@ func tlsState(nc net.Conn) *tls.ConnectionState {
 	return nil
 }
 
-func parseStored(head []byte, req *wire.Request) {
-	if n := httphead.End(head, 0); n > 0 {
-		_ = httphead.ParseRequest(head[:n], req) // it was read once before
-	}
-}
-
 // rebuildRequest makes a wire.Request, and the head it stands for, from what
 // net/http has left of one: order and spelling are lost.
-func rebuildRequest(r *http.Request) (*wire.Request, []byte) {
+func rebuildRequest(r *http.Request) (*wire.Request, string) {
 	req := &wire.Request{Method: r.Method, Target: r.RequestURI, Proto: r.Proto, Secure: r.TLS != nil}
 	if r.Host != "" {
 		req.Fields = append(req.Fields, wire.Field{Name: "Host", Value: r.Host})
@@ -250,9 +246,15 @@ func rebuildRequest(r *http.Request) (*wire.Request, []byte) {
 	if r.ContentLength > 0 && r.Header.Get("Content-Length") == "" {
 		req.Fields = append(req.Fields, wire.Field{Name: "Content-Length", Value: strconv.FormatInt(r.ContentLength, 10)})
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s %s\r\n", req.Method, req.Target, req.Proto)
-	b.Write(req.Fields.Append(nil))
-	b.WriteString("\r\n")
-	return req, b.Bytes()
+	b := fmt.Appendf(nil, "%s %s %s\r\n", req.Method, req.Target, req.Proto)
+	return req, string(append(req.Fields.Append(b), "\r\n"...))
+}
+
+// remote returns the address of the peer, as its String does.
+func remote(nc net.Conn) string {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok { // with one allocation for four
+		ap := a.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
+	}
+	return nc.RemoteAddr().String()
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -162,8 +163,8 @@ type Handshake struct {
 	Offered   []string // subprotocols that the client offered
 	Secure    bool     // the client's view of the URL is wss
 	Deflate   string   // the compression that was agreed on, as the answer says it; "" for none
-	Request   []byte   // the head as it came, or as net/http gave it; a client's as it went
-	Response  []byte   // the head as it went; a client's as it came
+	Request   string   // the head as it came, or as net/http gave it; a client's as it went
+	Response  string   // the head as it went; a client's as it came
 	Exact     bool     // Request holds the very bytes, in their order and spelling
 	TLS       *tls.ConnectionState
 	Remote    string    // address of the peer
@@ -174,7 +175,9 @@ type Handshake struct {
 // Fields returns the request's header lines.
 func (h *Handshake) Fields() wire.Fields {
 	var req wire.Request
-	parseStored(h.Request, &req)
+	if n := httphead.End(h.Request, 0); n > 0 {
+		_ = httphead.ParseRequest(h.Request[:n], &req) // it was read once before
+	}
 	return req.Fields
 }
 

@@ -33,6 +33,8 @@ type outbox struct {
 	late    *time.Timer   // ends a hold; made with the first
 	until   time.Duration // the write deadline that is set, on the connection's clock
 	broken  error         // sticky: a write was cut off
+
+	messages, bytes uint64 // sent, for Stats
 }
 
 const (
@@ -119,9 +121,9 @@ func (c *Conn) frame(ctx context.Context, op Op, fin bool, p []byte) (err error)
 		}
 	}
 	if err == nil && (op.IsData() || op == wire.OpContinuation) {
-		c.stats.bytesOut.Add(uint64(len(p)))
+		c.out.bytes += uint64(len(p))
 		if fin {
-			c.stats.messagesOut.Add(1)
+			c.out.messages++
 		}
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/draftwire/draftwire/detect"
@@ -16,14 +17,51 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
+// opening is the work of one handshake. It is kept for the next, so that a
+// handshake allocates little but the connection.
+type opening struct {
+	s      *Server
+	began  time.Time
+	below  net.Conn // as it was accepted; what src reads differs within TLS
+	src    source
+	fields [24]wire.Field
+	req    wire.Request
+	admission
+}
+
+var openings = sync.Pool{New: func() any { return new(opening) }}
+
 // serve is the life of one connection, from its first byte.
 func (s *Server) serve(nc net.Conn) {
-	defer s.running.Done()
-	defer s.decided(nc)
+	if c := s.open(nc); c != nil {
+		// A goroutine of its own has a stack of its own: the one of the handshake is
+		// larger than a waiting connection needs.
+		go s.converse(c)
+		return
+	}
+	s.running.Done()
+}
+
+// open does the handshake. It returns nil for what is no connection of ours.
+func (s *Server) open(nc net.Conn) *Conn {
 	defer s.recover(nc)
-	began := time.Now()
-	nc.SetDeadline(began.Add(s.opt.Limits.HandshakeTimeout))
-	s.sniff(nc, nc, began)
+	defer s.decided(nc)
+	o := openings.Get().(*opening)
+	o.s, o.below, o.began = s, nc, time.Now()
+	nc.SetDeadline(o.began.Add(s.opt.Limits.HandshakeTimeout))
+	o.src.reset(nc)
+	c := o.sniff()
+	o.src.release()
+	*o = opening{src: source{try: o.src.try}, admission: admission{out: o.out[:0]}}
+	openings.Put(o)
+	return c
+}
+
+// converse runs the handler of a connection.
+func (s *Server) converse(c *Conn) {
+	defer s.running.Done()
+	defer s.recover(c.nc())
+	serveConn(c, s.WebSocket)
 }
 
 func (s *Server) recover(nc net.Conn) {
@@ -61,51 +99,61 @@ func (panicsOnly) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sniff finds out what a connection is. nc is the stream to read, below it the
-// accepted connection: they differ within TLS.
-func (s *Server) sniff(nc, below net.Conn, began time.Time) {
-	src := newSource(nc, nil)
+// sniff finds out what a connection is.
+func (o *opening) sniff() *Conn {
+	s, src := o.s, &o.src
 	kind := detect.More
 	for kind == detect.More {
 		if err := src.more(s.opt.Limits.HeadLimit); err != nil {
 			s.drop(src, err)
-			return
+			return nil
 		}
 		kind = detect.Preface(src.bytes())
 	}
-	within := nc != below
+	within := src.nc != o.below
 	switch {
 	case kind == detect.HTTP1:
-		s.serveHead(src, below, began)
+		return o.head()
 	case kind == detect.TLS && s.tls != nil && !within:
-		s.serveTLS(src, began)
+		return o.tls()
 	case kind == detect.HTTP2 && within:
-		s.toHTTP(src, below)
+		o.toHTTP()
 	case kind == detect.FlashPolicy && s.FlashPolicy != "" && !within:
-		nc.Write([]byte(s.FlashPolicy + "\x00"))
-		closeGently(nc)
+		src.nc.Write([]byte(s.FlashPolicy + "\x00"))
+		closeGently(src.nc)
 	default:
 		s.refuse(src, wire.Refuse(Unknown, wire.ReasonPreface, "the connection begins with "+kind.String()))
 	}
+	return nil
 }
 
-func (s *Server) serveTLS(src *source, began time.Time) {
-	t := tls.Server(&replayConn{Conn: src.nc, src: src}, s.tls)
+func (o *opening) tls() *Conn {
+	s := o.s
+	t := tls.Server(o.replay(), s.tls)
 	if err := t.Handshake(); err != nil {
-		s.drop(src, fmt.Errorf("tls: %w", err))
-		return
+		s.drop(&o.src, fmt.Errorf("tls: %w", err))
+		return nil
 	}
 	if t.ConnectionState().NegotiatedProtocol == "h2" {
-		s.decided(src.nc)
-		src.nc.SetDeadline(time.Time{})
+		s.decided(o.below)
+		o.below.SetDeadline(time.Time{})
 		s.feed.push(t)
-		return
+		return nil
 	}
-	s.sniff(t, src.nc, began)
+	o.src.reset(t)
+	return o.sniff()
 }
 
-// serveHead reads a request head and answers it, or gives it to net/http.
-func (s *Server) serveHead(src *source, below net.Conn, began time.Time) {
+// replay returns the connection as it was before something was read of it.
+func (o *opening) replay() net.Conn {
+	src := new(source)
+	src.adopt(&o.src)
+	return &replayConn{Conn: src.nc, src: src}
+}
+
+// head reads a request head and answers it, or gives it to net/http.
+func (o *opening) head() *Conn {
+	s, src := o.s, &o.src
 	end, seen := -1, 0
 	for {
 		b := src.bytes()
@@ -115,54 +163,50 @@ func (s *Server) serveHead(src *source, below net.Conn, began time.Time) {
 		seen = len(b)
 		if err := src.more(s.opt.Limits.HeadLimit); err != nil {
 			s.drop(src, err)
-			return
+			return nil
 		}
 	}
-	var room [16]wire.Field
-	req := &wire.Request{Fields: room[:0]}
-	err := httphead.ParseRequest(src.peek(end), req)
-	attempt := detect.IsAttempt(req)
+	head := string(src.peek(end))
+	o.req.Fields = o.fields[:0]
+	err := httphead.ParseRequest(head, &o.req)
+	attempt := detect.IsAttempt(&o.req)
 	switch {
 	case err != nil:
 		s.refuse(src, asHandshakeError(err))
 	case s.Handler != nil && (!attempt || s.WebSocket == nil):
-		s.toHTTP(src, below)
+		o.toHTTP()
 	default:
-		s.upgrade(src, below, req, end, began)
+		return o.upgrade(head)
 	}
+	return nil
 }
 
-// upgrade answers a request for WebSocket whose head is the first end bytes of
-// src.
-func (s *Server) upgrade(src *source, below net.Conn, req *wire.Request, end int, began time.Time) {
-	req.Secure = src.nc != below
-	info := &Handshake{
-		Request: append([]byte(nil), src.peek(end)...), Exact: true,
-		TLS: tlsState(src.nc), Remote: src.nc.RemoteAddr().String(), Began: began,
-	}
-	a, err := s.opt.admit(req, info)
+// upgrade answers a request for WebSocket whose head is at the front of src.
+func (o *opening) upgrade(head string) *Conn {
+	s, src := o.s, &o.src
+	o.req.Secure = src.nc != o.below
+	info := &Handshake{Request: head, Exact: true, TLS: tlsState(src.nc), Remote: remote(src.nc), Began: o.began}
+	err := s.opt.admit(&o.admission, &o.req, info)
 	if err == nil && s.WebSocket == nil {
 		err = wire.Refuse(info.Version, wire.ReasonNotWebSocket, "no handler")
 	}
-	if err == nil && !s.answering(below) {
+	if err == nil && !s.answering(o.below) {
 		err = wire.Refuse(info.Version, wire.ReasonShutdown, "")
 	}
 	if err != nil {
 		s.refuse(src, asHandshakeError(err))
-		return
+		return nil
 	}
-	src.take(end)
-	if err := a.complete(src, &s.opt.Limits); err != nil {
-		s.opt.Observer.refused(info.Remote, info.Request, asHandshakeError(err))
+	src.take(len(head))
+	if err := o.complete(src, &s.opt.Limits); err != nil {
+		s.opt.Observer.refused(info.Remote, []byte(head), asHandshakeError(err))
 		src.nc.Close()
-		src.release()
-		return
+		return nil
 	}
-	a.settle(src, s.opt)
-	c := newConn(a.config(s.opt, src, nil))
+	o.settle(src, s.opt)
+	c := newConn(o.config(s.opt, src, nil))
 	s.track(c)
-	s.decided(below)
-	serveConn(c, s.WebSocket)
+	return c
 }
 
 // drop ends a connection whose head did not come whole.
@@ -185,7 +229,7 @@ func (s *Server) drop(src *source, err error) {
 
 // refuse answers with the error's status, if it has one, and closes.
 func (s *Server) refuse(src *source, he *HandshakeError) {
-	s.opt.Observer.refused(src.nc.RemoteAddr().String(), append([]byte(nil), src.bytes()...), he)
+	s.opt.Observer.refused(remote(src.nc), append([]byte(nil), src.bytes()...), he)
 	src.release()
 	if he.Status != 0 {
 		src.nc.SetWriteDeadline(time.Now().Add(time.Second))
@@ -207,15 +251,15 @@ func closeGently(nc net.Conn) {
 }
 
 // toHTTP gives a connection, with what was read of it, to net/http.
-func (s *Server) toHTTP(src *source, below net.Conn) {
-	s.decided(below)
+func (o *opening) toHTTP() {
+	s := o.s
+	s.decided(o.below)
 	if s.Handler == nil {
-		s.refuse(src, wire.Refuse(Unknown, wire.ReasonNotWebSocket, ""))
+		s.refuse(&o.src, wire.Refuse(Unknown, wire.ReasonNotWebSocket, ""))
 		return
 	}
-	below.SetDeadline(time.Time{})
-	src.nc.SetDeadline(time.Time{})
-	s.feed.push(&replayConn{Conn: src.nc, src: src})
+	o.below.SetDeadline(time.Time{})
+	s.feed.push(o.replay())
 }
 
 // serveHTTP is what net/http calls. An upgrade on a connection that began with

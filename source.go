@@ -32,12 +32,8 @@ const (
 )
 
 func newSource(nc net.Conn, early []byte) *source {
-	s := &source{nc: nc, size: firstRead}
-	if sc, ok := nc.(syscall.Conn); ok && canPoll {
-		if raw, err := sc.SyscallConn(); err == nil {
-			s.raw, s.try = raw, s.tryRead
-		}
-	}
+	s := new(source)
+	s.reset(nc)
 	if len(early) > 0 {
 		s.buf = pool.Get(len(early))
 		s.buf.B = append(s.buf.B, early...)
@@ -45,11 +41,30 @@ func newSource(nc net.Conn, early []byte) *source {
 	return s
 }
 
-// adopt makes s go on where from is, which is not used again.
+// reset makes s read nc from its beginning.
+func (s *source) reset(nc net.Conn) {
+	*s = source{nc: nc, size: firstRead, try: s.try}
+	if sc, ok := nc.(syscall.Conn); ok && canPoll {
+		if raw, err := sc.SyscallConn(); err == nil {
+			s.raw = raw
+			s.ready()
+		}
+	}
+}
+
+// ready makes the function that is given to raw, once.
+func (s *source) ready() {
+	if s.try == nil {
+		s.try = s.tryRead
+	}
+}
+
+// adopt makes s, a new one, go on where from is, which then is empty.
 func (s *source) adopt(from *source) {
 	*s = *from
-	if s.raw != nil {
-		s.try = s.tryRead
+	*from = source{nc: from.nc, try: from.try}
+	if s.try = nil; s.raw != nil {
+		s.ready()
 	}
 }
 

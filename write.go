@@ -213,8 +213,8 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	if err := c.send(ctx); err != nil {
 		return err
 	}
-	c.stats.messagesOut.Add(1)
-	c.stats.bytesOut.Add(uint64(len(m.data)))
+	o.messages++
+	o.bytes += uint64(len(m.data))
 	return nil
 }
 

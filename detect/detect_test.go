@@ -73,7 +73,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, head []byte, set, tolerate uint16) {
 		var req wire.Request
-		if httphead.ParseRequest(head, &req) != nil {
+		if httphead.ParseRequest(string(head), &req) != nil {
 			return
 		}
 		enabled := wire.Versions(set) & wire.Every

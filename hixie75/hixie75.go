@@ -1,7 +1,6 @@
 package hixie75
 
 import (
-	"bytes"
 	"io"
 	"strings"
 
@@ -86,7 +85,7 @@ func (c *client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
 	if resp.Status != 101 {
 		return 0, wire.Refused(wire.Hixie75, resp)
 	}
-	if !bytes.HasPrefix(resp.Raw, []byte(opening)) {
+	if !strings.HasPrefix(resp.Raw, opening) {
 		return 0, wire.Refuse(wire.Hixie75, wire.ReasonBadResponse, "the first three lines are not those of the draft (4.1 steps 12, 13)")
 	}
 	for _, want := range []wire.Field{

@@ -122,7 +122,7 @@ type Response struct {
 	Line   string // the status line, without its end
 	Status int
 	Fields Fields
-	Raw    []byte // the whole head, the blank line included: hixie-75 compares bytes
+	Raw    string // the whole head, the blank line included: hixie-75 compares bytes
 }
 
 // Offer is what a client wants in its opening handshake.

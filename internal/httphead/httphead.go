@@ -17,9 +17,9 @@ const MaxFields = 128
 // End returns the length of the head in p, its blank line included, or -1
 // while it is not complete. from is a length of p that is known to hold no
 // end, so that a head that comes in pieces is scanned once.
-func End(p []byte, from int) int {
+func End[T string | []byte](p T, from int) int {
 	from = max(0, from-3)
-	if i := bytes.Index(p[from:], []byte("\r\n\r\n")); i >= 0 {
+	if i := bytes.Index([]byte(p[from:]), []byte("\r\n\r\n")); i >= 0 {
 		return from + i + 4
 	}
 	return -1
@@ -30,18 +30,17 @@ func malformed(format string, args ...any) error {
 }
 
 // ParseRequest reads a complete request head into req. head ends with its
-// blank line. The strings in req share one copy of head. The error is a
+// blank line. The strings in req are parts of head. The error is a
 // *wire.HandshakeError with ReasonHeadMalformed.
-func ParseRequest(head []byte, req *wire.Request) error {
-	s := string(head)
-	line, rest, err := cutLine(s)
+func ParseRequest(head string, req *wire.Request) error {
+	line, rest, err := cutLine(head)
 	if err != nil {
 		return err
 	}
 	method, line, ok1 := strings.Cut(line, " ")
 	target, proto, ok2 := strings.Cut(line, " ")
 	if !ok1 || !ok2 || !isToken(method) || !isTarget(target) || !isProto(proto) {
-		return malformed("request line %.80q", s[:len(s)-len(rest)])
+		return malformed("request line %.80q", head[:len(head)-len(rest)])
 	}
 	req.Method, req.Target, req.Proto = method, target, proto
 	req.Fields, err = parseFields(req.Fields[:0], rest)
@@ -50,9 +49,8 @@ func ParseRequest(head []byte, req *wire.Request) error {
 
 // ParseResponse reads a complete response head into resp; resp.Raw is head
 // itself. The error is a *wire.HandshakeError with ReasonHeadMalformed.
-func ParseResponse(head []byte, resp *wire.Response) error {
-	s := string(head)
-	line, rest, err := cutLine(s)
+func ParseResponse(head string, resp *wire.Response) error {
+	line, rest, err := cutLine(head)
 	if err != nil {
 		return err
 	}

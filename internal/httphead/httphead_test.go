@@ -11,7 +11,7 @@ import (
 func TestRequest(t *testing.T) {
 	head := "GET /a?b=1 HTTP/1.1\r\nhOST:  example.com\t\r\nX-Key: 4 @1  46546\r\nx-key: \r\n\r\n"
 	var req wire.Request
-	if err := ParseRequest([]byte(head), &req); err != nil {
+	if err := ParseRequest(head, &req); err != nil {
 		t.Fatal(err)
 	}
 	if req.Method != "GET" || req.Target != "/a?b=1" || req.Proto != "HTTP/1.1" || len(req.Fields) != 3 {
@@ -33,13 +33,13 @@ func TestRequestMalformed(t *testing.T) {
 		"GET / HTTP/1.1\r\nA: \x00\r\n\r\n", "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", "G@T / HTTP/1.1\r\n\r\n",
 		"GET / HTTP/1.1\r\n\r\nmore", "GET / HTTP/1.1\r\n: b\r\n\r\n",
 	} {
-		err := ParseRequest([]byte(head), &wire.Request{})
+		err := ParseRequest(head, &wire.Request{})
 		var he *wire.HandshakeError
 		if !errors.As(err, &he) || he.Reason != wire.ReasonHeadMalformed || he.Status != 400 {
 			t.Errorf("%q: %v", head, err)
 		}
 	}
-	err := ParseRequest([]byte("GET / HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", MaxFields+1)+"\r\n"), &wire.Request{})
+	err := ParseRequest("GET / HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", MaxFields+1)+"\r\n", &wire.Request{})
 	var he *wire.HandshakeError
 	if !errors.As(err, &he) || he.Reason != wire.ReasonHeadTooLarge || he.Status != 431 {
 		t.Errorf("too many fields: %v", err)
@@ -54,7 +54,7 @@ func TestResponse(t *testing.T) {
 		"HTTP/1.1 1x1 A\r\n\r\n": 0, "HTTP/1.1 1011 A\r\n\r\n": 0, "HTTQ/1.1 101 A\r\n\r\n": 0, "101\r\n\r\n": 0,
 	} {
 		var r wire.Response
-		err := ParseResponse([]byte(head), &r)
+		err := ParseResponse(head, &r)
 		if (err != nil) != (want == 0) || err == nil && r.Status != want {
 			t.Errorf("%q: %d, %v", head, r.Status, err)
 		}
@@ -81,11 +81,11 @@ func FuzzHead(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 101 A\r\nUpgrade: WebSocket\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		var req wire.Request
-		if ParseRequest(p, &req) == nil {
+		if ParseRequest(string(p), &req) == nil {
 			// What was read, written again, reads the same.
 			again := req.Method + " " + req.Target + " " + req.Proto + "\r\n" + string(req.Fields.Append(nil)) + "\r\n"
 			var b wire.Request
-			if err := ParseRequest([]byte(again), &b); err != nil || len(b.Fields) != len(req.Fields) || b.Target != req.Target {
+			if err := ParseRequest(again, &b); err != nil || len(b.Fields) != len(req.Fields) || b.Target != req.Target {
 				t.Fatalf("%q, again %q: %v", p, again, err)
 			}
 			if len(req.Fields) > MaxFields {
@@ -93,7 +93,7 @@ func FuzzHead(f *testing.F) {
 			}
 		}
 		var resp wire.Response
-		if ParseResponse(p, &resp) == nil && (resp.Status < 0 || resp.Status > 999) {
+		if ParseResponse(string(p), &resp) == nil && (resp.Status < 0 || resp.Status > 999) {
 			t.Fatalf("status %d", resp.Status)
 		}
 	})

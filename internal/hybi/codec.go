@@ -92,6 +92,7 @@ type Codec struct {
 	rand     io.Reader
 	limit    int64
 	rsv1Use  wire.RSV1Use
+	usual    bool // a masked frame with bit 7 is whole and right
 
 	// reader
 	err     error
@@ -120,6 +121,7 @@ const maskSize = sha1.Size // the longest period, MaskHash's
 func NewCodec(p *Profile, cfg wire.CodecConfig) *Codec {
 	c := &Codec{p: p, role: cfg.Role, tolerate: cfg.Tolerate, seen: cfg.Seen, rand: cfg.Rand,
 		key: cfg.MaskKey, rsv1Use: cfg.RSV1, limit: math.MaxInt64}
+	c.usual = cfg.Role == wire.Server && p.Masking == MaskPayload && !p.More
 	if c.rand == nil {
 		c.rand = rand.Reader
 	}
@@ -285,6 +287,14 @@ func headSize(b byte) int {
 
 // judge checks what the first two bytes of a head say, and begins the frame.
 func (c *Codec) judge(b0, b1 byte) error {
+	// By far the most are whole messages of a client in one frame.
+	if b0&0xF0 == 0x80 && b1&0x80 != 0 && c.usual {
+		if op := c.p.Opcodes.ops[b0&0x0F]; op.IsData() && c.msg == wire.OpNone {
+			c.fin, c.op, c.rsv1, c.masked = true, op, false, true
+			c.msg, c.begun, c.size = op, false, 0
+			return nil
+		}
+	}
 	c.fin = b0&0x80 != 0 != c.p.More
 	c.op = c.p.Opcodes.ops[b0&0x0F]
 	c.rsv1 = b0&0x40 != 0

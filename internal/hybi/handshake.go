@@ -15,14 +15,12 @@ import (
 // guid: RFC 6455 1.3.
 const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// AcceptKey returns the value of Sec-WebSocket-Accept for a key as it was
+// AppendAccept appends the value of Sec-WebSocket-Accept for a key as it was
 // received: never decoded and encoded again (RFC 6455 4.2.2 step 5.4).
-func AcceptKey(key string) string {
+func AppendAccept(dst []byte, key string) []byte {
 	var in [128]byte
 	sum := sha1.Sum(append(append(in[:0], key...), guid...))
-	var out [28]byte
-	base64.StdEncoding.Encode(out[:], sum[:])
-	return string(out[:])
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
 }
 
 // Opening is what a draft decides about its handshake.
@@ -87,7 +85,8 @@ func (s *Server) Open(req *wire.Request, o *wire.Opening) (err error) {
 // Sec-WebSocket-Extensions is never written: WebKit fails on it.
 func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
-	dst = wire.AppendField(dst, "Sec-WebSocket-Accept", AcceptKey(s.key))
+	dst = append(dst, "Sec-WebSocket-Accept: "...)
+	dst = append(AppendAccept(dst, s.key), "\r\n"...)
 	if s.O.Nonce {
 		dst = wire.AppendField(dst, "Sec-WebSocket-Nonce", s.nonce)
 	}
@@ -124,7 +123,7 @@ func (c *Client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
 		return dst, err
 	}
 	c.key = key
-	c.accept, c.protocols, c.extended = AcceptKey(key), o.Protocols, o.Extensions != ""
+	c.accept, c.protocols, c.extended = string(AppendAccept(nil, key)), o.Protocols, o.Extensions != ""
 
 	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
 	dst = wire.AppendField(dst, "Host", o.Host)

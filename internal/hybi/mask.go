@@ -58,7 +58,12 @@ func Mask(b []byte, key [4]byte, pos int) {
 		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^kk)
 		b = b[8:]
 	}
+	if len(b) >= 4 {
+		binary.LittleEndian.PutUint32(b, binary.LittleEndian.Uint32(b)^k)
+		b = b[4:]
+	}
 	for i := range b {
-		b[i] ^= byte(k >> (8 * (i & 3)))
+		b[i] ^= byte(k)
+		k >>= 8
 	}
 }

@@ -9,7 +9,6 @@ package session
 import (
 	"errors"
 	"io"
-	"unicode/utf8"
 
 	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/utf8x"
@@ -164,10 +163,16 @@ func (s *Session) checkText(ev *wire.Event) error {
 		}
 		return nil
 	}
-	if ev.First {
-		s.text.Reset()
+	ok := true
+	if ev.First && ev.Last {
+		ok = utf8x.Valid(ev.Data)
+	} else {
+		if ev.First {
+			s.text.Reset()
+		}
+		ok = s.text.Write(ev.Data) && (!ev.Last || s.text.Done())
 	}
-	if !s.text.Write(ev.Data) || ev.Last && !s.text.Done() {
+	if !ok {
 		*ev = wire.Event{}
 		s.err = &wire.ProtocolError{Version: s.draft.Version, Fault: wire.FaultText, Section: s.draft.TextSection,
 			Code: wire.CodeInvalidData, Msg: "text is not UTF-8"}
@@ -289,7 +294,7 @@ func (s *Session) framed(kind wire.Op, fin bool) {
 
 func (s *Session) validText(fin bool, p []byte) bool {
 	if fin && !s.open {
-		return utf8.Valid(p)
+		return utf8x.Valid(p)
 	}
 	return s.wtext.Write(p) && (!fin || s.wtext.Done())
 }

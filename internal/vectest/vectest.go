@@ -242,7 +242,7 @@ func agreed(t *testing.T, value string) *deflate.Params {
 func parseRequest(t *testing.T, v *vectors.Vector) *wire.Request {
 	t.Helper()
 	req := &wire.Request{Secure: v.Secure}
-	if err := httphead.ParseRequest(vectors.Latin1(v.Request), req); err != nil {
+	if err := httphead.ParseRequest(string(vectors.Latin1(v.Request)), req); err != nil {
 		t.Fatal(err)
 	}
 	return req
@@ -339,7 +339,7 @@ func response(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 		}
 	}
 	var resp wire.Response
-	if err := httphead.ParseResponse(vectors.Latin1(v.Response), &resp); err != nil {
+	if err := httphead.ParseResponse(string(vectors.Latin1(v.Response)), &resp); err != nil {
 		t.Fatal(err)
 	}
 	var acc wire.Accept
@@ -369,7 +369,7 @@ func answerTo(t *testing.T, d *wire.Draft, request []byte, o *wire.Offer, key1, 
 	req := &wire.Request{Fields: wire.Fields{{Name: "Sec-WebSocket-Key1", Value: key1}, {Name: "Sec-WebSocket-Key2", Value: key2}}}
 	if request != nil {
 		end := httphead.End(request, 0)
-		if err := httphead.ParseRequest(request[:end], req); err != nil {
+		if err := httphead.ParseRequest(string(request[:end]), req); err != nil {
 			t.Fatal(err)
 		}
 		key3 = request[end:]
