@@ -106,13 +106,17 @@ func Handler(fn func(ctx context.Context, c *Conn) error, o *AcceptOptions) http
 func serveConn(c *Conn, fn func(ctx context.Context, c *Conn) error) {
 	code := CodeInternal
 	defer func() { c.Close(code, "") }() // a panic passes through, the peer is told
-	err := fn(c.Context(), c)
+	code = codeFor(fn(c.Context(), c))
+}
+
+// codeFor returns the code to close with behind a handler that returned err.
+func codeFor(err error) CloseCode {
 	switch CloseStatus(err) {
 	case CodeNormal, CodeGoingAway, CodeNoStatus:
-		code = CodeNormal
-	default:
-		if err == nil || errors.Is(err, ErrClosed) {
-			code = CodeNormal
-		}
+		return CodeNormal
 	}
+	if err == nil || errors.Is(err, ErrClosed) {
+		return CodeNormal
+	}
+	return CodeInternal
 }

@@ -30,9 +30,7 @@ type Conn struct {
 	draft    *row
 	set      *settings
 	info     *Handshake
-	parent   context.Context // nil for none
 	protocol string
-	opened   time.Time
 	role     wire.Role
 
 	closing atomic.Bool // Close was called
@@ -51,7 +49,7 @@ type Conn struct {
 	ctx     *fullContext  // made when somebody asks for it
 	gone    bool          // the stream is closed
 	goneCh  chan struct{} // made by who waits for that
-	closeBy time.Time     // our close has gone: the peer answers until then
+	closeBy time.Duration // our close has gone: the peer answers until then; 0 before
 	rctx    *watch
 	wctx    *watch
 }
@@ -88,8 +86,12 @@ type connConfig struct {
 func newConn(cfg connConfig) *Conn {
 	c := &Conn{
 		draft: cfg.draft, role: cfg.role, info: cfg.info, protocol: cfg.acc.Protocol,
-		set: cfg.set, parent: cfg.parent, opened: time.Now(),
+		set: cfg.set,
 	}
+	if cfg.parent != nil {
+		c.ctx = newContext(cfg.parent)
+	}
+	c.info.Done = time.Now()
 	c.in.src.adopt(cfg.src)
 	cc := wire.CodecConfig{Role: cfg.role, Rand: cfg.rand, MaskKey: cfg.acc.MaskKey, Tolerate: cfg.set.tolerate}
 	if cfg.set.tolerate != 0 {
@@ -99,15 +101,21 @@ func newConn(cfg connConfig) *Conn {
 		CodecConfig: cc, Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold,
 	})
 	c.nc().SetDeadline(time.Time{}) // net/http leaves its own behind
-	c.info.Done = c.opened
 	c.set.obs.opened(c)
 	return c
 }
 
 func (c *Conn) nc() net.Conn { return c.in.src.nc }
 
-// now is a clock of the connection's own.
-func (c *Conn) now() time.Duration { return time.Since(c.opened) }
+// now is a clock of the connection's own, at is a time on it.
+func (c *Conn) now() time.Duration { return time.Since(c.info.Done) }
+
+func (c *Conn) at(t time.Duration) time.Time {
+	if t == 0 {
+		return time.Time{}
+	}
+	return c.info.Done.Add(t)
+}
 
 // closeTimeout bounds the wait for the peer's answer to our close.
 func (c *Conn) closeTimeout() time.Duration {
@@ -256,14 +264,14 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		return nil
 	}
 	defer c.settle()
-	by := time.Now().Add(c.closeTimeout())
+	by := c.now() + c.closeTimeout()
 	if err := c.writeClose(code, reason, by); err != nil {
 		c.finish(ErrClosed, false)
 		return err
 	}
 	c.mu.Lock()
 	c.closeBy = by
-	c.nc().SetReadDeadline(by) // a reader that waits now wakes then
+	c.nc().SetReadDeadline(c.at(by)) // a reader that waits now wakes then
 	c.mu.Unlock()
 	if !c.Version().Supports(wire.CapCloseFrame) {
 		c.finish(ErrClosed, true)

@@ -17,6 +17,12 @@ type fullContext struct {
 	cancel context.CancelCauseFunc
 }
 
+func newContext(parent context.Context) *fullContext {
+	x := new(fullContext)
+	x.Context, x.cancel = context.WithCancelCause(parent)
+	return x
+}
+
 // Deadline implements context.Context.
 func (x connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
@@ -40,12 +46,7 @@ func (x connContext) full() *fullContext {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx == nil {
-		parent := c.parent
-		if parent == nil {
-			parent = context.Background()
-		}
-		c.ctx = new(fullContext)
-		c.ctx.Context, c.ctx.cancel = context.WithCancelCause(parent)
+		c.ctx = newContext(context.Background())
 		if c.why != nil {
 			c.ctx.cancel(c.why)
 		}

@@ -41,7 +41,7 @@ func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error
 	if !ok { // cannot be: Versions is within Served
 		return wire.Refuse(found.Version, wire.ReasonDisabled, "")
 	}
-	*a = admission{draft: d, hs: d.NewServer(o.Rand), info: info, out: a.out[:0]}
+	a.draft, a.hs, a.info = d, d.NewServer(o.Rand), info
 	open := &a.open
 	if err := a.hs.Open(req, open); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
@@ -31,7 +30,7 @@ type outbox struct {
 	timed   bool          // late is running
 	final   bool          // the close's deadline is set (under Conn.mu)
 	late    *time.Timer   // ends a hold; made with the first
-	until   time.Duration // the write deadline that is set, on the connection's clock
+	until   time.Duration // the write deadline that is set where that is done ahead
 	broken  error         // sticky: a write was cut off
 
 	messages, bytes uint64 // sent, for Stats
@@ -166,6 +165,9 @@ func (c *Conn) send(ctx context.Context) error {
 		}
 		return nil
 	}
+	if !o.writing && o.queue != nil {
+		return c.write(ctx, nil, nil)
+	}
 	return c.flush(ctx)
 }
 
@@ -295,87 +297,135 @@ func (c *Conn) write(ctx context.Context, body, tail []byte) error {
 		o.late.Stop()
 		o.timed = false
 	}
-	c.watchWrite(ctx)
+	if done := c.done(ctx); done != nil || c.wctx != nil {
+		c.watchWrite(ctx, done)
+	}
 	o.mu.Unlock()
-
 	var err error
-	if body == nil {
-		_, err = c.nc().Write(q.B)
+	if c.in.src.raw != nil {
+		err = c.writeVector(q.B, body, tail)
 	} else {
-		err = writeAll(c.nc(), q, body, tail)
+		err = c.writeWhole(q, body, tail)
 	}
 	pool.Put(q)
-	if err != nil {
-		if c.done(ctx) != nil && ctx.Err() != nil && isTimeout(err) {
-			err = ctx.Err()
-		}
-		err = fmt.Errorf("draftwire: write: %w", err)
-	}
-
 	o.mu.Lock()
 	o.writing, o.written = false, goal
 	o.change()
 	if err == nil {
 		return nil
 	}
-	o.broken = err
+	return c.writeFailed(ctx, err)
+}
+
+func (c *Conn) writeFailed(ctx context.Context, err error) error {
+	o := &c.out
+	if c.done(ctx) != nil && ctx.Err() != nil && isTimeout(err) {
+		err = ctx.Err()
+	}
+	o.broken = fmt.Errorf("draftwire: write: %w", err)
 	c.dropQueue()
 	o.mu.Unlock()
+	defer o.mu.Lock()
 	c.wctx.disarm(&c.mu)
-	c.finish(err, false)
-	o.mu.Lock()
-	return err
+	c.finish(o.broken, false)
+	return o.broken
 }
 
-// watchWrite bounds a write by ctx and the write timeout. The deadline is kept
-// between three quarters and the whole of the timeout ahead, so that most
-// writes set none.
-func (c *Conn) watchWrite(ctx context.Context) {
-	o := &c.out
-	if done := c.done(ctx); done != nil || c.wctx != nil {
-		if c.wctx == nil {
-			c.mu.Lock()
-			c.wctx = new(watch)
-			c.mu.Unlock()
-		}
-		if c.wctx.done != done && c.wctx.arm(&c.mu, ctx, done, func() { c.nc().SetWriteDeadline(past) }) {
-			o.until = 0
-		}
-	}
-	timeout := c.set.limits.WriteTimeout
-	if now := c.now(); o.until-now < timeout*3/4 {
-		o.until = now + timeout
+// watchWrite lets the end of ctx cut a write.
+func (c *Conn) watchWrite(ctx context.Context, done <-chan struct{}) {
+	if c.wctx == nil {
 		c.mu.Lock()
-		if !c.wctx.cut() && !o.final {
-			c.nc().SetWriteDeadline(time.Now().Add(timeout))
-		}
+		c.wctx = new(watch)
 		c.mu.Unlock()
 	}
+	if c.wctx.done != done && c.wctx.arm(&c.mu, ctx, done, func() { c.nc().SetWriteDeadline(past) }) {
+		c.setWriteDeadline(time.Time{}) // the end of an earlier one has set it
+	}
 }
 
-// writeAll writes head, body and tail. A socket takes them as they are; else
-// they go as one piece, which TLS makes one record.
-func writeAll(nc net.Conn, head *pool.Buf, body, tail []byte) error {
-	if _, ok := nc.(*net.TCPConn); ok {
-		v := gathers.Get().(*vector)
-		v.parts = [3][]byte{head.B, body, tail}
-		v.rest = v.parts[:]
-		_, err := v.rest.WriteTo(nc)
-		v.parts = [3][]byte{}
-		gathers.Put(v)
-		return err
+// setWriteDeadline sets the deadline of a write, unless a close or a context
+// has set its own.
+func (c *Conn) setWriteDeadline(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.wctx.cut() && !c.out.final {
+		c.nc().SetWriteDeadline(t)
 	}
-	b := pool.Get(len(head.B) + len(body) + len(tail))
-	defer pool.Put(b)
-	b.B = append(append(append(b.B, head.B...), body...), tail...)
-	_, err := nc.Write(b.B)
+}
+
+// writeWhole writes to what is no socket: as one piece, which TLS makes one
+// record.
+func (c *Conn) writeWhole(q *pool.Buf, body, tail []byte) error {
+	// The deadline is kept between three quarters and the whole of the timeout
+	// ahead, so that most writes set none.
+	timeout := c.set.limits.WriteTimeout
+	if now := c.now(); c.out.until-now < timeout*3/4 {
+		c.out.until = now + timeout
+		c.setWriteDeadline(time.Now().Add(timeout))
+	}
+	if body != nil {
+		whole := pool.Get(len(q.B) + len(body) + len(tail))
+		defer pool.Put(whole)
+		whole.B = append(append(append(whole.B, q.B...), body...), tail...)
+		q = whole
+	}
+	_, err := c.nc().Write(q.B)
 	return err
 }
 
-// vector is the three parts of a write, kept from the garbage collector.
-type vector struct {
-	parts [3][]byte
-	rest  net.Buffers
+// writeVector writes up to three pieces to a socket, from where they are. It
+// sets a deadline only when the socket has no room.
+func (c *Conn) writeVector(head, body, tail []byte) error {
+	v := vectors.Get().(*vector)
+	if v.try == nil {
+		v.try = v.tryWrite
+	}
+	v.c, v.parts[0], v.parts[1], v.parts[2] = c, head, body, tail
+	err := c.in.src.raw.Write(v.try)
+	if err == nil {
+		err = v.err
+	}
+	if v.waited {
+		c.setWriteDeadline(time.Time{})
+	}
+	v.reset()
+	vectors.Put(v)
+	return err
 }
 
-var gathers = sync.Pool{New: func() any { return new(vector) }}
+// vector is a write to a socket. It is kept from the garbage collector.
+type vector struct {
+	c      *Conn
+	parts  [3][]byte // what is still to go
+	from   int       // the first of them that is not gone
+	waited bool      // the socket had no room: the deadline is set
+	err    error
+	try    func(fd uintptr) bool
+	pieces sysPieces // as the system wants them
+}
+
+var vectors = sync.Pool{New: func() any { return new(vector) }}
+
+func (v *vector) reset() {
+	clear(v.parts[:])
+	v.c, v.from, v.waited, v.err = nil, 0, false, nil
+}
+
+// took notes that n bytes have gone.
+func (v *vector) took(n int) {
+	for v.from < len(v.parts) && n >= len(v.parts[v.from]) {
+		n -= len(v.parts[v.from])
+		v.from++
+	}
+	if n > 0 {
+		v.parts[v.from] = v.parts[v.from][n:]
+	}
+}
+
+// wait is called when the socket has no room.
+func (v *vector) wait() {
+	if !v.waited {
+		v.waited = true
+		v.c.setWriteDeadline(time.Now().Add(v.c.set.limits.WriteTimeout))
+	}
+}

@@ -67,17 +67,25 @@ func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
 		if err := c.nextData(ctx); err != nil {
 			return 0, nil, err
 		}
-		op, p := in.ev.Op, in.ev.Data
 		if in.ev.Last && (own || c.ses.InPlace()) {
+			p := in.ev.Data
 			if in.here = !own; own {
 				p = append(make([]byte, 0, len(p)), p...)
 			}
 			c.look()
-			return op, p, nil
+			return in.ev.Op, p, nil
 		}
-		in.kind = op
-		in.gather(p, own)
+		in.kind = in.ev.Op
+		in.gather(in.ev.Data, own)
+	} else {
+		in.ev.Last = false
 	}
+	return c.gathered(ctx, own)
+}
+
+// gathered gathers the rest of the message in hand.
+func (c *Conn) gathered(ctx context.Context, own bool) (Op, []byte, error) {
+	in := &c.in
 	for last := in.ev.Last; !last; {
 		var err error
 		if last, err = c.gatherNext(ctx, own); err != nil {
@@ -349,33 +357,43 @@ func (c *Conn) next(ctx context.Context) error {
 func (c *Conn) handle(p []byte) (n int, ok bool, err error) {
 	ev := &c.in.ev
 	n, err = c.ses.Next(p, ev)
-	if err != nil {
-		c.writeClose(session.FailureCode(err), reasonOf(err), time.Now().Add(c.closeTimeout()))
-		return n, false, c.end(err, true)
-	}
-	switch ev.Op {
-	case wire.OpText, wire.OpBinary:
+	if err == nil && ev.Op.IsData() {
 		c.stats.bytesIn.Add(uint64(len(ev.Data)))
 		if ev.Last {
 			c.stats.messagesIn.Add(1)
 		}
 		return n, !c.closing.Load(), nil
+	}
+	if err == nil && (ev.Op == wire.OpNone || ev.Op == wire.OpDiscard) {
+		return n, false, nil
+	}
+	ok, err = c.control(len(p) > n, err)
+	return n, ok, err
+}
+
+// control handles an event that is no data, or the failure to find one. more
+// tells that there are bytes behind it.
+func (c *Conn) control(more bool, err error) (ok bool, _ error) {
+	ev := &c.in.ev
+	if err != nil {
+		c.writeClose(session.FailureCode(err), reasonOf(err), c.now()+c.closeTimeout())
+		return false, c.end(err, true)
+	}
+	switch ev.Op {
 	case wire.OpPing:
-		if err := c.reply(len(p) > n); err != nil {
-			return n, false, c.end(err, false)
+		if err := c.reply(more); err != nil {
+			return false, c.end(err, false)
 		}
-		return n, true, nil
 	case wire.OpPong:
 		c.pong(ev.Data)
-		return n, true, nil
 	case wire.OpClose:
 		ce := &CloseError{Code: ev.Code, Reason: string(ev.Data)}
 		if err := c.reply(false); err != nil {
-			return n, false, c.end(ce, false)
+			return false, c.end(ce, false)
 		}
-		return n, false, c.end(ce, true)
+		return false, c.end(ce, true)
 	}
-	return n, false, nil
+	return true, nil
 }
 
 // reasonOf is what a peer is told of its fault.
@@ -432,7 +450,7 @@ func (c *Conn) watchRead(ctx context.Context, done <-chan struct{}) error {
 	if c.rctx.arm(&c.mu, ctx, done, func() { c.nc().SetReadDeadline(past) }) {
 		// Take back the deadline that the end of an earlier context set.
 		c.mu.Lock()
-		c.nc().SetReadDeadline(c.closeBy)
+		c.nc().SetReadDeadline(c.at(c.closeBy))
 		c.mu.Unlock()
 		c.in.watched = false
 	}
@@ -444,7 +462,7 @@ func (c *Conn) watchRead(ctx context.Context, done <-chan struct{}) error {
 func (c *Conn) watchIdle(in time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.rctx.cut() && c.closeBy.IsZero() {
+	if !c.rctx.cut() && c.closeBy == 0 {
 		c.nc().SetReadDeadline(time.Now().Add(in))
 	}
 	c.in.watched = true
@@ -463,15 +481,15 @@ func (c *Conn) fillFailed(ctx context.Context, err error) error {
 	case fired:
 		c.rctx.disarm(&c.mu)
 		return ctx.Err()
-	case !closeBy.IsZero() && !time.Now().Before(closeBy):
+	case closeBy != 0 && c.now() >= closeBy:
 		return c.end(&abnormalError{errNoAnswer}, false)
-	case !closeBy.IsZero():
+	case closeBy != 0:
 		return nil // woken by Close
 	case idle > 0 && c.now() < c.in.heard+idle:
 		c.watchIdle(c.in.heard + idle - c.now())
 		return nil
 	case idle > 0:
-		c.writeClose(CodeGoingAway, "idle", time.Now().Add(c.closeTimeout()))
+		c.writeClose(CodeGoingAway, "idle", c.now()+c.closeTimeout())
 		return c.end(&abnormalError{errIdle}, true)
 	}
 	return c.readFailed(err)

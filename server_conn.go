@@ -59,17 +59,27 @@ func (s *Server) open(nc net.Conn) *Conn {
 
 // converse runs the handler of a connection.
 func (s *Server) converse(c *Conn) {
-	defer s.running.Done()
-	defer s.recover(c.nc())
+	defer s.conversed(c)
 	serveConn(c, s.WebSocket)
+}
+
+func (s *Server) conversed(c *Conn) {
+	if e := recover(); e != nil {
+		s.panicked(c.nc(), e)
+	}
+	s.running.Done()
 }
 
 func (s *Server) recover(nc net.Conn) {
 	if e := recover(); e != nil {
-		nc.Close()
-		if e != http.ErrAbortHandler {
-			s.logf("draftwire: panic serving %s: %v\n%s", nc.RemoteAddr(), e, debug.Stack())
-		}
+		s.panicked(nc, e)
+	}
+}
+
+func (s *Server) panicked(nc net.Conn, e any) {
+	nc.Close()
+	if e != http.ErrAbortHandler {
+		s.logf("draftwire: panic serving %s: %v\n%s", nc.RemoteAddr(), e, debug.Stack())
 	}
 }
 
@@ -169,11 +179,10 @@ func (o *opening) head() *Conn {
 	head := string(src.peek(end))
 	o.req.Fields = o.fields[:0]
 	err := httphead.ParseRequest(head, &o.req)
-	attempt := detect.IsAttempt(&o.req)
 	switch {
 	case err != nil:
 		s.refuse(src, asHandshakeError(err))
-	case s.Handler != nil && (!attempt || s.WebSocket == nil):
+	case s.Handler != nil && (s.WebSocket == nil || !detect.IsAttempt(&o.req)):
 		o.toHTTP()
 	default:
 		return o.upgrade(head)

@@ -17,8 +17,8 @@ type source struct {
 	raw  syscall.RawConn // nil where readiness cannot be told
 	try  func(fd uintptr) bool
 	buf  *pool.Buf // nil while empty and waiting
-	off  int       // bytes of buf that were taken
-	size int       // how much to borrow for the next read
+	off  int32     // bytes of buf that were taken
+	size int32     // how much to borrow for the next read
 	dst  []byte    // where the next try reads to, if not behind buf
 	err  error     // of the last try
 }
@@ -44,11 +44,21 @@ func newSource(nc net.Conn, early []byte) *source {
 // reset makes s read nc from its beginning.
 func (s *source) reset(nc net.Conn) {
 	*s = source{nc: nc, size: firstRead, try: s.try}
-	if sc, ok := nc.(syscall.Conn); ok && canPoll {
-		if raw, err := sc.SyscallConn(); err == nil {
-			s.raw = raw
-			s.ready()
-		}
+	if !canPoll {
+		return
+	}
+	var err error
+	switch c := nc.(type) { // not every syscall.Conn: one may have a Read of its own around a socket
+	case *net.TCPConn:
+		s.raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		s.raw, err = c.SyscallConn()
+	}
+	if err != nil {
+		s.raw = nil
+	}
+	if s.raw != nil {
+		s.ready()
 	}
 }
 
@@ -73,7 +83,7 @@ func (s *source) buffered() int {
 	if s.buf == nil {
 		return 0
 	}
-	return len(s.buf.B) - s.off
+	return len(s.buf.B) - int(s.off)
 }
 
 // bytes returns the bytes read and not taken, valid until the next fill.
@@ -85,47 +95,50 @@ func (s *source) bytes() []byte {
 }
 
 func (s *source) peek(n int) []byte { return s.bytes()[:n] }
-func (s *source) take(n int)        { s.off += n }
+func (s *source) take(n int)        { s.off += int32(n) }
 
 // fill waits for bytes and reads them: into dst, or where that is nil into the
 // buffer. Only call it when all were taken.
 func (s *source) fill(dst []byte) (n int, err error) {
-	if dst == nil {
-		err = s.refill()
-		return s.buffered(), err
-	}
-	s.release()
-	if s.raw == nil {
-		n, err = s.nc.Read(dst)
-		if n > 0 {
-			err = nil
-		}
-		return n, err
-	}
-	s.dst = dst
-	if err = s.raw.Read(s.try); err == nil {
-		err = s.err
-	}
-	n = len(dst) - len(s.dst)
-	s.dst = nil
-	return n, err
-}
-
-func (s *source) refill() error {
 	s.off = 0
 	if s.buf != nil {
-		s.buf.B = s.buf.B[:0]
-		if cap(s.buf.B) < s.size {
+		if s.buf.B = s.buf.B[:0]; cap(s.buf.B) < int(s.size) || dst != nil {
 			s.release()
 		}
 	}
-	return s.read()
+	if s.dst = dst; s.raw == nil {
+		return s.fillBlind()
+	}
+	if err = s.raw.Read(s.try); err == nil {
+		err = s.err
+	}
+	if dst != nil {
+		n = len(dst) - len(s.dst)
+		s.dst = nil
+		return n, err
+	}
+	s.adapt()
+	return s.buffered(), err
+}
+
+// fillBlind is fill where readiness cannot be told.
+func (s *source) fillBlind() (n int, err error) {
+	if s.dst == nil {
+		err = s.read()
+		return s.buffered(), err
+	}
+	n, err = s.nc.Read(s.dst)
+	if s.dst = nil; n > 0 {
+		err = nil // a sticky error comes again
+	}
+	return n, err
 }
 
 // more reads behind the bytes that are there, up to limit bytes in all.
 func (s *source) more(limit int) error {
 	if s.buffered() == 0 {
-		return s.refill()
+		_, err := s.fill(nil)
+		return err
 	}
 	b := s.bytes()
 	if len(b) >= limit {
@@ -152,7 +165,7 @@ func (s *source) read() error {
 		return err
 	}
 	if s.buf == nil {
-		s.buf = pool.Get(s.size)
+		s.buf = pool.Get(int(s.size))
 	}
 	b := s.buf.B
 	n, err := s.nc.Read(b[len(b):cap(b)])
@@ -173,7 +186,7 @@ func (s *source) adapt() {
 	switch {
 	case s.buf == nil:
 	case len(s.buf.B) == cap(s.buf.B):
-		s.size = min(4*cap(s.buf.B), largeRead)
+		s.size = int32(min(4*cap(s.buf.B), largeRead))
 	case len(s.buf.B) < cap(s.buf.B)/4:
 		if s.size = firstRead; s.raw == nil {
 			s.size = smallRead // this one is held while waiting

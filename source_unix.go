@@ -23,7 +23,7 @@ func (s *source) tryRead(fd uintptr) bool {
 		return done
 	}
 	if s.buf == nil {
-		s.buf = pool.Get(s.size)
+		s.buf = pool.Get(int(s.size))
 	}
 	b := s.buf.B
 	n, done := s.sysRead(fd, b[len(b):cap(b)])
@@ -52,4 +52,24 @@ func (s *source) sysRead(fd uintptr, p []byte) (n int, done bool) {
 		s.err = nil
 		return n, true
 	}
+}
+
+// tryWrite is called by the runtime when the socket may have room; false means
+// wait.
+func (v *vector) tryWrite(fd uintptr) bool {
+	for v.took(0); v.from < len(v.parts); {
+		n, err := v.sysWrite(fd)
+		switch err {
+		case nil:
+			v.took(n)
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			v.wait()
+			return false
+		default:
+			v.err = os.NewSyscallError("write", err)
+			return true
+		}
+	}
+	return true
 }

@@ -33,11 +33,11 @@ func (c *Conn) Write(ctx context.Context, op Op, p []byte) error {
 }
 
 // writeClose sends our close, once, until by.
-func (c *Conn) writeClose(code CloseCode, reason string, by time.Time) error {
+func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error {
 	// A writer that hangs is in the way: let it fail by then.
 	c.mu.Lock()
 	c.out.final = true
-	c.nc().SetWriteDeadline(by)
+	c.nc().SetWriteDeadline(c.at(by))
 	c.mu.Unlock()
 	o := &c.out
 	o.mu.Lock()

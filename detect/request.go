@@ -28,9 +28,9 @@ type seen struct {
 }
 
 type field struct {
-	n     int
 	value string // of the first
-	other bool   // a later one had another value
+	n     uint8
+	other bool // a later one had another value
 }
 
 func (f *field) add(v string) {
@@ -41,7 +41,7 @@ func (f *field) add(v string) {
 	}
 }
 
-func scan(fields wire.Fields) (s seen) {
+func (s *seen) scan(fields wire.Fields) {
 	for i := range fields {
 		name, v := fields[i].Name, fields[i].Value
 		switch len(name) {
@@ -93,7 +93,6 @@ func scan(fields wire.Fields) (s seen) {
 			}
 		}
 	}
-	return s
 }
 
 func hasToken(list, token string) bool {
@@ -109,7 +108,8 @@ func hasToken(list, token string) bool {
 // badly: it names websocket in Upgrade, or has a WebSocket key or version.
 // What is no attempt is ordinary HTTP.
 func IsAttempt(r *wire.Request) bool {
-	s := scan(r.Fields)
+	var s seen
+	s.scan(r.Fields)
 	return s.upgradeOK || s.marked()
 }
 
@@ -121,8 +121,10 @@ func (s *seen) marked() bool { return s.version.n+s.key.n+s.key1.n+s.key2.n > 0 
 // The error is a *wire.HandshakeError with status and reason; where the version
 // is the cause the status is 426 and the error's fields list what is served.
 func Request(r *wire.Request, enabled wire.Versions, tolerate wire.Tolerances) (Result, error) {
-	d := decision{seen: scan(r.Fields), enabled: enabled}
-	return d.decide(r, tolerate)
+	d := decision{enabled: enabled}
+	d.scan(r.Fields)
+	err := d.decide(r, tolerate)
+	return d.res, err
 }
 
 // decision is what is known on the way to a Result.
@@ -132,15 +134,15 @@ type decision struct {
 	res     Result
 }
 
-func (d *decision) refuse(reason wire.Reason, detail string, args ...any) (Result, error) {
+func (d *decision) refuse(reason wire.Reason, detail string, args ...any) error {
 	e := wire.Refuse(d.res.Version, reason, fmt.Sprintf(detail, args...))
 	if list := d.enabled.Header(); list != "" && (e.Status == 426 || reason == wire.ReasonVersionMissing) {
 		e.Fields = append(e.Fields, wire.Field{Name: "Sec-WebSocket-Version", Value: list})
 	}
-	return d.res, e
+	return e
 }
 
-func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) (Result, error) {
+func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 	// HTTP itself.
 	if r.Method != "GET" {
 		return d.refuse(wire.ReasonMethod, "method %s", r.Method)
@@ -218,11 +220,11 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) (Result, er
 		return d.refuse(wire.ReasonBody, "")
 	}
 	d.res.Rule = "no WebSocket key"
-	return d.res, nil
+	return nil
 }
 
 // numbered: Sec-WebSocket-Key or -Version is there. RFC 6455 4.2.1, 4.2.2, 4.4.
-func (d *decision) numbered() (Result, error) {
+func (d *decision) numbered() error {
 	if d.version.n > 0 {
 		v := wire.ByHeader(d.version.value)
 		if v == wire.Unknown {
@@ -244,13 +246,21 @@ func (d *decision) numbered() (Result, error) {
 	if d.transfer > 0 || d.length.n > 0 && d.length.value != "0" {
 		return d.refuse(wire.ReasonBody, "")
 	}
-	d.res.Rule = "Sec-WebSocket-Version: " + d.version.value
-	return d.res, nil
+	d.res.Rule = versionRules[d.res.Version]
+	return nil
 }
+
+// versionRules are the rules of the versions with a number.
+var versionRules = func() (rules [wire.RFC6455 + 1]string) {
+	for _, v := range wire.Every.List() {
+		rules[v] = "Sec-WebSocket-Version: " + v.Info().Header
+	}
+	return rules
+}()
 
 // challenged: Sec-WebSocket-Key1 or -Key2 is there. hixie-76 5.2; the
 // Sec-WebSocket-Draft field came with hybi-02.
-func (d *decision) challenged() (Result, error) {
+func (d *decision) challenged() error {
 	if d.key1.n == 0 || d.key2.n == 0 {
 		return d.refuse(wire.ReasonHalfChallenge, "")
 	}
@@ -269,7 +279,7 @@ func (d *decision) challenged() (Result, error) {
 	if d.transfer > 0 || d.length.n > 0 && (d.length.other || d.length.value != "0" && d.length.value != "8") {
 		return d.refuse(wire.ReasonBody, "Content-Length is %.20q", d.length.value)
 	}
-	return d.res, nil
+	return nil
 }
 
 // isNumber: 0 to 255 without sign or leading zero (RFC 6455 4.3).

@@ -88,11 +88,11 @@ type Codec struct {
 	p        *Profile
 	role     wire.Role
 	tolerate wire.Tolerances
-	seen     func(wire.Tolerances)
-	rand     io.Reader
-	limit    int64
 	rsv1Use  wire.RSV1Use
 	usual    bool // a masked frame with bit 7 is whole and right
+	seen     func(wire.Tolerances)
+	limit    int64
+	own      *masks // nil where frames are sent without mask and no key is needed
 
 	// reader
 	err     error
@@ -104,26 +104,38 @@ type Codec struct {
 	rsv1    bool // the frame in hand has it
 	masked  bool
 	mask    [maskSize]byte
-	pos     int   // the mask's phase
+	pos     uint8 // the mask's phase
 	left    int64 // payload bytes still to come
 	msg     wire.Op
 	begun   bool // an event of the message in hand was given
 	size    int64
-	ctl     []byte // of a control frame that comes in pieces
+	ctl     *pieces // of a control frame; nil between them
+}
 
-	key   []byte         // of hybi-04's masks
-	wmask [maskSize]byte // writer
+// masks is what a codec needs that masks its frames, or unmasks by a key.
+type masks struct {
+	rand io.Reader
+	key  []byte // of hybi-04's masks
+	mask [maskSize]byte
+}
+
+// pieces gathers a control frame that does not come at once.
+type pieces struct {
+	n int
+	b [maxControl]byte
 }
 
 const maskSize = sha1.Size // the longest period, MaskHash's
 
 // NewCodec returns a codec for one connection.
 func NewCodec(p *Profile, cfg wire.CodecConfig) *Codec {
-	c := &Codec{p: p, role: cfg.Role, tolerate: cfg.Tolerate, seen: cfg.Seen, rand: cfg.Rand,
-		key: cfg.MaskKey, rsv1Use: cfg.RSV1, limit: math.MaxInt64}
+	c := &Codec{p: p, role: cfg.Role, tolerate: cfg.Tolerate, seen: cfg.Seen, rsv1Use: cfg.RSV1, limit: math.MaxInt64}
 	c.usual = cfg.Role == wire.Server && p.Masking == MaskPayload && !p.More
-	if c.rand == nil {
-		c.rand = rand.Reader
+	if cfg.Role == wire.Client || p.Masking == MaskHash {
+		c.own = &masks{rand: cfg.Rand, key: cfg.MaskKey}
+		if c.own.rand == nil {
+			c.own.rand = rand.Reader
+		}
 	}
 	return c
 }
@@ -164,35 +176,41 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 		data = data[:c.left]
 	}
 	if c.masked {
-		c.p.Masking.apply(data, &c.mask, c.pos)
-		c.pos = (c.pos + len(data)) % maskSize // a whole number of either period
+		c.p.Masking.apply(data, &c.mask, int(c.pos))
+		c.pos = uint8((int(c.pos) + len(data)) % maskSize) // a whole number of either period
 	}
 	c.left -= int64(len(data))
 	n += len(data)
-	if !isControl(c.op) {
-		if len(data) == 0 && c.left > 0 {
-			return n, nil
-		}
+	if isControl(c.op) {
+		return n, c.controlEvent(data, ev)
+	}
+	if len(data) > 0 || c.left == 0 {
 		c.dataEvent(data, ev)
-		return n, nil
-	}
-	if c.left > 0 || len(c.ctl) > 0 { // a control frame in pieces: gathered
-		c.ctl = append(c.ctl, data...)
-		if c.left > 0 {
-			return n, nil
-		}
-		data, c.ctl = c.ctl, nil
-	}
-	c.inFrame = false
-	*ev = wire.Event{Op: c.op, First: true, Last: true, FrameEnd: true, Data: data}
-	if c.op == wire.OpClose {
-		return n, c.closeEvent(ev)
 	}
 	return n, nil
 }
 
+func (c *Codec) controlEvent(data []byte, ev *wire.Event) error {
+	if c.left > 0 || c.ctl != nil {
+		if c.ctl == nil {
+			c.ctl = new(pieces)
+		}
+		c.ctl.n += copy(c.ctl.b[c.ctl.n:], data)
+		if c.left > 0 {
+			return nil
+		}
+		data, c.ctl = c.ctl.b[:c.ctl.n], nil
+	}
+	c.inFrame = false
+	*ev = wire.Event{Op: c.op, First: true, Last: true, FrameEnd: true, Data: data}
+	if c.op == wire.OpClose {
+		return c.closeEvent(ev)
+	}
+	return nil
+}
+
 func (c *Codec) dataEvent(data []byte, ev *wire.Event) {
-	*ev = wire.Event{Op: c.msg, First: !c.begun, RSV1: c.rsv1, Data: data}
+	ev.Op, ev.First, ev.RSV1, ev.Data = c.msg, !c.begun, c.rsv1, data
 	c.begun = true
 	if c.left == 0 {
 		c.inFrame, ev.FrameEnd = false, true
@@ -253,7 +271,7 @@ func (c *Codec) takeHidden(p []byte) (n int, ok bool) {
 			c.makeMask(&c.mask, c.head[:clear])
 			c.pos = 0
 		case c.nhead > clear:
-			c.p.Masking.apply(c.head[c.nhead-1:c.nhead], &c.mask, c.pos)
+			c.p.Masking.apply(c.head[c.nhead-1:c.nhead], &c.mask, int(c.pos))
 			c.pos++
 		}
 		if c.nhead == clear+2 && c.judge(c.head[clear], c.head[clear+1]) != nil {
@@ -288,13 +306,15 @@ func headSize(b byte) int {
 // judge checks what the first two bytes of a head say, and begins the frame.
 func (c *Codec) judge(b0, b1 byte) error {
 	// By far the most are whole messages of a client in one frame.
-	if b0&0xF0 == 0x80 && b1&0x80 != 0 && c.usual {
-		if op := c.p.Opcodes.ops[b0&0x0F]; op.IsData() && c.msg == wire.OpNone {
-			c.fin, c.op, c.rsv1, c.masked = true, op, false, true
-			c.msg, c.begun, c.size = op, false, 0
-			return nil
-		}
+	if op := c.p.Opcodes.ops[b0&0x0F]; c.usual && b0&0xF0 == 0x80 && b1&0x80 != 0 && op.IsData() && c.msg == wire.OpNone {
+		c.fin, c.op, c.rsv1, c.masked = true, op, false, true
+		c.msg, c.begun, c.size = op, false, 0
+		return nil
 	}
+	return c.judgeAll(b0, b1)
+}
+
+func (c *Codec) judgeAll(b0, b1 byte) error {
 	c.fin = b0&0x80 != 0 != c.p.More
 	c.op = c.p.Opcodes.ops[b0&0x0F]
 	c.rsv1 = b0&0x40 != 0

@@ -17,25 +17,25 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 	}
 	masked := c.role == wire.Client && c.p.Masking != MaskNone
 	if masked {
-		// Four random bytes, in wmask for as long as they need a place.
-		if _, err := io.ReadFull(c.rand, c.wmask[:4]); err != nil {
+		// Four random bytes, in mask for as long as they need a place.
+		if _, err := io.ReadFull(c.own.rand, c.own.mask[:4]); err != nil {
 			return dst, fmt.Errorf("draftwire: no mask: %w", err)
 		}
 	}
 	hidden := 0 // where the masked part begins
 	if masked && c.p.Masking.hidesHead() {
-		dst = append(dst, c.wmask[:4]...)
-		c.makeMask(&c.wmask, dst[len(dst)-4:])
+		dst = append(dst, c.own.mask[:4]...)
+		c.makeMask(&c.own.mask, dst[len(dst)-4:])
 		hidden = len(dst)
 	}
 	dst = c.appendHead(dst, op, fin, masked && hidden == 0, len(payload))
 	if masked && hidden == 0 {
-		dst = append(dst, c.wmask[:4]...)
+		dst = append(dst, c.own.mask[:4]...)
 		hidden = len(dst)
 	}
 	dst = append(dst, payload...)
 	if masked {
-		c.p.Masking.apply(dst[hidden:], &c.wmask, 0)
+		c.p.Masking.apply(dst[hidden:], &c.own.mask, 0)
 	}
 	return dst, nil
 }

@@ -18,7 +18,7 @@ func (c *Codec) makeMask(mask *[maskSize]byte, clear []byte) {
 	// hybi-04: SHA-1 of the frame's nonce and the connection's key.
 	var in [4 + sha1.Size]byte
 	copy(in[:], clear)
-	copy(in[4:], c.key)
+	copy(in[4:], c.own.key)
 	*mask = sha1.Sum(in[:])
 }
 

@@ -1,0 +1,133 @@
+package load
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// serve is a server of raw bytes, each read of which goes through change.
+func serve(t *testing.T, change func(p []byte) []byte) *Spec {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answerRaw(nc, change)
+		}
+	}()
+	return &Spec{
+		Addr: l.Addr().String(), PID: os.Getpid(), Version: V13, Conns: 3, Size: 125, Batch: 2,
+		Raw: true, Warm: time.Millisecond, For: 20 * time.Millisecond, Settle: time.Millisecond,
+	}
+}
+
+func answerRaw(nc net.Conn, change func(p []byte) []byte) {
+	defer nc.Close()
+	r := bufio.NewReader(nc)
+	if _, err := http.ReadRequest(r); err != nil {
+		return
+	}
+	io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: "+sampleAccept+"\r\n\r\n")
+	buf := make([]byte, 4096)
+	for {
+		n, err := r.Read(buf)
+		if err != nil {
+			return
+		}
+		out := change(buf[:n])
+		if out == nil {
+			return
+		}
+		if _, err := nc.Write(out); err != nil {
+			return
+		}
+	}
+}
+
+func same(p []byte) []byte { return p }
+
+func TestRun(t *testing.T) {
+	// The generator signals the server, which here is this process.
+	signal.Ignore(syscall.SIGUSR2)
+	defer signal.Reset(syscall.SIGUSR2)
+	for kind, names := range map[string][]string{
+		Echo:      {PerCPU, PerSecond, Busy, LoadBusy, Reads, Writes},
+		Handshake: {CPUMicros},
+		Idle:      {OpenBytes, UsedBytes},
+	} {
+		s := serve(t, same)
+		s.Kind = kind
+		res, err := Run(s)
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		for _, name := range names {
+			if v, ok := res[name]; !ok || v <= 0 && kind != Idle {
+				t.Errorf("%s: %s is %v, %v", kind, name, v, ok)
+			}
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	count := 0
+	for _, tt := range []struct {
+		name, want string
+		change     func(p []byte) []byte
+	}{
+		{"a byte is another", "byte 99 of the reply", func(p []byte) []byte { p[99] ^= 1; return p }},
+		{"a byte too many", "behind the reply", func(p []byte) []byte { return append(p, 0) }},
+		{"it closes", errClosed.Error(), func([]byte) []byte { return nil }},
+		{"it closes later", errClosed.Error(), func(p []byte) []byte {
+			if count++; count > 20 {
+				return nil
+			}
+			return p
+		}},
+	} {
+		s := serve(t, tt.change)
+		s.Kind, s.Conns = Echo, 1
+		if _, err := Run(s); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	before, err := ReadUsage(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(30 * time.Millisecond); time.Now().Before(until); {
+		if _, err := os.Stat("/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(settleCPU)
+	after, err := ReadUsage(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.CPU-before.CPU < 5*time.Millisecond || after.Reads <= before.Reads {
+		t.Errorf("from %+v to %+v", before, after)
+	}
+	if ticks, err := cpuTicks(os.Getpid()); err != nil || ticks > after.CPU+time.Second {
+		t.Errorf("%v in ticks, %v", ticks, err)
+	}
+}

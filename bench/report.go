@@ -1,0 +1,253 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/draftwire/draftwire/bench/load"
+)
+
+// column is a number of the tables.
+type column struct {
+	key, title string
+	show       func(float64) string
+	ratio      bool // beside it, the ratio to the reference
+}
+
+var (
+	echoColumns = []column{
+		{load.PerCPU, "messages / CPU second", thousands, true},
+		{load.PerSecond, "messages / second", thousands, true},
+		{load.Busy, "cores busy", short, false},
+		{load.Reads, "reads / message", short, false},
+		{load.Writes, "writes / message", short, false},
+	}
+	deflateColumns = []column{
+		{load.PerCPU, "messages / CPU second", thousands, true},
+		{load.PerSecond, "messages / second", thousands, true},
+		{load.Busy, "cores busy", short, false},
+		{load.ReplyBytes, "bytes / reply", whole, false},
+		{load.Reads, "reads / message", short, false},
+		{load.Writes, "writes / message", short, false},
+	}
+	handshakeColumns = []column{
+		{load.CPUMicros, "CPU µs / handshake", oneDigit, true},
+		{load.Reads, "reads", short, false},
+		{load.Writes, "writes", short, false},
+	}
+	broadcastColumns = []column{
+		{load.LastMillis, "ms to the last", short, true},
+		{load.CPUMicros, "CPU µs / delivery", short, true},
+		{load.Busy, "cores busy", short, false},
+		{load.Writes, "writes / delivery", short, false},
+	}
+	idleColumns = []column{
+		{load.OpenBytes, "bytes / connection", whole, true},
+		{load.UsedBytes, "after a message each", whole, true},
+	}
+)
+
+func short(v float64) string    { return fmt.Sprintf("%.2f", v) }
+func oneDigit(v float64) string { return fmt.Sprintf("%.1f", v) }
+func whole(v float64) string    { return fmt.Sprintf("%.0f", v) }
+
+// thousands shows three or four digits: more are noise.
+func thousands(v float64) string {
+	if v < 10000 {
+		return whole(v)
+	}
+	return fmt.Sprintf("%.1f k", v/1000)
+}
+
+// report is everything that was measured.
+type report struct {
+	scale
+	about   []string // machine and versions
+	skipped []string
+	tables  []table
+	faults  []string
+}
+
+// report writes what the flags ask for.
+func (s *settings) report(r *report) error {
+	if s.json != "" {
+		b, err := json.MarshalIndent(r.data(), "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(s.json, append(b, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	text := r.markdown()
+	if s.md != "" {
+		if err := os.WriteFile(s.md, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if s.write != "" && len(r.faults) > 0 {
+		return fmt.Errorf("%s stays as it was; faults: %d, the first: %s", s.write, len(r.faults), r.faults[0])
+	}
+	if s.write != "" {
+		return fill(s.write, text)
+	}
+	if s.md == "" {
+		fmt.Print(text)
+	}
+	return nil
+}
+
+// The marks between which -write puts the tables.
+const (
+	beginMark = "<!-- tables -->\n"
+	endMark   = "<!-- /tables -->\n"
+)
+
+// fill replaces what is between the marks of a file.
+func fill(name, text string) error {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(b), beginMark)
+	_, after, ok2 := strings.Cut(rest, endMark)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no line %s before a line %s", name, strings.TrimSpace(beginMark), strings.TrimSpace(endMark))
+	}
+	return os.WriteFile(name, []byte(before+beginMark+"\n"+text+"\n"+endMark+after), 0o644)
+}
+
+func (r *report) markdown() string {
+	var b strings.Builder
+	for _, line := range r.about {
+		fmt.Fprintf(&b, "- %s\n", line)
+	}
+	fmt.Fprintf(&b, "- rounds: %d of %v; %d where memory is measured\n",
+		r.rounds, r.each, (&cell{steady: true}).rounds(r.rounds))
+	for _, line := range append(r.skipped, r.faults...) {
+		fmt.Fprintf(&b, "- %s\n", line)
+	}
+	for i := range r.tables {
+		b.WriteString("\n")
+		r.tables[i].markdown(&b)
+	}
+	return b.String()
+}
+
+func (t *table) markdown(b *strings.Builder) {
+	fmt.Fprintf(b, "### %s (%s)\n\n", t.title, t.placement)
+	ref := t.rows[0]
+	b.WriteString("| server |")
+	line := "\n| --- |"
+	for _, c := range t.columns {
+		fmt.Fprintf(b, " %s |", c.title)
+		line += " ---: |"
+		if c.ratio {
+			fmt.Fprintf(b, " × %s | from - to |", ref.label(t))
+			line += " ---: | ---: |"
+		}
+	}
+	b.WriteString(line + "\n")
+	for _, row := range t.rows {
+		fmt.Fprintf(b, "| %s |", row.label(t))
+		for _, c := range t.columns {
+			b.WriteString(row.cells(c, ref))
+		}
+		b.WriteString("\n")
+	}
+}
+
+// cells are a column's cells in the row.
+func (r *row) cells(c column, ref row) string {
+	s, ok := newStat(r.values[c.key])
+	out := " - |"
+	if ok {
+		out = " " + c.show(s.Median) + " |"
+	}
+	if !c.ratio {
+		return out
+	}
+	s, ok = newStat(ratios(r.values[c.key], ref.values[c.key]))
+	if !ok {
+		return out + " - | - |"
+	}
+	return out + fmt.Sprintf(" %.2f | %.2f - %.2f |", s.Median, s.Min, s.Max)
+}
+
+// label names the row, with the version where the table has several.
+func (r *row) label(t *table) string {
+	name := strings.Replace(r.Server, "-buf", ", buffered", 1)
+	if r.Server == "accept" {
+		name = "accept and close"
+	}
+	for _, other := range t.rows {
+		if other.Version != r.Version {
+			return name + ", " + versionNames[r.Version]
+		}
+	}
+	return name
+}
+
+// The JSON file.
+type (
+	data struct {
+		About   []string   `json:"about"`
+		Rounds  int        `json:"rounds"`
+		Each    string     `json:"each"`
+		Skipped []string   `json:"skipped,omitempty"`
+		Faults  []string   `json:"faults,omitempty"`
+		Cells   []cellData `json:"cells"`
+	}
+	cellData struct {
+		Name      string    `json:"name"`
+		Title     string    `json:"title"`
+		Placement string    `json:"placement"`
+		Reference entry     `json:"reference"`
+		Rows      []rowData `json:"rows"`
+	}
+	rowData struct {
+		entry
+		Numbers map[string]number `json:"numbers"`
+	}
+	number struct {
+		stat
+		Ratio  *stat     `json:"ratio,omitempty"`
+		Rounds []float64 `json:"rounds"`
+	}
+)
+
+func (r *report) data() data {
+	d := data{About: r.about, Rounds: r.rounds, Each: r.each.String(), Skipped: r.skipped, Faults: r.faults}
+	for _, t := range r.tables {
+		c := cellData{Name: t.name, Title: t.title, Placement: t.placement, Reference: t.rows[0].entry}
+		for _, row := range t.rows {
+			c.Rows = append(c.Rows, row.data(t.rows[0]))
+		}
+		d.Cells = append(d.Cells, c)
+	}
+	return d
+}
+
+func (r *row) data(ref row) rowData {
+	d := rowData{entry: r.entry, Numbers: make(map[string]number)}
+	for name, values := range r.values {
+		s, ok := newStat(values)
+		if !ok {
+			continue
+		}
+		n := number{stat: s}
+		for _, v := range values {
+			if !math.IsNaN(v) { // JSON has none
+				n.Rounds = append(n.Rounds, v)
+			}
+		}
+		if q, ok := newStat(ratios(values, ref.values[name])); ok {
+			n.Ratio = &q
+		}
+		d.Numbers[name] = n
+	}
+	return d
+}

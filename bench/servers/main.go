@@ -1,0 +1,98 @@
+// Servers is the program of the benchmark's Go servers, one implementation to
+// a process:
+//
+//	servers [-deflate] [-buffered] NAME
+//
+// It prints the address that it listens on and serves until its standard input
+// ends. Every path echoes, except /broadcast, where each message goes to every
+// connection on it. SIGUSR2 makes it collect its garbage and give the memory
+// back, so that what remains is what the connections hold.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// options are what a server is started with.
+type options struct {
+	deflate  bool // negotiate permessage-deflate without context takeover
+	buffered bool // of gobwas: read and write through bufio
+}
+
+// maxMessage is the limit of a message where one has to be set.
+const maxMessage = 4 << 20
+
+// roomPath is the path whose messages go to everybody on it.
+const roomPath = "/broadcast"
+
+var servers = map[string]func(l net.Listener, o options) error{
+	"accept":    serveAccept,
+	"coder":     serveCoder,
+	"draftwire": serveDraftwire,
+	"fasthttp":  serveFasthttp,
+	"gobwas":    serveGobwas,
+	"gorilla":   serveGorilla,
+	"gws":       serveGws,
+	"raw":       serveRaw,
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.deflate, "deflate", false, "negotiate permessage-deflate")
+	flag.BoolVar(&o.buffered, "buffered", false, "gobwas: read and write through bufio")
+	flag.Parse()
+	serve := servers[flag.Arg(0)]
+	if serve == nil {
+		fail(fmt.Errorf("no server %q", flag.Arg(0)))
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fail(err)
+	}
+	go freeOnSignal()
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	fmt.Println(l.Addr())
+	fail(serve(l, o))
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "servers:", err)
+	os.Exit(1)
+}
+
+// freeOnSignal collects twice: what a sync.Pool holds outlives one collection.
+func freeOnSignal() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR2)
+	for range c {
+		debug.FreeOSMemory()
+		debug.FreeOSMemory()
+	}
+}
+
+// serveHTTP serves a handler for the libraries that sit on net/http.
+func serveHTTP(l net.Listener, h http.HandlerFunc) error {
+	return (&http.Server{Handler: h}).Serve(l)
+}
+
+// acceptEach runs serve for each connection, in its own goroutine.
+func acceptEach(l net.Listener, serve func(nc net.Conn)) error {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go serve(nc)
+	}
+}
