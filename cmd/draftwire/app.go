@@ -34,7 +34,7 @@ type example struct{ line, why string }
 
 func (p *program) commands() []command {
 	return []command{
-		p.serveCommand(), p.clientCommand(), p.versionsCommand(),
+		p.serveCommand(), p.clientCommand(), p.benchCommand(), p.versionsCommand(),
 		p.completionCommand(), p.manCommand(), p.versionCommand(), p.helpCommand(),
 	}
 }
@@ -84,7 +84,7 @@ func (p *program) app() *cli.App {
 func (p *program) build(c command) *cli.Command {
 	cmd := &cli.Command{
 		Name: c.name, Usage: c.usage, ArgsUsage: c.args, Description: c.about,
-		Flags:    withEnv(append(c.flags, common()...)),
+		Flags:    withEnv(append(c.flags, common(c.flags)...)),
 		HideHelp: true, HideHelpCommand: true, // "help" may be an argument
 		OnUsageError: p.usageError,
 	}

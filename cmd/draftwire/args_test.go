@@ -127,6 +127,17 @@ func TestUsageErrors(t *testing.T) {
 		{"serve", "--compression", "large", "--compression-threshold", "2GiB"}, {"serve", "--compression-takeover"},
 		{"client", url, "--compression", "ON"}, {"client", url, "--compression-takeover"}, {"client", url, "--compression-threshold", "9"},
 		{"client", url, "--echo", "-x", "a"}, {"versions", "-l", "x"},
+		{"bench"}, {"bench", "x"}, {"bench", url, "x"}, {"bench", url, "-c", "0"}, {"bench", url, "-c", "100001"}, {"bench", url, "-c", "x"},
+		{"bench", url, "-n", "0"}, {"bench", url, "-n", "10"}, {"bench", url, "-n", "100", "-z", "1s"}, {"bench", url, "-z", "0s"}, {"bench", url, "-z", "-1s"},
+		{"bench", url, "-q", "0"}, {"bench", url, "-q", "-1"}, {"bench", "-q", url}, {"bench", url, "--depth", "0"}, {"bench", url, "--depth", "65537"},
+		{"bench", url, "--warmup", "0s"}, {"bench", url, "--timeout", "0s"}, {"bench", url, "--max-p99", "0s"}, {"bench", url, "--max-p99", "61s"},
+		{"bench", url, "--size", ""}, {"bench", url, "--size", "0"}, {"bench", url, "--size", "1,,2"}, {"bench", url, "--size", "1,x"},
+		{"bench", url, "--size", "1GiB"}, {"bench", url, "-c", "1", "--size", "9,3GiB"}, {"bench", url, "-t", "-b"}, {"bench", url, "-b", "--version", "76"},
+		{"bench", url, "-b", "--mix", "13=1,75=1"}, {"bench", url, "--mix", ""}, {"bench", url, "--mix", "rfc6455"}, {"bench", url, "--mix", "=1"},
+		{"bench", url, "--mix", "x=1"}, {"bench", url, "--mix", "13=0"}, {"bench", url, "--mix", "13=-1"}, {"bench", url, "--mix", "13=1.5"},
+		{"bench", url, "--mix", "13=10001"}, {"bench", url, "--mix", "13=1,rfc6455=2"}, {"bench", url, "--mix", "13=1,"}, {"bench", url, "--version", "99"},
+		{"bench", url, "--mix", "13=1,8=1", "-c", "1"}, {"bench", url, "--mix", "13=1", "--version", "13"}, {"bench", url, "-H", "x"},
+		{"bench", url, "--compression", "x"}, {"bench", url, "--cacert", dir + "/no"},
 	}
 	for _, v := range (draftwire.Every &^ draftwire.Served()).List() { // known, and not served
 		cases = append(cases, []string{"serve", "--versions", v.String()},
@@ -149,6 +160,9 @@ func TestSuggestions(t *testing.T) {
 		{"help serev", `unknown command "serev", did you mean "serve"?; see 'draftwire --help'`},
 		{"serve --lisen x", "draftwire serve: unknown flag --lisen, did you mean --listen?; see 'draftwire serve --help'"},
 		{"client ws://x/ --orgin x", "did you mean --origin?"},
+		{"bench ws://x/ --mix 13=1,8=0", "leave out what is to have none"},
+		{"bench ws://x/ --mix 13=1,76=1 -b", "hixie-76 has no binary messages; send --text, or leave it out"},
+		{"bench ws://x/ -n 10", "-c 10 opens fewer"},
 	} {
 		if _, _, err := call(t, "", strings.Fields(c.args)...); !strings.Contains(err, c.want) {
 			t.Errorf("%s: %q", c.args, err)

@@ -94,9 +94,9 @@ func (c *client) greet() {
 func (c *client) say(format string, args ...any) { fmt.Fprintf(c.std.err, format, args...) }
 
 // headText writes a head line by line behind a mark.
-func headText(mark string, head []byte) string {
+func headText(mark, head string) string {
 	var b strings.Builder
-	for line := range strings.SplitSeq(strings.TrimRight(string(head), "\r\n"), "\r\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(head, "\r\n"), "\r\n") {
 		b.WriteString(mark + visible(line) + "\n")
 	}
 	return b.String()
@@ -201,16 +201,24 @@ func (c *client) close(code draftwire.CloseCode, reason string, signals <-chan o
 
 // verdict is what an end means that did not come from here.
 func (c *client) verdict(cause error, code draftwire.CloseCode) error {
+	if errors.Is(cause, draftwire.ErrTooBig) {
+		return exitf(exitFailure, "%w; raise --max-message", cause)
+	}
+	err := broken(cause, code)
+	if err == nil && c.owed {
+		return exitf(exitFailure, "the server closed before all answers had come")
+	}
+	return err
+}
+
+// broken is the error of an end that was not in order.
+func broken(cause error, code draftwire.CloseCode) error {
 	var pe *draftwire.ProtocolError
 	switch {
-	case errors.Is(cause, draftwire.ErrTooBig):
-		return exitf(exitFailure, "%w; raise --max-message", cause)
 	case errors.As(cause, &pe):
 		return exitf(exitProtocol, "the peer broke the protocol: %w", cause)
 	case code == draftwire.CodeAbnormal:
 		return exitf(exitAbnormal, "the connection ended abnormally: %w", cause)
-	case c.owed:
-		return exitf(exitFailure, "the server closed before all answers had come")
 	}
 	return nil
 }

@@ -16,14 +16,20 @@ import (
 // suite is a server that drives clients as a conformance suite does.
 func suite(t *testing.T, drive func(context.Context, *draftwire.Conn) error) string {
 	t.Helper()
+	return suiteWith(t, draftwire.AcceptOptions{
+		Compression: draftwire.Compression{Mode: draftwire.CompressAll, Takeover: true},
+		Limits:      draftwire.Limits{ReadLimit: -1},
+	}, drive)
+}
+
+func suiteWith(t *testing.T, o draftwire.AcceptOptions, drive func(context.Context, *draftwire.Conn) error) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &draftwire.Server{WebSocket: drive, Options: draftwire.AcceptOptions{
-		Versions: draftwire.Every, Compression: draftwire.Compression{Mode: draftwire.CompressAll, Takeover: true},
-		Limits: draftwire.Limits{ReadLimit: -1},
-	}}
+	o.Versions = draftwire.Every
+	srv := &draftwire.Server{WebSocket: drive, Options: o}
 	done := make(chan struct{})
 	go func() { defer close(done); srv.Serve(l) }()
 	t.Cleanup(func() {

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"net/http"
-	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -53,27 +49,22 @@ func (p *program) clientCommand() command {
 }
 
 func clientFlags() []cli.Flag {
-	flags := []cli.Flag{
+	talking := []cli.Flag{
 		&cli.StringFlag{Name: "version", Value: "rfc6455", Usage: "`VERSION` to speak: a name, another spelling or a number"},
 		&cli.StringFlag{Name: "fallback", Usage: "`VERSION` to try when that one is refused; several are joined by commas"},
 		&cli.StringSliceFlag{Name: "execute", Aliases: []string{"x"}, Usage: "send `MSG`, print one answer, close after the last"},
 		&cli.DurationFlag{Name: "wait", Aliases: []string{"w"}, DefaultText: "0 with -x, 2s behind piped input", Usage: "`TIME` to wait for more messages before closing"},
 		&cli.BoolFlag{Name: "no-wait", Usage: "wait for no answers"},
 		&cli.BoolFlag{Name: "echo", Usage: "send back every message that comes, until the server closes"},
-		&cli.BoolFlag{Name: "text", Aliases: []string{"t"}, Usage: "send text, which is the default"},
-		&cli.BoolFlag{Name: "binary", Aliases: []string{"b"}, Usage: "send binary messages"},
-		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Usage: "`FIELD` to send, like 'Name: value', spelled as given"},
-		&cli.StringFlag{Name: "origin", Usage: "`ORIGIN` to send; hixie versions always send one"},
-		&cli.StringSliceFlag{Name: "protocol", Usage: "`NAME` of a subprotocol to offer, the best first"},
-		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the server's certificate"},
-		&cli.StringFlag{Name: "cacert", Usage: "trust the certificates in `FILE` (PEM)"},
+	}
+	bounds := []cli.Flag{
 		&cli.DurationFlag{Name: "timeout", Value: draftwire.DefaultHandshakeTimeout, Usage: "`TIME` for the connection, and for each answer to -x"},
 		&cli.StringFlag{Name: "max-message", Value: "1MiB", Usage: "largest message to receive, a `SIZE` like 64KiB"},
 		&cli.IntFlag{Name: "close-code", Value: int(draftwire.CodeNormal), Usage: "close with code `N`"},
 		&cli.StringFlag{Name: "close-reason", Usage: "close with reason `S`"},
 		&cli.BoolFlag{Name: "json", Usage: "print messages and events as lines of JSON"},
 	}
-	return append(flags, compressionFlags()...)
+	return slices.Concat(talking, kindFlags(), requestFlags(), bounds, compressionFlags())
 }
 
 // clientOptionsOf reads the flags; what is wrong with them is a usage error.
@@ -81,13 +72,11 @@ func clientOptionsOf(c *cli.Context) (clientOptions, error) {
 	o := clientOptions{
 		url: c.Args().First(), messages: c.StringSlice("execute"), execute: c.IsSet("execute"),
 		wait: c.Duration("wait"), waitSet: c.IsSet("wait"), noWait: c.Bool("no-wait"),
-		echo: c.Bool("echo"), op: draftwire.OpText, json: c.Bool("json"), closeReason: c.String("close-reason"),
+		echo: c.Bool("echo"), json: c.Bool("json"), closeReason: c.String("close-reason"),
 	}
-	if c.Bool("binary") {
-		if c.Bool("text") {
-			return o, usagef("--text and --binary exclude each other")
-		}
-		o.op = draftwire.OpBinary
+	var err error
+	if o.op, err = readKind(c); err != nil {
+		return o, err
 	}
 	if o.echo && o.execute {
 		return o, usagef("--echo and --execute exclude each other")
@@ -102,7 +91,10 @@ func clientOptionsOf(c *cli.Context) (clientOptions, error) {
 	if err := checkURL(o.url); err != nil {
 		return o, err
 	}
-	for _, read := range []func(*cli.Context, *clientOptions) error{readLanguage, readRequest, readTrust, readBounds} {
+	if err := readDial(c, &o.dial); err != nil {
+		return o, err
+	}
+	for _, read := range []func(*cli.Context, *clientOptions) error{readLanguage, readBounds} {
 		if err := read(c, &o); err != nil {
 			return o, err
 		}
@@ -110,100 +102,20 @@ func clientOptionsOf(c *cli.Context) (clientOptions, error) {
 	return o, nil
 }
 
-func checkURL(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || !strings.Contains(raw, "://") {
-		return usagef("%q is no URL; one is like ws://127.0.0.1:8080/", raw)
-	}
-	switch u.Scheme {
-	case "ws", "wss", "http", "https":
-	default:
-		return usagef("%q is no ws or wss URL", raw)
-	}
-	if u.Hostname() == "" {
-		return usagef("no host in %q", raw)
-	}
-	return nil
-}
-
 func readLanguage(c *cli.Context, o *clientOptions) error {
-	parse := func(flag, name string) (draftwire.Version, error) {
-		v, err := draftwire.ParseVersion(name)
-		if err != nil {
-			return v, usagef("--%s: %s", flag, plain(err))
-		}
-		if !draftwire.Served().Has(v) {
-			return v, usagef("--%s: %s is not spoken here; spoken are %s", flag, v, draftwire.Served())
-		}
-		return v, nil
-	}
 	var err error
-	if o.dial.Version, err = parse("version", c.String("version")); err != nil {
-		return err
-	}
-	if o.dial.Compression, err = readCompression(c); err != nil {
+	if o.dial.Version, err = spokenVersion("version", c.String("version")); err != nil {
 		return err
 	}
 	for name := range strings.SplitSeq(c.String("fallback"), ",") {
 		if strings.TrimSpace(name) == "" {
 			continue
 		}
-		v, err := parse("fallback", name)
+		v, err := spokenVersion("fallback", name)
 		if err != nil {
 			return err
 		}
 		o.dial.Fallback = append(o.dial.Fallback, v)
-	}
-	return nil
-}
-
-func readRequest(c *cli.Context, o *clientOptions) error {
-	o.dial.Header = http.Header{}
-	for _, line := range c.StringSlice("header") {
-		name, value, ok := strings.Cut(line, ":")
-		if value = strings.TrimSpace(value); !ok || !isToken(name) || !isPrintable(value) {
-			return usagef("--header: %q is not like 'Name: value'", line)
-		}
-		o.dial.Header[name] = append(o.dial.Header[name], value) // not Add, which changes the spelling
-	}
-	o.dial.Origin = c.String("origin")
-	if !isPrintable(o.dial.Origin) {
-		return usagef("--origin: %q cannot be sent", o.dial.Origin)
-	}
-	o.dial.Protocols = c.StringSlice("protocol")
-	for _, p := range o.dial.Protocols {
-		if p == "" || !isPrintable(p) {
-			return usagef("--protocol: %q cannot be sent", p)
-		}
-	}
-	return nil
-}
-
-// isToken reports whether s can be a field name (RFC 9110 5.6.2).
-func isToken(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	}) < 0
-}
-
-// isPrintable reports whether s can be a field value.
-func isPrintable(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
-}
-
-func readTrust(c *cli.Context, o *clientOptions) error {
-	o.dial.TLS = &tls.Config{InsecureSkipVerify: c.Bool("insecure")}
-	file := c.String("cacert")
-	if file == "" {
-		return nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return usagef("--cacert: %w", err)
-	}
-	o.dial.TLS.RootCAs = x509.NewCertPool()
-	if !o.dial.TLS.RootCAs.AppendCertsFromPEM(pem) {
-		return usagef("--cacert: no certificate in %s", file)
 	}
 	return nil
 }

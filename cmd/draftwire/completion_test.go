@@ -49,7 +49,7 @@ func TestBashCompletion(t *testing.T) {
 	const ask = `
 source "$1"
 for line in 'serv' 'serve --lis' 'serve --' 'serve --mode ' 'serve --mode = b' 'serve --log-level d' 'serve f' 'serve --tls-cert fi' 'client -' \
-	'client --version hi' 'client ws://x/ --fall' 'completion ' 'help ver' 'serve --listen ' '--v' 'serve --compression ' 'client --compression l' 'client ws://x/ --ec' 'versions --l'; do
+	'client --version hi' 'client ws://x/ --fall' 'completion ' 'help ver' 'serve --listen ' '--v' 'serve --compression ' 'client --compression l' 'client ws://x/ --ec' 'versions --l' 'bench --ver' 'bench --version hyb' 'bench --mi'; do
 	[[ $line == *' ' ]] && line+=$'\x01'
 	read -ra COMP_WORDS <<<"draftwire $line"
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -64,7 +64,8 @@ complete -p draftwire`
 	want := []string{
 		"serve", "--listen", "", "echo|broadcast|files", "broadcast", "debug", "folder one", "file one", "",
 		"hixie-75|hixie-76", "--fallback", "bash|zsh|fish", "versions|version", "", "--version",
-		"off|on|large", "large", "--echo", "--long|--log-level|--log-format", "complete -F _draftwire draftwire",
+		"off|on|large", "large", "--echo", "--long|--log-level|--log-format",
+		"--version|--verbose", "hybi-02|hybi-04|hybi-05|hybi-06|hybi-07|hybi-08", "--mix", "complete -F _draftwire draftwire",
 	}
 	if len(got) != len(want) {
 		t.Fatalf("got %q", got)

@@ -15,6 +15,7 @@ const (
 	exitRefused     = 4
 	exitProtocol    = 5
 	exitAbnormal    = 6
+	exitCondition   = 7
 	exitInterrupted = 130
 )
 
@@ -30,6 +31,7 @@ var exitCodes = []struct {
 	{exitRefused, "the handshake was refused"},
 	{exitProtocol, "the peer broke the protocol"},
 	{exitAbnormal, "the connection ended abnormally (1006)"},
+	{exitCondition, "a required condition failed (bench --max-p99)"},
 	{exitInterrupted, "interrupted"},
 }
 

@@ -8,12 +8,17 @@ import (
 )
 
 // common are the flags that every command has: cli/v2 has no flags that are
-// passed down. They are made anew for each command, as cli writes into them.
-func common() []cli.Flag {
+// passed down. They are made anew for each command, as cli writes into them. A
+// command may use -q for itself, as tools of its trade do.
+func common(own []cli.Flag) []cli.Flag {
+	quiet := &cli.BoolFlag{Name: "quiet", Usage: "say only errors"}
+	if findFlag(own, "q") == nil {
+		quiet.Aliases = []string{"q"}
+	}
 	return []cli.Flag{
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "say on stderr what is at least `error|warn|info|debug|trace`"},
 		&cli.StringFlag{Name: "log-format", Value: "auto", Usage: "`auto|text|json`; auto is text on a terminal and JSON else"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "say only errors"},
+		quiet,
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more"},
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this help"},
 	}

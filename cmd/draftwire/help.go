@@ -21,6 +21,7 @@ var appExamples = []example{
 	{"draftwire serve", "an echo server; open http://127.0.0.1:8080/ in any browser"},
 	{"draftwire client ws://127.0.0.1:8080/", "talk to it; Ctrl-D closes"},
 	{"draftwire client --version hixie-76 -x hi ws://127.0.0.1:8080/", "talk to it as an iPad of 2011 would"},
+	{"draftwire bench --mix hixie-76=1,rfc6455=3 -z 5s ws://127.0.0.1:8080/", "load it: how fast are its answers?"},
 	{"draftwire versions", "who spoke what, and when"},
 }
 
@@ -58,7 +59,8 @@ func commandHelp(c *cli.Command) string {
 	for _, d := range docs(c.Flags) {
 		writeFlag(&b, d)
 	}
-	if c.Name == "serve" || c.Name == "client" { // the others end with 0, 1 or 2
+	switch c.Name {
+	case "serve", "client", "bench": // the others end with 0, 1 or 2
 		writeExitCodes(&b)
 	}
 	return b.String()

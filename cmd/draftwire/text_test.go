@@ -41,7 +41,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 	_, app, _ := call(t, "", "--help")
 	_, client, _ := call(t, "", "client", "--help")
 	_, man, _ := call(t, "", "man")
-	if len(exitCodes) != 8 {
+	if len(exitCodes) != 9 {
 		t.Errorf("%d codes", len(exitCodes))
 	}
 	for _, e := range exitCodes {
@@ -61,7 +61,8 @@ func TestMan(t *testing.T) {
 		t.Fatalf("exit %d: %.100q", code, page)
 	}
 	for _, want := range []string{".SH NAME", ".SH EXAMPLES", ".SH EXIT STATUS", `\fB\-\-max\-message\fR \fISIZE\fR`, `\fB\-\-execute\fR, \fB\-x\fR`,
-		`\fB\-\-compression\fR \fIWORD\fR`, `\fB\-\-compression\-threshold\fR \fISIZE\fR`, `\fB\-\-compression\-takeover\fR`, `\fB\-\-echo\fR`, `\fB\-\-long\fR, \fB\-l\fR`} {
+		`\fB\-\-compression\fR \fIWORD\fR`, `\fB\-\-compression\-threshold\fR \fISIZE\fR`, `\fB\-\-compression\-takeover\fR`, `\fB\-\-echo\fR`, `\fB\-\-long\fR, \fB\-l\fR`,
+		`\fB\-\-rate\fR, \fB\-q\fR \fIN\fR`, `\fB\-\-max\-p99\fR \fITIME\fR`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
