@@ -97,15 +97,25 @@ func Handler(fn func(ctx context.Context, c *Conn) error, o *AcceptOptions) http
 	a := o.withDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := accept(w, r, a); err == nil {
-			serveConn(c, fn)
+			serveConn(c, fn, nil)
 		}
 	})
 }
 
-// serveConn runs fn and closes the connection behind it.
-func serveConn(c *Conn, fn func(ctx context.Context, c *Conn) error) {
+// serveConn runs fn and closes the connection behind it. A panic is told to the
+// peer; it ends with s, where that is not nil, and else passes through.
+func serveConn(c *Conn, fn func(ctx context.Context, c *Conn) error, s *Server) {
 	code := CodeInternal
-	defer func() { c.Close(code, "") }() // a panic passes through, the peer is told
+	defer func() {
+		var e any
+		if s != nil {
+			defer s.running.Done()
+			e = recover()
+		}
+		if c.Close(code, ""); e != nil {
+			s.panicked(c.nc(), e)
+		}
+	}()
 	code = codeFor(fn(c.Context(), c))
 }
 

@@ -27,11 +27,10 @@ import (
 // nothing: the next one goes on where it stopped. A write that was cut off
 // cannot be taken back, so it closes the connection.
 type Conn struct {
-	draft    *row
-	set      *settings
-	info     *Handshake
-	protocol string
-	role     wire.Role
+	draft *row
+	set   *settings
+	info  *Handshake
+	role  wire.Role
 
 	closing atomic.Bool // Close was called
 	over    atomic.Bool // the connection has ended, why says how
@@ -85,13 +84,12 @@ type connConfig struct {
 
 func newConn(cfg connConfig) *Conn {
 	c := &Conn{
-		draft: cfg.draft, role: cfg.role, info: cfg.info, protocol: cfg.acc.Protocol,
-		set: cfg.set,
+		draft: cfg.draft, role: cfg.role, info: cfg.info, set: cfg.set,
 	}
 	if cfg.parent != nil {
 		c.ctx = newContext(cfg.parent)
 	}
-	c.info.Done = time.Now()
+	c.info.Protocol, c.info.Done = cfg.acc.Protocol, time.Now()
 	c.in.src.adopt(cfg.src)
 	cc := wire.CodecConfig{Role: cfg.role, Rand: cfg.rand, MaskKey: cfg.acc.MaskKey, Tolerate: cfg.set.tolerate}
 	if cfg.set.tolerate != 0 {
@@ -129,7 +127,7 @@ func (c *Conn) closeTimeout() time.Duration {
 func (c *Conn) Version() Version { return c.draft.Version }
 
 // Subprotocol returns the subprotocol that was agreed on, or "".
-func (c *Conn) Subprotocol() string { return c.protocol }
+func (c *Conn) Subprotocol() string { return c.info.Protocol }
 
 // Handshake returns how the connection was opened. It is not to be changed.
 func (c *Conn) Handshake() *Handshake { return c.info }
@@ -281,7 +279,7 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	defer c.in.mu.Unlock()
 	c.keepLent()
 	for c.in.ended == nil {
-		if err := c.next(c.Context()); err != nil {
+		if err := c.next(c.Context(), false); err != nil {
 			break
 		}
 	}

@@ -155,17 +155,18 @@ func (c Compression) threshold() int {
 // Handshake is how a connection was opened.
 type Handshake struct {
 	Version   Version
-	Rule      string     // why this version
 	Tolerated Tolerances // the tolerances that were needed
+	Secure    bool       // the client's view of the URL is wss
+	Exact     bool       // Request holds the very bytes, in their order and spelling
+	Rule      string     // why this version
 	Target    string     // path and query
 	Host      string
 	Origin    string
 	Offered   []string // subprotocols that the client offered
-	Secure    bool     // the client's view of the URL is wss
+	Protocol  string   // the subprotocol that was agreed on, or ""
 	Deflate   string   // the compression that was agreed on, as the answer says it; "" for none
 	Request   string   // the head as it came, or as net/http gave it; a client's as it went
 	Response  string   // the head as it went; a client's as it came
-	Exact     bool     // Request holds the very bytes, in their order and spelling
 	TLS       *tls.ConnectionState
 	Remote    string    // address of the peer
 	Began     time.Time // when the first byte was looked at

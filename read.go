@@ -23,18 +23,16 @@ type inbox struct {
 	mu    sync.Mutex
 	src   source
 	ev    wire.Event
-	ended error      // sticky: how the connection ended, for readers
-	cur   *msgReader // the last Reader, while its message is not read to the end
+	ended error         // sticky: how the connection ended, for readers
+	cur   *msgReader    // the last Reader, while its message is not read to the end
+	heard time.Duration // when bytes came last, for the idle timeout
+	idle  bool          // the read deadline is the idle timeout's
 
 	// A message that is being gathered, or that ReadBorrowed has lent.
 	kind wire.Op   // of the former; OpNone where there is none
+	here bool      // the latter stands in src
 	part []byte    // of the former
 	lent *pool.Buf // where either stands, if that is not src
-	here bool      // the latter stands in src
-
-	// The idle timeout.
-	heard   time.Duration // when bytes came last
-	watched bool          // the read deadline is the idle timeout's
 }
 
 // Read reads the next message whole. The bytes are the caller's. In the error at
@@ -75,18 +73,20 @@ func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
 			c.look()
 			return in.ev.Op, p, nil
 		}
-		in.kind = in.ev.Op
-		in.gather(in.ev.Data, own)
-	} else {
-		in.ev.Last = false
 	}
 	return c.gathered(ctx, own)
 }
 
-// gathered gathers the rest of the message in hand.
+// gathered gathers a message that does not come at once, or not in place: from
+// the event in hand on, or from where a cancelled call stopped.
 func (c *Conn) gathered(ctx context.Context, own bool) (Op, []byte, error) {
 	in := &c.in
-	for last := in.ev.Last; !last; {
+	last := false
+	if in.kind == wire.OpNone {
+		in.kind, last = in.ev.Op, in.ev.Last
+		in.gather(in.ev.Data, c.ses.Left(), own)
+	}
+	for !last {
 		var err error
 		if last, err = c.gatherNext(ctx, own); err != nil {
 			return 0, nil, err
@@ -109,10 +109,10 @@ func (c *Conn) gatherNext(ctx context.Context, own bool) (last bool, err error) 
 		if err := c.nextData(ctx); err != nil {
 			return false, err
 		}
-		in.gather(in.ev.Data, own)
+		in.gather(in.ev.Data, c.ses.Left(), own)
 		return in.ev.Last, nil
 	}
-	in.reserve(left, own)
+	in.reserve(int(min(left, smallRead)), left, own)
 	n, ok, err := c.straight(ctx, in.part[len(in.part):cap(in.part)], left)
 	if !ok {
 		return false, err
@@ -135,24 +135,22 @@ func (c *Conn) straight(ctx context.Context, p []byte, left int64) (n int, ok bo
 	return n, ok, err
 }
 
-// gather adds a piece to the message in hand.
-func (in *inbox) gather(p []byte, own bool) {
-	if cap(in.part)-len(in.part) < len(p) || in.part == nil {
-		in.reserve(int64(len(p)), own)
-	}
+// gather adds a piece to the message in hand, of which left more bytes are
+// announced.
+func (in *inbox) gather(p []byte, left int64, own bool) {
+	in.reserve(len(p), max(int64(len(p))+left, int64(len(in.part))), own)
 	in.part = append(in.part, p...)
 }
 
-// reserve makes room for the next bytes of the message in hand, of which n are
-// announced: for all of them once an eighth is there, so that nobody gets
+// reserve makes room for at least n more bytes of the message in hand, and for
+// as many as are wanted where an eighth of the message is there: nobody gets
 // memory for a mere announcement.
-func (in *inbox) reserve(n int64, own bool) {
+func (in *inbox) reserve(n int, want int64, own bool) {
 	have := len(in.part)
-	least := int(min(n, smallRead))
-	if cap(in.part)-have >= least && in.part != nil {
+	if cap(in.part)-have >= n && in.part != nil {
 		return
 	}
-	size := have + int(min(n, int64(max(8*have, firstRead))))
+	size := have + max(n, int(min(want, int64(max(8*(have+n), firstRead)))))
 	var b []byte
 	var lent *pool.Buf
 	if own {
@@ -310,7 +308,7 @@ func (c *Conn) dropRest(ctx context.Context) error {
 			in.cur, r = nil, nil
 			break
 		}
-		if err := c.next(ctx); err != nil {
+		if err := c.next(ctx, false); err != nil {
 			return err
 		}
 		r.rest = nil
@@ -320,21 +318,13 @@ func (c *Conn) dropRest(ctx context.Context) error {
 }
 
 // nextData puts the next event with data into in.ev.
-func (c *Conn) nextData(ctx context.Context) error {
-	for {
-		if err := c.next(ctx); err != nil {
-			return err
-		}
-		if c.in.ev.Op.IsData() {
-			return nil
-		}
-	}
-}
+func (c *Conn) nextData(ctx context.Context) error { return c.next(ctx, true) }
 
-// next puts the next event into in.ev, reads as needed, and gives the automatic
-// answers. While this side closes, data is dropped. An error in in.ended is the
-// end; any other is ctx's, and the connection goes on.
-func (c *Conn) next(ctx context.Context) error {
+// next puts the next event, or the next one with data, into in.ev, reads as
+// needed, and gives the automatic answers. While this side closes, data is
+// dropped. An error in in.ended is the end; any other is ctx's, and the
+// connection goes on.
+func (c *Conn) next(ctx context.Context, data bool) error {
 	in := &c.in
 	for {
 		if in.ended != nil {
@@ -347,7 +337,7 @@ func (c *Conn) next(ctx context.Context) error {
 		}
 		n, ok, err := c.handle(in.src.bytes())
 		in.src.take(n)
-		if ok || err != nil {
+		if ok && (!data || in.ev.Op.IsData()) || err != nil {
 			return err
 		}
 	}
@@ -419,10 +409,16 @@ func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
 		}
 	}
 	idle := c.set.limits.IdleTimeout > 0
-	if idle && !c.in.watched {
+	if idle && !c.in.idle {
 		c.watchIdle(c.set.limits.IdleTimeout)
 	}
-	n, err := c.in.src.fill(dst)
+	var n int
+	var err error
+	if dst == nil {
+		n, err = c.in.src.read(false)
+	} else {
+		n, err = c.in.src.readInto(dst)
+	}
 	if err != nil {
 		return 0, c.fillFailed(ctx, err)
 	}
@@ -452,7 +448,7 @@ func (c *Conn) watchRead(ctx context.Context, done <-chan struct{}) error {
 		c.mu.Lock()
 		c.nc().SetReadDeadline(c.at(c.closeBy))
 		c.mu.Unlock()
-		c.in.watched = false
+		c.in.idle = false
 	}
 	return nil
 }
@@ -465,7 +461,7 @@ func (c *Conn) watchIdle(in time.Duration) {
 	if !c.rctx.cut() && c.closeBy == 0 {
 		c.nc().SetReadDeadline(time.Now().Add(in))
 	}
-	c.in.watched = true
+	c.in.idle = true
 }
 
 // fillFailed says what a failed read means: nil where it is to be done again.

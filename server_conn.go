@@ -36,7 +36,7 @@ func (s *Server) serve(nc net.Conn) {
 	if c := s.open(nc); c != nil {
 		// A goroutine of its own has a stack of its own: the one of the handshake is
 		// larger than a waiting connection needs.
-		go s.converse(c)
+		go serveConn(c, s.WebSocket, s)
 		return
 	}
 	s.running.Done()
@@ -55,19 +55,6 @@ func (s *Server) open(nc net.Conn) *Conn {
 	*o = opening{src: source{try: o.src.try}, admission: admission{out: o.out[:0]}}
 	openings.Put(o)
 	return c
-}
-
-// converse runs the handler of a connection.
-func (s *Server) converse(c *Conn) {
-	defer s.conversed(c)
-	serveConn(c, s.WebSocket)
-}
-
-func (s *Server) conversed(c *Conn) {
-	if e := recover(); e != nil {
-		s.panicked(c.nc(), e)
-	}
-	s.running.Done()
 }
 
 func (s *Server) recover(nc net.Conn) {
@@ -287,7 +274,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		if detect.IsAttempt(&wire.Request{Fields: f}) {
 			if c, err := accept(w, r, s.opt); err == nil {
 				s.track(c)
-				serveConn(c, s.WebSocket)
+				serveConn(c, s.WebSocket, nil)
 			}
 			return
 		}

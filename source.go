@@ -19,7 +19,6 @@ type source struct {
 	buf  *pool.Buf // nil while empty and waiting
 	off  int32     // bytes of buf that were taken
 	size int32     // how much to borrow for the next read
-	dst  []byte    // where the next try reads to, if not behind buf
 	err  error     // of the last try
 }
 
@@ -97,73 +96,31 @@ func (s *source) bytes() []byte {
 func (s *source) peek(n int) []byte { return s.bytes()[:n] }
 func (s *source) take(n int)        { s.off += int32(n) }
 
-// fill waits for bytes and reads them: into dst, or where that is nil into the
-// buffer. Only call it when all were taken.
-func (s *source) fill(dst []byte) (n int, err error) {
-	s.off = 0
-	if s.buf != nil {
-		if s.buf.B = s.buf.B[:0]; cap(s.buf.B) < int(s.size) || dst != nil {
-			s.release()
+// read waits for bytes and reads them: behind those that are there, or with
+// keep false, when all of them were taken, in their place. It returns how many
+// there are then.
+func (s *source) read(keep bool) (int, error) {
+	if !keep {
+		s.off = 0
+		if s.buf != nil {
+			if s.buf.B = s.buf.B[:0]; cap(s.buf.B) < int(s.size) {
+				s.release()
+			}
 		}
 	}
-	if s.dst = dst; s.raw == nil {
-		return s.fillBlind()
+	if s.raw == nil {
+		return s.readBlind()
 	}
-	if err = s.raw.Read(s.try); err == nil {
+	err := s.raw.Read(s.try)
+	if err == nil {
 		err = s.err
-	}
-	if dst != nil {
-		n = len(dst) - len(s.dst)
-		s.dst = nil
-		return n, err
 	}
 	s.adapt()
 	return s.buffered(), err
 }
 
-// fillBlind is fill where readiness cannot be told.
-func (s *source) fillBlind() (n int, err error) {
-	if s.dst == nil {
-		err = s.read()
-		return s.buffered(), err
-	}
-	n, err = s.nc.Read(s.dst)
-	if s.dst = nil; n > 0 {
-		err = nil // a sticky error comes again
-	}
-	return n, err
-}
-
-// more reads behind the bytes that are there, up to limit bytes in all.
-func (s *source) more(limit int) error {
-	if s.buffered() == 0 {
-		_, err := s.fill(nil)
-		return err
-	}
-	b := s.bytes()
-	if len(b) >= limit {
-		return errHeadTooLarge
-	}
-	if s.off > 0 || len(s.buf.B) == cap(s.buf.B) {
-		grown := pool.Get(min(2*len(b)+smallRead, limit+smallRead))
-		grown.B = append(grown.B, b...)
-		s.release()
-		s.buf, s.off = grown, 0
-	}
-	return s.read()
-}
-
-var errHeadTooLarge error = wire.Refuse(wire.Unknown, wire.ReasonHeadTooLarge, "")
-
-func (s *source) read() error {
-	if s.raw != nil {
-		err := s.raw.Read(s.try)
-		if err == nil {
-			err = s.err
-		}
-		s.adapt()
-		return err
-	}
+// readBlind is read where readiness cannot be told: a buffer is held meanwhile.
+func (s *source) readBlind() (int, error) {
 	if s.buf == nil {
 		s.buf = pool.Get(int(s.size))
 	}
@@ -177,8 +134,41 @@ func (s *source) read() error {
 	if s.buffered() == 0 {
 		s.release()
 	}
+	return s.buffered(), err
+}
+
+// readInto waits for bytes and reads them into p. Only call it when all others
+// were taken.
+func (s *source) readInto(p []byte) (int, error) {
+	s.release()
+	n, err := s.nc.Read(p)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// more reads behind the bytes that are there, up to limit bytes in all.
+func (s *source) more(limit int) error {
+	if s.buffered() == 0 {
+		_, err := s.read(false)
+		return err
+	}
+	b := s.bytes()
+	if len(b) >= limit {
+		return errHeadTooLarge
+	}
+	if s.off > 0 || len(s.buf.B) == cap(s.buf.B) {
+		grown := pool.Get(min(2*len(b)+smallRead, limit+smallRead))
+		grown.B = append(grown.B, b...)
+		s.release()
+		s.buf, s.off = grown, 0
+	}
+	_, err := s.read(true)
 	return err
 }
+
+var errHeadTooLarge error = wire.Refuse(wire.Unknown, wire.ReasonHeadTooLarge, "")
 
 // adapt chooses the next read's size: more after a read that filled its
 // buffer, less after one that did not.

@@ -17,11 +17,6 @@ const canPoll = true
 // means wait. The buffer is borrowed for the try and given back if it was in
 // vain.
 func (s *source) tryRead(fd uintptr) bool {
-	if s.dst != nil {
-		n, done := s.sysRead(fd, s.dst)
-		s.dst = s.dst[n:]
-		return done
-	}
 	if s.buf == nil {
 		s.buf = pool.Get(int(s.size))
 	}

@@ -96,20 +96,20 @@ type Codec struct {
 
 	// reader
 	err     error
-	inFrame bool
-	nhead   uint8
+	ctl     *pieces // of a control frame; nil between them
+	left    int64   // payload bytes still to come
+	size    int64   // of the message in hand, as far as its frames were announced
 	head    [maxHead]byte
+	mask    [maskSize]byte
+	pos     uint8 // the mask's phase
+	nhead   uint8
+	inFrame bool
 	op      wire.Op // of the frame in hand
 	fin     bool
 	rsv1    bool // the frame in hand has it
 	masked  bool
-	mask    [maskSize]byte
-	pos     uint8 // the mask's phase
-	left    int64 // payload bytes still to come
-	msg     wire.Op
-	begun   bool // an event of the message in hand was given
-	size    int64
-	ctl     *pieces // of a control frame; nil between them
+	msg     wire.Op // of the message in hand
+	begun   bool    // an event of the message in hand was given
 }
 
 // masks is what a codec needs that masks its frames, or unmasks by a key.

@@ -21,11 +21,14 @@ func Get(n int) *Buf {
 				b.B = b.B[:0]
 				return b
 			}
-			return &Buf{make([]byte, 0, s)}
+			return newBuf(s)
 		}
 	}
-	return &Buf{make([]byte, 0, n)}
+	return newBuf(n)
 }
+
+//go:noinline
+func newBuf(n int) *Buf { return &Buf{make([]byte, 0, n)} } // apart, as stacks are short
 
 // Put takes a buffer back. b must not be used afterwards. A buffer larger than
 // the largest class is left to the garbage collector.

@@ -25,15 +25,20 @@ type Session struct {
 	// reader
 	closed  bool // the peer's close has come
 	text    utf8x.Validator
-	repl    utf8x.Replacer
 	err     error
-	scratch []byte // holds replaced text
+	repair  *repair // nil where bad text fails
 
 	// writer
 	said  bool // our close has gone
 	open  bool // a message has begun and not ended
 	wop   wire.Op
 	wtext utf8x.Validator
+}
+
+// repair is what a side has beside where bad text from the peer becomes U+FFFD.
+type repair struct {
+	repl    utf8x.Replacer
+	scratch []byte
 }
 
 // compression is what a connection with compression has beside.
@@ -62,6 +67,9 @@ func New(d *wire.Draft, cfg Config) *Session {
 // Init makes s what New returns.
 func (s *Session) Init(d *wire.Draft, cfg Config) {
 	*s = Session{draft: d, role: cfg.Role}
+	if d.InvalidText[cfg.Role] == wire.ReplaceText {
+		s.repair = new(repair)
+	}
 	if p := cfg.Deflate; p != nil && p.Name != "" {
 		cfg.RSV1 = wire.RSV1Message
 		if p.PerFrame {
@@ -113,7 +121,7 @@ func (s *Session) Pending() bool { return s.z != nil && s.z.in.pending }
 
 // InPlace reports whether the data of events is always part of the input, not
 // expanded or repaired elsewhere.
-func (s *Session) InPlace() bool { return s.z == nil && !s.replaces() }
+func (s *Session) InPlace() bool { return s.z == nil && s.repair == nil }
 
 // Left returns how many bytes of payload are still to come before anything
 // else, where they stay InPlace: Next makes one event of them. 0 where that
@@ -124,9 +132,6 @@ func (s *Session) Left() int64 {
 	}
 	return s.codec.Left()
 }
-
-// replaces: bad text from the peer becomes U+FFFD.
-func (s *Session) replaces() bool { return s.draft.InvalidText[s.role] == wire.ReplaceText }
 
 // Idle lets go of what is only needed while events are handled. The data of the
 // last event is then no longer valid.
@@ -153,12 +158,12 @@ func (s *Session) deliver(err error, ev *wire.Event) error {
 }
 
 func (s *Session) checkText(ev *wire.Event) error {
-	if s.replaces() {
-		if !s.repl.Clean(ev.Data) {
-			s.scratch = s.repl.Append(s.scratch[:0], ev.Data, ev.Last)
-			ev.Data = s.scratch
-			if cap(s.scratch) > maxScratch {
-				s.scratch = nil
+	if r := s.repair; r != nil {
+		if !r.repl.Clean(ev.Data) {
+			r.scratch = r.repl.Append(r.scratch[:0], ev.Data, ev.Last)
+			ev.Data = r.scratch
+			if cap(r.scratch) > maxScratch {
+				r.scratch = nil
 			}
 		}
 		return nil
