@@ -204,7 +204,7 @@ func TestIdleCompression(t *testing.T) {
 	if frugal > plain+32<<10 {
 		t.Errorf("an idle connection with compression holds %d bytes, without %d", frugal, plain)
 	}
-	if takeover < 1<<20 {
-		t.Errorf("takeover holds only %d bytes: is it on?", takeover)
+	if takeover < 32<<10 || takeover > 256<<10 {
+		t.Errorf("takeover holds %d bytes", takeover)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"compress/flate"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io"
+	mathrand "math/rand"
 	"strings"
 	"testing"
 
@@ -122,14 +124,60 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
+// reference expands with the standard library what Expander has to expand alike.
+type reference struct {
+	takeover bool
+	window   []byte
+}
+
+func (r *reference) expand(p []byte, room int) ([]byte, error) {
+	src := bytes.NewReader([]byte(string(p) + tail + end))
+	var all []byte
+	for {
+		out, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(src, r.window), int64(room-len(all))+1))
+		all = append(all, out...)
+		r.window = append(r.window, out...)
+		r.window = r.window[max(0, len(r.window)-MaxWindow):]
+		switch {
+		case len(all) > room:
+			return nil, ErrTooBig
+		case err != nil:
+			return nil, ErrCorrupt
+		case src.Len() <= len(end):
+			if !r.takeover {
+				r.window = nil
+			}
+			return all, nil
+		}
+	}
+}
+
 func FuzzExpand(f *testing.F) {
 	f.Add([]byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}, []byte{0xf2, 0x00, 0x11, 0x00, 0x00}, true)
 	f.Add([]byte{0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00}, []byte{0x00}, false)
+	for _, level := range []int{flate.HuffmanOnly, flate.BestSpeed, flate.BestCompression} {
+		var a, b bytes.Buffer
+		w, _ := flate.NewWriter(&a, level)
+		w.Write(text(3000, 1))
+		w.Flush()
+		w.Write(skewed(3000))
+		w.Close()
+		z := append(a.Bytes(), 0)
+		w.Reset(&b)
+		w.Write(bytes.Repeat([]byte{0}, 70000))
+		w.Flush()
+		f.Add(z, b.Bytes()[:b.Len()-len(tail)], true)
+	}
 	f.Fuzz(func(t *testing.T, a, b []byte, takeover bool) {
-		e := Expander{Takeover: takeover}
+		const room = 1 << 16
+		e, r := Expander{Takeover: takeover}, reference{takeover: takeover}
 		for _, p := range [][]byte{a, b} {
-			got, err := expand(&e, p, 1<<16)
-			if len(got) > 1<<16 {
+			got, err := expand(&e, p, room)
+			want, wantErr := r.expand(p, room)
+			if err != wantErr || err == nil && !bytes.Equal(got, want) {
+				t.Fatalf("%x: %d bytes, %v; want %d, %v", p, len(got), err, len(want), wantErr)
+			}
+			if len(got) > room {
 				t.Fatalf("%d bytes above the room", len(got))
 			}
 			if err != nil {
@@ -139,6 +187,256 @@ func FuzzExpand(f *testing.F) {
 			if e.Holds() {
 				t.Fatal("holds something between units")
 			}
+		}
+	})
+}
+
+// What is damaged anywhere is what the reference says of it.
+func TestDamaged(t *testing.T) {
+	for _, level := range []int{flate.HuffmanOnly, flate.BestSpeed, flate.BestCompression} {
+		var b bytes.Buffer
+		w, _ := flate.NewWriter(&b, level)
+		w.Write(text(200, 1))
+		w.Flush()
+		w.Write(skewed(400))
+		w.Flush()
+		z := b.Bytes()[:b.Len()-len(tail)]
+		check := func(p []byte, room int) {
+			t.Helper()
+			var e Expander
+			var r reference
+			got, err := expand(&e, p, int64(room))
+			want, wantErr := r.expand(p, room)
+			if err != wantErr || err == nil && !bytes.Equal(got, want) {
+				t.Fatalf("level %d, room %d, %x: %d bytes, %v; want %d, %v", level, room, p, len(got), err, len(want), wantErr)
+			}
+			if e.Drop(); e.Holds() {
+				t.Fatal("holds something")
+			}
+		}
+		for i := range z {
+			for _, room := range []int{0, 199, 1 << 20} {
+				check(z[:i], room)
+				for bit := range 8 {
+					z[i] ^= 1 << bit
+					check(z, room)
+					z[i] ^= 1 << bit
+				}
+			}
+		}
+	}
+}
+
+// Expand refuses what is one byte above the room, and takes what just fits.
+func TestRoom(t *testing.T) {
+	for _, n := range []int{0, 1, 257, 259, chunk - slack - 1, chunk - slack, chunk, chunk + 1, 32768, 100000, 500000} {
+		for _, u := range [][]byte{make([]byte, n), text(n, 1)} {
+			var c Compressor
+			z := c.Append(nil, u, true)
+			var e Expander
+			if got, err := expand(&e, z, int64(n)); err != nil || !bytes.Equal(got, u) {
+				t.Errorf("%d bytes: %d, %v", n, len(got), err)
+			}
+			e.Drop()
+			if n == 0 {
+				continue
+			}
+			if _, err := expand(&e, z, int64(n-1)); err != ErrTooBig || e.Holds() {
+				t.Errorf("%d bytes, one above the room: %v", n, err)
+			}
+		}
+	}
+}
+
+func FuzzAppend(f *testing.F) {
+	f.Add([]byte("hello hello hello"), uint16(3), true, uint8(15))
+	f.Add(text(2000, 1), uint16(700), false, uint8(9))
+	f.Add(skewed(3000), uint16(0), true, uint8(8))
+	f.Add([]byte{}, uint16(1), false, uint8(8))
+	f.Add(bytes.Repeat([]byte{200, 0}, 20000), uint16(0), true, uint8(12))
+	f.Fuzz(func(t *testing.T, p []byte, cut uint16, takeover bool, windowBits uint8) {
+		p = bytes.Repeat(p, 1+int(cut)%5)
+		c := Compressor{Takeover: takeover, Window: 1 << (8 + windowBits%8)}
+		e, r := Expander{Takeover: takeover}, reference{takeover: takeover}
+		k := min(int(cut), len(p))
+		for range 2 {
+			for _, pieces := range [][][]byte{{p}, {p[:k], p[k:]}} {
+				var z []byte
+				for i, q := range pieces {
+					z = c.Append(z, q, i == len(pieces)-1)
+				}
+				want, err := r.expand(z, len(p))
+				if err != nil || !bytes.Equal(want, p) {
+					t.Fatalf("the standard library reads %d bytes of %d, %v", len(want), len(p), err)
+				}
+				got, err := expand(&e, z, int64(len(p)))
+				if err != nil || !bytes.Equal(got, p) {
+					t.Fatalf("%d bytes of %d, %v", len(got), len(p), err)
+				}
+				if e.Drop(); e.Holds() || c.Holds() && !takeover {
+					t.Fatal("holds something between units")
+				}
+			}
+		}
+	})
+}
+
+// skewed has symbols so rare that their codes have the greatest length.
+func skewed(n int) []byte {
+	var b []byte
+	for i, a, c := 0, 1, 1; len(b) < n; i, a, c = i+1, c, a+c {
+		b = append(b, bytes.Repeat([]byte{byte(i)}, a)...)
+	}
+	rnd := mathrand.New(mathrand.NewSource(1))
+	rnd.Shuffle(len(b), func(i, j int) { b[i], b[j] = b[j], b[i] })
+	return b
+}
+
+// Units of all kinds and sizes are read by the standard library.
+func TestAppend(t *testing.T) {
+	noise := make([]byte, 100<<10)
+	rand.Read(noise)
+	var kinds [][]byte
+	for i, r := 0, mathrand.New(mathrand.NewSource(1)); i < 40; i++ {
+		n := r.Intn(1 << (4 + i/3))
+		few := make([]byte, n)
+		for j := range few {
+			few[j] = byte(r.Intn(1+r.Intn(256))) &^ byte(i)
+		}
+		kinds = append(kinds, few, text(n, int64(i)), noise[:min(n, len(noise))], make([]byte, n))
+	}
+	kinds = append(kinds, skewed(40000), skewed(400000))
+	for _, bits := range []int{0, 8, 10, 15} {
+		for _, takeover := range []bool{false, true} {
+			c, r := Compressor{Takeover: takeover, Window: 1 << bits &^ 1}, reference{takeover: takeover}
+			for i, u := range kinds {
+				z := c.Append(nil, u, true)
+				if got, err := r.expand(z, len(u)); err != nil || !bytes.Equal(got, u) {
+					t.Fatalf("takeover %v, unit %d of %d bytes: %d, %v", takeover, i, len(u), len(got), err)
+				}
+				if most := len(u) + 6 + 5*(len(u)/maxPiece+1); len(z) > most {
+					t.Errorf("unit %d: %d bytes became %d", i, len(u), len(z))
+				}
+			}
+		}
+	}
+}
+
+// A compressor does not reach behind the window that was agreed on.
+func TestWindow(t *testing.T) {
+	noise := make([]byte, 1000)
+	rand.Read(noise)
+	for _, takeover := range []bool{false, true} {
+		for window, far := range map[int]bool{256: true, 512: true, 1024: false, 0: false} {
+			c := Compressor{Takeover: takeover, Window: window}
+			z := c.Append(nil, append(noise, noise...), true)
+			if got := len(z) > 1900; got != far {
+				t.Errorf("window %d: %d bytes", window, len(z))
+			}
+		}
+	}
+}
+
+// Codes stay below the limit, however rare a symbol is, and leave no gap.
+func TestCodeLengths(t *testing.T) {
+	for _, limit := range []int{maxLens, maxLit, maxBits} {
+		for n := range numLens + 1 {
+			var a alphabet
+			for i, x, y := 0, uint32(1), uint32(1); i < n; i, x, y = i+1, y, x+y {
+				a.freq[i] = x
+			}
+			a.gather(numLens)
+			a.makeLens(numLens, limit)
+			sum := 0
+			for _, l := range a.lens[:numLens] {
+				if int(l) > limit {
+					t.Fatalf("%d symbols: a code of %d bits", n, l)
+				}
+				if l > 0 {
+					sum += 1 << (limit - int(l))
+				}
+			}
+			if sum != 1<<limit {
+				t.Errorf("%d symbols, limit %d: the code is not complete", n, limit)
+			}
+		}
+	}
+}
+
+// text is JSON as servers send it.
+func text(n int, seed int64) []byte {
+	r := mathrand.New(mathrand.NewSource(seed))
+	words := strings.Fields("alpha bravo charlie delta echo foxtrot golf hotel india juliett")
+	word := func() string { return words[r.Intn(len(words))] }
+	b := []byte{'['}
+	for len(b) < n {
+		b = fmt.Appendf(b, `{"id":%d,"user":"%s%d","ts":%d,"price":%.2f,"active":%v,"text":"%s %s %s"},`, r.Intn(1e6), word(), r.Intn(100),
+			1700000000000+r.Int63n(1e9), r.Float64()*1000, r.Intn(2) == 0, word(), word(), word())
+	}
+	return b[:n]
+}
+
+var sizes = []struct {
+	name string
+	n    int
+}{{"125", 125}, {"1KiB", 1 << 10}, {"16KiB", 16 << 10}}
+
+// benchmark runs over many texts, as a processor learns one by heart.
+func benchmark(b *testing.B, run func(b *testing.B, texts [][]byte, takeover bool)) {
+	for _, takeover := range []bool{false, true} {
+		for _, size := range sizes {
+			b.Run(fmt.Sprintf("%s/takeover=%v", size.name, takeover), func(b *testing.B) {
+				texts := make([][]byte, 512)
+				for i := range texts {
+					texts[i] = text(size.n, int64(i))
+				}
+				b.ReportAllocs()
+				b.SetBytes(int64(size.n))
+				run(b, texts, takeover)
+			})
+		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	benchmark(b, func(b *testing.B, texts [][]byte, takeover bool) {
+		c := Compressor{Takeover: takeover}
+		var z []byte
+		i, size := 0, 0
+		for b.Loop() {
+			z = c.Append(z[:0], texts[i%len(texts)], true)
+			size += len(z)
+			i++
+		}
+		b.ReportMetric(float64(size)/float64(i), "B-out/op")
+	})
+}
+
+func BenchmarkExpand(b *testing.B) {
+	benchmark(b, func(b *testing.B, texts [][]byte, takeover bool) {
+		c := Compressor{Takeover: takeover}
+		zs := make([][]byte, len(texts))
+		for i := range zs {
+			zs[i] = c.Append(nil, texts[i], true)
+		}
+		e := Expander{Takeover: takeover}
+		i := 0
+		for b.Loop() {
+			if i%len(zs) == 0 {
+				e.window = past{}
+			}
+			e.Gather(zs[i%len(zs)])
+			for {
+				_, err := e.Expand(1 << 20)
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			e.Drop()
+			i++
 		}
 	})
 }

@@ -204,7 +204,7 @@ func (p *Params) Compressor(role wire.Role) *Compressor {
 	}
 	c := &Compressor{Takeover: !noTake}
 	if bits > 0 && bits < 15 {
-		c.Takeover, c.MaxUnit = false, 1<<bits
+		c.Window = 1 << bits
 	}
 	return c
 }

@@ -124,7 +124,7 @@ func (s *Session) Encoding(n int) (encoding int, ok bool) {
 	switch {
 	case !d.pays(true, n):
 		return Plain, true
-	case d.c.Takeover:
+	case d.c.Takeover || d.c.Window > 0 && n > d.c.Window:
 		return 0, false
 	case d.perFrame:
 		return CompressedFrame, true
@@ -142,12 +142,8 @@ func Encode(d *wire.Draft, encoding int, op wire.Op, p []byte) ([]byte, error) {
 	return New(d, cfg).AppendFrame(make([]byte, 0, len(p)+room), op, true, p)
 }
 
-// pays: is it worth it, and can the other side's window hold it? How long a
-// message in several frames will be is not known.
+// pays: is it worth it? How long a message in several frames will be is not
+// known.
 func (d *deflation) pays(fin bool, n int) bool {
-	whole := fin || d.perFrame
-	if !whole {
-		return d.c.MaxUnit == 0
-	}
-	return n >= d.threshold && (d.c.MaxUnit == 0 || n <= d.c.MaxUnit)
+	return !fin && !d.perFrame || n >= d.threshold
 }
