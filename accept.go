@@ -67,8 +67,8 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	return newConn(a.config(o, src, context.WithoutCancel(r.Context()))), nil
 }
 
-func (a *admission) config(o *acceptor, src *source, parent context.Context) connConfig {
-	return connConfig{
+func (a *admission) config(o *acceptor, src *source, parent context.Context) *connConfig {
+	return &connConfig{
 		draft: a.draft, role: wire.Server, info: a.info, acc: &a.acc,
 		deflate: &a.deflate, threshold: a.threshold, set: &o.set, parent: parent, src: src,
 	}

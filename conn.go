@@ -35,6 +35,7 @@ type Conn struct {
 	closing atomic.Bool // Close was called
 	over    atomic.Bool // the connection has ended, why says how
 	more    atomic.Bool // the reader has bytes that it has not looked at
+	held    atomic.Bool // the writers hold something back
 	ses     session.Session
 
 	in    inbox  // reading, under in.mu: read.go
@@ -82,7 +83,7 @@ type connConfig struct {
 	src       *source
 }
 
-func newConn(cfg connConfig) *Conn {
+func newConn(cfg *connConfig) *Conn {
 	c := &Conn{
 		draft: cfg.draft, role: cfg.role, info: cfg.info, set: cfg.set,
 	}
@@ -91,13 +92,12 @@ func newConn(cfg connConfig) *Conn {
 	}
 	c.info.Protocol, c.info.Done = cfg.acc.Protocol, time.Now()
 	c.in.src.adopt(cfg.src)
-	cc := wire.CodecConfig{Role: cfg.role, Rand: cfg.rand, MaskKey: cfg.acc.MaskKey, Tolerate: cfg.set.tolerate}
+	ses := session.Config{Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold}
+	ses.Role, ses.Rand, ses.MaskKey, ses.Tolerate = cfg.role, cfg.rand, cfg.acc.MaskKey, cfg.set.tolerate
 	if cfg.set.tolerate != 0 {
-		cc.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
+		ses.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
 	}
-	c.ses.Init(cfg.draft.Draft, session.Config{
-		CodecConfig: cc, Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold,
-	})
+	c.ses.Init(cfg.draft.Draft, &ses)
 	c.nc().SetDeadline(time.Time{}) // net/http leaves its own behind
 	c.set.obs.opened(c)
 	return c
@@ -283,8 +283,8 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 			break
 		}
 	}
-	var ce *CloseError
-	if errors.As(c.in.ended, &ce) && ce.Code != CodeAbnormal || !c.Version().Supports(wire.CapCloseCode) {
+	ce, ok := errors.AsType[*CloseError](c.in.ended)
+	if ok && ce.Code != CodeAbnormal || !c.Version().Supports(wire.CapCloseCode) {
 		return nil
 	}
 	return c.in.ended
@@ -325,6 +325,7 @@ func (c *Conn) end(err error, graceful bool) error {
 		err = &closedError{err}
 	}
 	c.in.ended = err
+	c.flushLast()
 	c.rctx.disarm(&c.mu)
 	c.in.src.release()
 	c.in.part = nil
@@ -368,6 +369,11 @@ func (c *Conn) readFailed(err error) error {
 type abnormalError struct{ cause error }
 
 func (e *abnormalError) Error() string { return "draftwire: read: " + e.cause.Error() }
-func (e *abnormalError) Unwrap() []error {
-	return []error{&CloseError{Code: CodeAbnormal}, e.cause}
+func (e *abnormalError) Unwrap() error { return e.cause }
+func (e *abnormalError) As(target any) bool {
+	ce, ok := target.(**CloseError)
+	if ok {
+		*ce = &CloseError{Code: CodeAbnormal}
+	}
+	return ok
 }

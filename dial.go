@@ -77,8 +77,8 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, *http.Resp
 			return c, resp, nil
 		}
 		errs = append(errs, err)
-		var he *HandshakeError
-		refused := errors.As(err, &he) && he.Reason != wire.ReasonTimeout && he.Reason != wire.ReasonIO
+		he, ok := errors.AsType[*HandshakeError](err)
+		refused := ok && he.Reason != wire.ReasonTimeout && he.Reason != wire.ReasonIO
 		switch {
 		case len(versions) == 1:
 			return nil, resp, err
@@ -262,7 +262,7 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 		Offered: offer.Protocols, Secure: offer.Secure, Request: string(out), Response: head, Exact: true,
 		Deflate: acc.Extensions, TLS: tlsState(nc), Remote: remote(nc), Began: began,
 	}
-	return newConn(connConfig{
+	return newConn(&connConfig{
 		draft: draft, role: wire.Client, info: info, acc: &acc,
 		deflate: &params, threshold: d.Compression.threshold(), rand: d.Rand,
 		set: &settings{limits: d.Limits, obs: d.Observer}, src: src,

@@ -154,8 +154,7 @@ func ParseVersions(s string) (Versions, error) { return wire.ParseVersions(s, Se
 // CloseStatus returns the close code that err carries, or 0 if it carries
 // none.
 func CloseStatus(err error) CloseCode {
-	var ce *CloseError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*CloseError](err); ok {
 		return ce.Code
 	}
 	return 0

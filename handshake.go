@@ -37,9 +37,15 @@ func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error
 	if err != nil {
 		return err
 	}
-	d, ok := draftOf(found.Version)
+	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
+	return o.admitVersion(a, req, info)
+}
+
+// admitVersion does the checks behind the version's.
+func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake) error {
+	d, ok := draftOf(info.Version)
 	if !ok { // cannot be: Versions is within Served
-		return wire.Refuse(found.Version, wire.ReasonDisabled, "")
+		return wire.Refuse(info.Version, wire.ReasonDisabled, "")
 	}
 	a.draft, a.hs, a.info = d, d.NewServer(o.Rand), info
 	open := &a.open
@@ -48,42 +54,54 @@ func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error
 	}
 	host, secure := o.clientURL(req, info)
 	if open.HasOrigin && !originAllowed(o.Origins, open.Origin, host) {
-		return wire.Refuse(found.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", open.Origin))
+		return refuseFor(info.Version, wire.ReasonOrigin, "origin %.200q", open.Origin)
 	}
 	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)
 	if !ok {
-		return wire.Refuse(found.Version, wire.ReasonProtocol, fmt.Sprintf("subprotocol %.200q", open.Protocols))
+		return refuseFor(info.Version, wire.ReasonProtocol, "subprotocol %.200q", open.Protocols)
 	}
-	if found.Version.Supports(wire.CapLocation) {
+	if info.Version.Supports(wire.CapLocation) {
 		a.acc.Location = wire.Location(secure, host, req.Path())
 	}
 
-	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
 	info.Target, info.Host, info.Secure = req.Path(), req.Host(), secure
 	info.Origin, info.Offered = open.Origin, open.Protocols
 	if o.Authorize != nil {
-		if err := o.Authorize(info, &a.acc); err != nil {
-			var he *HandshakeError
-			if !errors.As(err, &he) {
-				he = wire.Refuse(found.Version, wire.ReasonDenied, "")
-				he.Err = err
-				return he
-			}
-			own := *he // the caller may return one value to many
-			def(&own.Version, found.Version)
-			def(&own.Status, http.StatusForbidden)
-			def(&own.Reason, wire.ReasonDenied)
-			return &own
-		}
-	}
-	for _, f := range a.acc.Fields {
-		if !httphead.IsToken(f.Name) || !httphead.IsFieldValue(f.Value) {
-			return &HandshakeError{Version: found.Version, Status: 500, Reason: wire.ReasonDenied,
-				Detail: fmt.Sprintf("response field %.80q cannot be written", f.Name)}
+		if err := o.authorize(a); err != nil {
+			return err
 		}
 	}
 	o.compress(a, open.Extensions)
-	o.Observer.tolerated(info.Remote, found.Tolerated)
+	o.Observer.tolerated(info.Remote, info.Tolerated)
+	return nil
+}
+
+func refuseFor(v Version, reason wire.Reason, detail string, args ...any) error {
+	return wire.Refuse(v, reason, fmt.Sprintf(detail, args...))
+}
+
+// authorize asks Authorize.
+func (o *acceptor) authorize(a *admission) error {
+	v := a.draft.Version
+	if err := o.Authorize(a.info, &a.acc); err != nil {
+		he, ok := errors.AsType[*HandshakeError](err)
+		if !ok {
+			he = wire.Refuse(v, wire.ReasonDenied, "")
+			he.Err = err
+			return he
+		}
+		own := *he // the caller may return one value to many
+		def(&own.Version, v)
+		def(&own.Status, http.StatusForbidden)
+		def(&own.Reason, wire.ReasonDenied)
+		return &own
+	}
+	for _, f := range a.acc.Fields {
+		if !httphead.IsToken(f.Name) || !httphead.IsFieldValue(f.Value) {
+			return &HandshakeError{Version: v, Status: 500, Reason: wire.ReasonDenied,
+				Detail: fmt.Sprintf("response field %.80q cannot be written", f.Name)}
+		}
+	}
 	return nil
 }
 
@@ -133,29 +151,40 @@ func (o *acceptor) clientURL(req *wire.Request, info *Handshake) (host string, s
 func (a *admission) complete(src *source, l *Limits) error {
 	out, body := a.hs.Head(a.out, &a.acc)
 	a.out, a.info.Response = out, string(out)
-	v := a.draft.Version
 	if body > 0 && src.buffered() < body {
-		if _, err := src.nc.Write(out); err != nil {
-			return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
+		if err := a.awaitBody(src, body, l); err != nil {
+			return err
 		}
 		out = out[:0]
-		by := a.info.Began.Add(l.HandshakeTimeout)
-		if soon := time.Now().Add(l.Key3Timeout); soon.Before(by) {
-			by = soon
-		}
-		src.nc.SetReadDeadline(by)
-		for src.buffered() < body {
-			if err := src.more(l.HeadLimit); err != nil {
-				he := wire.Refuse(v, wire.ReasonKey3, fmt.Sprintf("%d of the eight bytes behind the head came", src.buffered()))
-				he.Err = err
-				return he
-			}
-		}
 	}
 	a.out = a.hs.Tail(out, src.peek(body))
 	src.take(body)
-	if _, err := src.nc.Write(a.out); err != nil {
-		return &HandshakeError{Version: v, Reason: wire.ReasonIO, Err: err}
+	return a.write(src, a.out)
+}
+
+// awaitBody sends the head and reads the bytes behind the request's.
+func (a *admission) awaitBody(src *source, body int, l *Limits) error {
+	if err := a.write(src, a.out); err != nil {
+		return err
+	}
+	by := a.info.Began.Add(l.HandshakeTimeout)
+	if soon := time.Now().Add(l.Key3Timeout); soon.Before(by) {
+		by = soon
+	}
+	src.nc.SetReadDeadline(by)
+	for src.buffered() < body {
+		if err := src.more(l.HeadLimit); err != nil {
+			he := wire.Refuse(a.draft.Version, wire.ReasonKey3, fmt.Sprintf("%d of the eight bytes behind the head came", src.buffered()))
+			he.Err = err
+			return he
+		}
+	}
+	return nil
+}
+
+func (a *admission) write(src *source, p []byte) error {
+	if _, err := src.nc.Write(p); err != nil {
+		return &HandshakeError{Version: a.draft.Version, Reason: wire.ReasonIO, Err: err}
 	}
 	return nil
 }
@@ -211,9 +240,10 @@ func refusalFields(e *HandshakeError) wire.Fields {
 }
 
 // asHandshakeError returns err as a *HandshakeError.
+//
+//go:noinline
 func asHandshakeError(err error) *HandshakeError {
-	var he *HandshakeError
-	if errors.As(err, &he) {
+	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		return he
 	}
 	return &HandshakeError{Reason: wire.ReasonIO, Err: err}
@@ -222,10 +252,15 @@ func asHandshakeError(err error) *HandshakeError {
 // tlsState returns the state of a TLS connection, nil for others.
 func tlsState(nc net.Conn) *tls.ConnectionState {
 	if t, ok := nc.(*tls.Conn); ok {
-		s := t.ConnectionState()
-		return &s
+		return stateOf(t)
 	}
 	return nil
+}
+
+//go:noinline
+func stateOf(t *tls.Conn) *tls.ConnectionState { // apart, as it is large on the stack
+	s := t.ConnectionState()
+	return &s
 }
 
 // rebuildRequest makes a wire.Request, and the head it stands for, from what
@@ -251,6 +286,8 @@ func rebuildRequest(r *http.Request) (*wire.Request, string) {
 }
 
 // remote returns the address of the peer, as its String does.
+//
+//go:noinline
 func remote(nc net.Conn) string {
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok { // with one allocation for four
 		ap := a.AddrPort()

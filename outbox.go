@@ -26,6 +26,7 @@ type outbox struct {
 	changed chan struct{} // made by who waits for a change of the next two
 	writing bool          // somebody hands bytes to the system
 	midst   bool          // a Writer's message is under way
+	due     bool          // who writes goes on with the queue
 	corked  bool          // Cork was called
 	timed   bool          // late is running
 	final   bool          // the close's deadline is set (under Conn.mu)
@@ -65,21 +66,12 @@ func (c *Conn) Flush(ctx context.Context) error {
 	defer o.mu.Unlock()
 	o.corked = false
 	if err := c.writable(ctx); err != nil {
+		if o.queue != nil && o.broken == nil {
+			c.limitHold()
+		}
 		return err
 	}
 	return c.flush(ctx)
-}
-
-// turn waits until no message is under way and the queue has room. As all here,
-// it runs under out.mu.
-func (c *Conn) turn(ctx context.Context) error {
-	o := &c.out
-	for o.midst || o.writing && o.queue != nil && len(o.queue.B) >= holdMost {
-		if err := c.awaitChange(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // writable returns why nothing can be written.
@@ -103,12 +95,34 @@ func (c *Conn) overError() error {
 	return ErrClosed
 }
 
-// frame puts a frame into the queue and sends it, or holds it.
-func (c *Conn) frame(ctx context.Context, op Op, fin bool, p []byte) (err error) {
-	if err := c.writable(ctx); err != nil {
+// turn waits until a frame with n bytes of payload may be encoded: until no
+// message is under way, if it begins one, and there is room in the queue. direct
+// tells that the payload need not go through the queue; nobody is writing then.
+func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err error) {
+	o := &c.out
+	for {
+		if err := c.writable(ctx); err != nil {
+			return false, err
+		}
+		direct = n >= directSize && c.ses.Direct() && !c.mayHold(n)
+		full := o.queue != nil && len(o.queue.B) >= holdMost
+		if !(begins && o.midst) && !(o.writing && (direct || full)) {
+			return direct, nil
+		}
+		if err := c.awaitChange(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+// frame encodes a frame and sends it, or holds it. begins tells that it begins
+// a message.
+func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) error {
+	direct, err := c.turn(ctx, begins, len(p))
+	if err != nil {
 		return err
 	}
-	if len(p) >= directSize && c.ses.Direct() {
+	if direct {
 		err = c.direct(ctx, op, fin, p)
 	} else {
 		q := c.room(len(p))
@@ -120,12 +134,17 @@ func (c *Conn) frame(ctx context.Context, op Op, fin bool, p []byte) (err error)
 		}
 	}
 	if err == nil && (op.IsData() || op == wire.OpContinuation) {
-		c.out.bytes += uint64(len(p))
-		if fin {
-			c.out.messages++
-		}
+		c.sent(len(p), fin)
 	}
 	return err
+}
+
+// sent counts for Stats.
+func (c *Conn) sent(n int, fin bool) {
+	c.out.bytes += uint64(n)
+	if fin {
+		c.out.messages++
+	}
 }
 
 // room returns the queue with room for a frame with n bytes of payload.
@@ -159,11 +178,14 @@ func (c *Conn) dropQueue() {
 // send flushes the queue, unless it is to be held.
 func (c *Conn) send(ctx context.Context) error {
 	o := &c.out
-	if more := c.more.Load(); (o.corked || more) && o.queue != nil && len(o.queue.B) < holdMost {
-		if more && !o.corked {
-			c.limitHold()
+	if c.mayHold(0) {
+		if o.corked {
+			return nil
 		}
-		return nil
+		c.limitHold()
+		if c.more.Load() { // else the reader may not have seen that there is something
+			return nil
+		}
 	}
 	if !o.writing && o.queue != nil {
 		return c.write(ctx, nil, nil)
@@ -171,28 +193,113 @@ func (c *Conn) send(ctx context.Context) error {
 	return c.flush(ctx)
 }
 
-// limitHold starts the time that a hold lasts.
+// mayHold reports whether the queue, with n bytes more, is to be held.
+func (c *Conn) mayHold(n int) bool {
+	o := &c.out
+	if o.queue != nil {
+		n += len(o.queue.B)
+	}
+	return (o.corked || c.more.Load()) && n < holdMost
+}
+
+// limitHold starts the time that a hold lasts, and lets the reader know of it.
 func (c *Conn) limitHold() {
 	o := &c.out
+	c.held.Store(true)
 	switch {
 	case o.timed:
 		return
 	case o.late == nil:
-		o.late = time.AfterFunc(holdTime, c.flushHeld)
+		o.late = time.AfterFunc(holdTime, c.flushLate)
 	default:
 		o.late.Reset(holdTime)
 	}
 	o.timed = true
 }
 
-// flushHeld ends a hold.
-func (c *Conn) flushHeld() {
+// flushLate ends a hold that has lasted too long.
+func (c *Conn) flushLate() {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.queue != nil && !o.corked && c.writable(c.Context()) == nil {
+	o.timed = false
+	c.flushHeld()
+}
+
+// flushHeld ends a hold, but for Cork's.
+func (c *Conn) flushHeld() {
+	if c.out.queue != nil && !c.out.corked && c.writable(c.Context()) == nil {
 		c.flush(c.Context())
 	}
+}
+
+// release ends a hold for the reader, which does not wait for the peer to take
+// what was held: two sides that write to each other would wait for ever.
+func (c *Conn) release() {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c.releaseHeld()
+}
+
+func (c *Conn) releaseHeld() {
+	o := &c.out
+	c.held.Store(false)
+	switch {
+	case o.queue == nil || o.corked || c.writable(c.Context()) != nil:
+	case o.writing:
+		o.due = true
+	case c.in.src.raw == nil:
+		go c.flushLate()
+	default:
+		q, goal := c.take(c.Context())
+		o.mu.Unlock()
+		v := newVector(c, q.B, nil, nil)
+		v.hasty = true
+		err := v.write()
+		if v.hasty = false; err == nil && v.left() {
+			go c.carryOn(v, q, goal)
+			o.mu.Lock()
+			return
+		}
+		v.free()
+		pool.Put(q)
+		o.mu.Lock()
+		c.wrote(c.Context(), goal, err)
+	}
+}
+
+// carryOn ends a write that the reader began.
+func (c *Conn) carryOn(v *vector, q *pool.Buf, goal uint64) {
+	err := v.write()
+	v.free()
+	pool.Put(q)
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if c.wrote(c.Context(), goal, err) == nil && c.out.due {
+		c.flushHeld()
+	}
+}
+
+// flushLast sends what is held and waits for what is being sent, as the reader
+// has come to the end: a peer that ends its half first still gets its answers.
+func (c *Conn) flushLast() {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.broken != nil || c.over.Load() || o.queue == nil && !o.writing {
+		return
+	}
+	c.endWritesIn(c.closeTimeout())
+	c.flush(c.Context())
+}
+
+// endWritesIn sets the last deadline of writes.
+func (c *Conn) endWritesIn(t time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.final = true
+	c.nc().SetWriteDeadline(time.Now().Add(t))
 }
 
 // flushAtOnce sends what is held, if the peer takes it without waiting.
@@ -203,28 +310,19 @@ func (c *Conn) flushAtOnce() {
 	if o.queue == nil || o.writing || o.broken != nil || c.over.Load() {
 		return
 	}
-	c.mu.Lock()
-	o.final = true
-	c.nc().SetWriteDeadline(time.Now().Add(holdTime))
-	c.mu.Unlock()
+	c.endWritesIn(holdTime)
 	c.write(c.Context(), nil, nil)
 }
 
-// flush sends the queue as it is now, or waits until others have.
+// flush sends the queue as it is now, or waits until others have. Where ctx
+// ends before, it is left to those.
 func (c *Conn) flush(ctx context.Context) error {
 	o := &c.out
 	for goal := o.queued; o.written < goal && o.broken == nil; {
 		if !o.writing {
 			c.write(ctx, nil, nil)
-			continue
-		}
-		if err := c.awaitChange(ctx); err != nil && c.done(ctx) != nil && ctx.Err() != nil {
-			// The frame is in the queue and cannot be taken back.
-			c.mu.Lock()
-			c.nc().SetWriteDeadline(past)
-			c.mu.Unlock()
-			ctx = c.Context()
-		} else if err != nil {
+		} else if err := c.awaitChange(ctx); err != nil {
+			o.due = true
 			return err
 		}
 	}
@@ -263,15 +361,6 @@ func (o *outbox) change() {
 
 // direct sends a frame whose payload goes from where it is, behind the queue.
 func (c *Conn) direct(ctx context.Context, op Op, fin bool, p []byte) error {
-	o := &c.out
-	for o.writing {
-		if err := c.awaitChange(ctx); err != nil {
-			return err
-		}
-	}
-	if err := c.writable(ctx); err != nil {
-		return err
-	}
 	q := c.room(0)
 	before := len(q.B)
 	out, head, err := c.ses.AppendBorders(q.B, op, fin, p)
@@ -279,20 +368,19 @@ func (c *Conn) direct(ctx context.Context, op Op, fin bool, p []byte) error {
 		c.put(before)
 		return err
 	}
-	var tail [frameRoom]byte
-	n := copy(tail[:], out[before+head:])
+	tail := out[before+head:] // stays where it is until the queue is given back
 	q.B = out[:before+head]
-	c.put(before)
-	return c.write(ctx, p, tail[:n])
+	o := &c.out
+	o.queued += uint64(head)
+	return c.write(ctx, p, tail)
 }
 
-// write hands the queue to the system, and body and tail behind it. Nobody else
-// may be writing; out.mu is free meanwhile. A write that is cut off breaks the
-// connection.
-func (c *Conn) write(ctx context.Context, body, tail []byte) error {
+// take takes the queue for writing.
+func (c *Conn) take(ctx context.Context) (q *pool.Buf, goal uint64) {
 	o := &c.out
-	q, goal := o.queue, o.queued
-	o.queue, o.writing = nil, true
+	q, goal = o.queue, o.queued
+	o.queue, o.writing, o.due = nil, true, false
+	c.held.Store(false)
 	if o.timed {
 		o.late.Stop()
 		o.timed = false
@@ -300,21 +388,46 @@ func (c *Conn) write(ctx context.Context, body, tail []byte) error {
 	if done := c.done(ctx); done != nil || c.wctx != nil {
 		c.watchWrite(ctx, done)
 	}
-	o.mu.Unlock()
-	var err error
-	if c.in.src.raw != nil {
-		err = c.writeVector(q.B, body, tail)
-	} else {
-		err = c.writeWhole(q, body, tail)
+	return q, goal
+}
+
+// write hands the queue to the system, and body and tail behind it. Nobody else
+// may be writing; out.mu is free meanwhile. A write that is cut off breaks the
+// connection.
+func (c *Conn) write(ctx context.Context, body, tail []byte) (err error) {
+	o := &c.out
+	for {
+		q, goal := c.take(ctx)
+		o.mu.Unlock()
+		var head []byte
+		if q != nil {
+			head = q.B
+		}
+		if c.in.src.raw != nil {
+			v := newVector(c, head, body, tail)
+			err = v.write()
+			v.free()
+		} else {
+			err = c.writeWhole(head, body, tail)
+		}
+		pool.Put(q)
+		o.mu.Lock()
+		if err = c.wrote(ctx, goal, err); err != nil || !o.due || o.queue == nil || o.corked {
+			return err
+		}
+		body, tail = nil, nil
 	}
-	pool.Put(q)
-	o.mu.Lock()
+}
+
+// wrote notes the end of a write.
+func (c *Conn) wrote(ctx context.Context, goal uint64, err error) error {
+	o := &c.out
 	o.writing, o.written = false, goal
 	o.change()
-	if err == nil {
-		return nil
+	if err != nil {
+		return c.writeFailed(ctx, err)
 	}
-	return c.writeFailed(ctx, err)
+	return nil
 }
 
 func (c *Conn) writeFailed(ctx context.Context, err error) error {
@@ -339,6 +452,7 @@ func (c *Conn) watchWrite(ctx context.Context, done <-chan struct{}) {
 		c.mu.Unlock()
 	}
 	if c.wctx.done != done && c.wctx.arm(&c.mu, ctx, done, func() { c.nc().SetWriteDeadline(past) }) {
+		c.out.until = 0
 		c.setWriteDeadline(time.Time{}) // the end of an earlier one has set it
 	}
 }
@@ -355,7 +469,7 @@ func (c *Conn) setWriteDeadline(t time.Time) {
 
 // writeWhole writes to what is no socket: as one piece, which TLS makes one
 // record.
-func (c *Conn) writeWhole(q *pool.Buf, body, tail []byte) error {
+func (c *Conn) writeWhole(head, body, tail []byte) error {
 	// The deadline is kept between three quarters and the whole of the timeout
 	// ahead, so that most writes set none.
 	timeout := c.set.limits.WriteTimeout
@@ -364,40 +478,23 @@ func (c *Conn) writeWhole(q *pool.Buf, body, tail []byte) error {
 		c.setWriteDeadline(time.Now().Add(timeout))
 	}
 	if body != nil {
-		whole := pool.Get(len(q.B) + len(body) + len(tail))
+		whole := pool.Get(len(head) + len(body) + len(tail))
 		defer pool.Put(whole)
-		whole.B = append(append(append(whole.B, q.B...), body...), tail...)
-		q = whole
+		whole.B = append(append(append(whole.B, head...), body...), tail...)
+		head = whole.B
 	}
-	_, err := c.nc().Write(q.B)
+	_, err := c.nc().Write(head)
 	return err
 }
 
-// writeVector writes up to three pieces to a socket, from where they are. It
-// sets a deadline only when the socket has no room.
-func (c *Conn) writeVector(head, body, tail []byte) error {
-	v := vectors.Get().(*vector)
-	if v.try == nil {
-		v.try = v.tryWrite
-	}
-	v.c, v.parts[0], v.parts[1], v.parts[2] = c, head, body, tail
-	err := c.in.src.raw.Write(v.try)
-	if err == nil {
-		err = v.err
-	}
-	if v.waited {
-		c.setWriteDeadline(time.Time{})
-	}
-	v.reset()
-	vectors.Put(v)
-	return err
-}
-
-// vector is a write to a socket. It is kept from the garbage collector.
+// vector is a write of up to three pieces to a socket, from where they are. It
+// sets a deadline only when the socket has no room. It is kept from the garbage
+// collector.
 type vector struct {
 	c      *Conn
 	parts  [3][]byte // what is still to go
 	from   int       // the first of them that is not gone
+	hasty  bool      // does not wait for room
 	waited bool      // the socket had no room: the deadline is set
 	err    error
 	try    func(fd uintptr) bool
@@ -406,9 +503,34 @@ type vector struct {
 
 var vectors = sync.Pool{New: func() any { return new(vector) }}
 
-func (v *vector) reset() {
+func newVector(c *Conn, head, body, tail []byte) *vector {
+	v := vectors.Get().(*vector)
+	if v.try == nil {
+		v.try = v.tryWrite
+	}
+	v.c, v.parts[0], v.parts[1], v.parts[2] = c, head, body, tail
+	return v
+}
+
+func (v *vector) free() {
 	clear(v.parts[:])
-	v.c, v.from, v.waited, v.err = nil, 0, false, nil
+	v.c, v.from, v.err = nil, 0, nil
+	vectors.Put(v)
+}
+
+// left reports whether something is still to go.
+func (v *vector) left() bool { return v.from < len(v.parts) }
+
+func (v *vector) write() error {
+	err := v.c.in.src.raw.Write(v.try)
+	if err == nil {
+		err = v.err
+	}
+	if v.waited {
+		v.waited = false
+		v.c.setWriteDeadline(time.Time{})
+	}
+	return err
 }
 
 // took notes that n bytes have gone.
@@ -422,10 +544,12 @@ func (v *vector) took(n int) {
 	}
 }
 
-// wait is called when the socket has no room.
-func (v *vector) wait() {
-	if !v.waited {
+// full is called when the socket has no room. It reports whether that ends the
+// try.
+func (v *vector) full() bool {
+	if !v.hasty && !v.waited {
 		v.waited = true
 		v.c.setWriteDeadline(time.Now().Add(v.c.set.limits.WriteTimeout))
 	}
+	return v.hasty
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"math"
 	"sync"
 	"time"
 
@@ -25,7 +26,8 @@ type inbox struct {
 	ev    wire.Event
 	ended error         // sticky: how the connection ended, for readers
 	cur   *msgReader    // the last Reader, while its message is not read to the end
-	heard time.Duration // when bytes came last, for the idle timeout
+	since time.Duration // when the wait for bytes began, for the idle timeout
+	waits bool          // there is such a wait
 	idle  bool          // the read deadline is the idle timeout's
 
 	// A message that is being gathered, or that ReadBorrowed has lent.
@@ -71,7 +73,7 @@ func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
 				p = append(make([]byte, 0, len(p)), p...)
 			}
 			c.look()
-			return in.ev.Op, p, nil
+			return in.ev.Op, p[:len(p):len(p)], nil // an append does not reach what is behind
 		}
 	}
 	return c.gathered(ctx, own)
@@ -92,10 +94,7 @@ func (c *Conn) gathered(ctx context.Context, own bool) (Op, []byte, error) {
 			return 0, nil, err
 		}
 	}
-	op, p := in.kind, in.part
-	if in.kind, in.part = wire.OpNone, nil; own {
-		in.lent = nil
-	}
+	op, p := in.give(own)
 	c.look()
 	return op, p, nil
 }
@@ -138,22 +137,29 @@ func (c *Conn) straight(ctx context.Context, p []byte, left int64) (n int, ok bo
 // gather adds a piece to the message in hand, of which left more bytes are
 // announced.
 func (in *inbox) gather(p []byte, left int64, own bool) {
-	in.reserve(len(p), max(int64(len(p))+left, int64(len(in.part))), own)
+	if left > 0 {
+		left += int64(len(p))
+	}
+	in.reserve(len(p), left, own)
 	in.part = append(in.part, p...)
 }
 
-// reserve makes room for at least n more bytes of the message in hand, and for
-// as many as are wanted where an eighth of the message is there: nobody gets
-// memory for a mere announcement.
-func (in *inbox) reserve(n int, want int64, own bool) {
+// reserve makes room for n more bytes of the message in hand. left is how many
+// are announced, 0 where that is not known. For all of them there is room once
+// an eighth of the message is there: nobody gets memory for a mere announcement.
+func (in *inbox) reserve(n int, left int64, own bool) {
 	have := len(in.part)
 	if cap(in.part)-have >= n && in.part != nil {
 		return
 	}
-	size := have + max(n, int(min(want, int64(max(8*(have+n), firstRead)))))
-	var b []byte
+	most := int64(8*(have+n)) + firstRead
+	if left == 0 {
+		left, most = math.MaxInt64, int64(max(n, have))
+	}
+	size := have + int(min(left, most))
 	var lent *pool.Buf
-	if own {
+	var b []byte
+	if own && left <= most { // for the caller to keep
 		b = make([]byte, 0, size)
 	} else {
 		lent = pool.Get(size)
@@ -162,6 +168,20 @@ func (in *inbox) reserve(n int, want int64, own bool) {
 	b = append(b, in.part...)
 	pool.Put(in.lent)
 	in.part, in.lent = b, lent
+}
+
+// give ends the gathering, for the caller to own the message or to borrow it.
+func (in *inbox) give(own bool) (Op, []byte) {
+	op, p := in.kind, in.part
+	in.kind, in.part = wire.OpNone, nil
+	if own && in.lent != nil {
+		if cap(p) > len(p)+len(p)/4 {
+			p = append(make([]byte, 0, len(p)), p...)
+			pool.Put(in.lent)
+		}
+		in.lent = nil
+	}
+	return op, p[:len(p):len(p)]
 }
 
 // takeBack ends the loan of the last ReadBorrowed.
@@ -245,6 +265,7 @@ type msgReader struct {
 	ctx  context.Context
 	rest []byte // of the event in hand; part of the connection's buffer
 	last bool   // it is the message's last event
+	left bool   // behind: a later Read drops the rest
 }
 
 // Read implements io.Reader.
@@ -256,7 +277,7 @@ func (r *msgReader) Read(p []byte) (int, error) {
 	if c.closing.Load() {
 		return 0, ErrClosed // Close reads on, and r.rest with it is gone
 	}
-	if in.cur != r {
+	if in.cur != r || r.left {
 		return 0, io.EOF // read to the end, or left behind by a later Read
 	}
 	for len(r.rest) == 0 {
@@ -303,17 +324,18 @@ func (r *msgReader) more(p []byte) (n int, err error) {
 // dropRest reads the message of an unfinished Reader to its end.
 func (c *Conn) dropRest(ctx context.Context) error {
 	in := &c.in
-	for r := in.cur; r != nil; {
-		if r.last {
-			in.cur, r = nil, nil
-			break
-		}
+	r := in.cur
+	if r == nil {
+		return nil
+	}
+	r.rest, r.left = nil, true
+	for !r.last {
 		if err := c.next(ctx, false); err != nil {
 			return err
 		}
-		r.rest = nil
 		r.last = in.ev.Op.IsData() && in.ev.Last
 	}
+	in.cur = nil
 	return nil
 }
 
@@ -400,7 +422,9 @@ func reasonOf(err error) string {
 func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
 	if c.more.Load() {
 		c.more.Store(false)
-		c.flushHeld()
+	}
+	if c.held.Load() {
+		c.release()
 	}
 	c.ses.Idle()
 	if done := c.done(ctx); done != nil || c.rctx != nil {
@@ -408,9 +432,8 @@ func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
 			return 0, err
 		}
 	}
-	idle := c.set.limits.IdleTimeout > 0
-	if idle && !c.in.idle {
-		c.watchIdle(c.set.limits.IdleTimeout)
+	if c.set.limits.IdleTimeout > 0 {
+		c.watchIdle()
 	}
 	var n int
 	var err error
@@ -422,9 +445,7 @@ func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
 	if err != nil {
 		return 0, c.fillFailed(ctx, err)
 	}
-	if idle {
-		c.in.heard = c.now()
-	}
+	c.in.waits = false
 	return n, nil
 }
 
@@ -453,15 +474,22 @@ func (c *Conn) watchRead(ctx context.Context, done <-chan struct{}) error {
 	return nil
 }
 
-// watchIdle sets the deadline of the idle timeout, in from now. It is not moved
-// with each byte that comes, but when it passes.
-func (c *Conn) watchIdle(in time.Duration) {
+// watchIdle sets the deadline of the idle timeout. It is not moved each time
+// that bytes come, but when it passes.
+func (c *Conn) watchIdle() {
+	in := &c.in
+	if !in.waits {
+		in.since, in.waits = c.now(), true
+	}
+	if in.idle {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.rctx.cut() && c.closeBy == 0 {
-		c.nc().SetReadDeadline(time.Now().Add(in))
+		c.nc().SetReadDeadline(c.at(in.since + c.set.limits.IdleTimeout))
 	}
-	c.in.idle = true
+	in.idle = true
 }
 
 // fillFailed says what a failed read means: nil where it is to be done again.
@@ -481,8 +509,8 @@ func (c *Conn) fillFailed(ctx context.Context, err error) error {
 		return c.end(&abnormalError{errNoAnswer}, false)
 	case closeBy != 0:
 		return nil // woken by Close
-	case idle > 0 && c.now() < c.in.heard+idle:
-		c.watchIdle(c.in.heard + idle - c.now())
+	case idle > 0 && c.now() < c.in.since+idle: // the deadline is that of an earlier wait
+		c.in.idle = false
 		return nil
 	case idle > 0:
 		c.writeClose(CodeGoingAway, "idle", c.now()+c.closeTimeout())

@@ -24,12 +24,19 @@ type opening struct {
 	began  time.Time
 	below  net.Conn // as it was accepted; what src reads differs within TLS
 	src    source
+	head   string
 	fields [24]wire.Field
 	req    wire.Request
 	admission
 }
 
 var openings = sync.Pool{New: func() any { return new(opening) }}
+
+func (o *opening) reset() {
+	try, out := o.src.try, o.out[:0]
+	*o = opening{}
+	o.src.try, o.out = try, out
+}
 
 // serve is the life of one connection, from its first byte.
 func (s *Server) serve(nc net.Conn) {
@@ -50,9 +57,12 @@ func (s *Server) open(nc net.Conn) *Conn {
 	o.s, o.below, o.began = s, nc, time.Now()
 	nc.SetDeadline(o.began.Add(s.opt.Limits.HandshakeTimeout))
 	o.src.reset(nc)
-	c := o.sniff()
+	var c *Conn
+	if o.sniff() && o.readHead() && o.judge() && o.answer() {
+		c = o.connect()
+	}
 	o.src.release()
-	*o = opening{src: source{try: o.src.try}, admission: admission{out: o.out[:0]}}
+	o.reset()
 	openings.Put(o)
 	return c
 }
@@ -96,49 +106,56 @@ func (panicsOnly) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sniff finds out what a connection is.
-func (o *opening) sniff() *Conn {
+// The steps of a handshake. Each tells whether the next is to follow; else the
+// connection was answered, or is somebody else's.
+
+// sniff finds out what a connection is, and goes on with an HTTP/1 request.
+func (o *opening) sniff() bool {
 	s, src := o.s, &o.src
-	kind := detect.More
-	for kind == detect.More {
+	for {
 		if err := src.more(s.opt.Limits.HeadLimit); err != nil {
 			s.drop(src, err)
-			return nil
+			return false
 		}
-		kind = detect.Preface(src.bytes())
+		kind, within := detect.Preface(src.bytes()), src.nc != o.below
+		switch {
+		case kind == detect.More:
+		case kind == detect.HTTP1:
+			return true
+		case kind == detect.TLS && s.tls != nil && !within:
+			if !o.enterTLS() {
+				return false
+			}
+		case kind == detect.HTTP2 && within:
+			o.toHTTP()
+			return false
+		case kind == detect.FlashPolicy && s.FlashPolicy != "" && !within:
+			src.nc.Write([]byte(s.FlashPolicy + "\x00"))
+			closeGently(src.nc)
+			return false
+		default:
+			s.refuse(src, wire.Refuse(Unknown, wire.ReasonPreface, "the connection begins with "+kind.String()))
+			return false
+		}
 	}
-	within := src.nc != o.below
-	switch {
-	case kind == detect.HTTP1:
-		return o.head()
-	case kind == detect.TLS && s.tls != nil && !within:
-		return o.tls()
-	case kind == detect.HTTP2 && within:
-		o.toHTTP()
-	case kind == detect.FlashPolicy && s.FlashPolicy != "" && !within:
-		src.nc.Write([]byte(s.FlashPolicy + "\x00"))
-		closeGently(src.nc)
-	default:
-		s.refuse(src, wire.Refuse(Unknown, wire.ReasonPreface, "the connection begins with "+kind.String()))
-	}
-	return nil
 }
 
-func (o *opening) tls() *Conn {
+// enterTLS makes src the stream within TLS.
+func (o *opening) enterTLS() bool {
 	s := o.s
 	t := tls.Server(o.replay(), s.tls)
 	if err := t.Handshake(); err != nil {
 		s.drop(&o.src, fmt.Errorf("tls: %w", err))
-		return nil
+		return false
 	}
 	if t.ConnectionState().NegotiatedProtocol == "h2" {
 		s.decided(o.below)
 		o.below.SetDeadline(time.Time{})
 		s.feed.push(t)
-		return nil
+		return false
 	}
 	o.src.reset(t)
-	return o.sniff()
+	return true
 }
 
 // replay returns the connection as it was before something was read of it.
@@ -148,8 +165,8 @@ func (o *opening) replay() net.Conn {
 	return &replayConn{Conn: src.nc, src: src}
 }
 
-// head reads a request head and answers it, or gives it to net/http.
-func (o *opening) head() *Conn {
+// readHead reads a request, and goes on with one for WebSocket.
+func (o *opening) readHead() bool {
 	s, src := o.s, &o.src
 	end, seen := -1, 0
 	for {
@@ -160,28 +177,27 @@ func (o *opening) head() *Conn {
 		seen = len(b)
 		if err := src.more(s.opt.Limits.HeadLimit); err != nil {
 			s.drop(src, err)
-			return nil
+			return false
 		}
 	}
-	head := string(src.peek(end))
+	o.head = string(src.peek(end))
 	o.req.Fields = o.fields[:0]
-	err := httphead.ParseRequest(head, &o.req)
-	switch {
-	case err != nil:
+	if err := httphead.ParseRequest(o.head, &o.req); err != nil {
 		s.refuse(src, asHandshakeError(err))
-	case s.Handler != nil && (s.WebSocket == nil || !detect.IsAttempt(&o.req)):
-		o.toHTTP()
-	default:
-		return o.upgrade(head)
+		return false
 	}
-	return nil
+	if s.Handler != nil && (s.WebSocket == nil || !detect.IsAttempt(&o.req)) {
+		o.toHTTP()
+		return false
+	}
+	return true
 }
 
-// upgrade answers a request for WebSocket whose head is at the front of src.
-func (o *opening) upgrade(head string) *Conn {
+// judge decides on a request for WebSocket.
+func (o *opening) judge() bool {
 	s, src := o.s, &o.src
 	o.req.Secure = src.nc != o.below
-	info := &Handshake{Request: head, Exact: true, TLS: tlsState(src.nc), Remote: remote(src.nc), Began: o.began}
+	info := o.describe()
 	err := s.opt.admit(&o.admission, &o.req, info)
 	if err == nil && s.WebSocket == nil {
 		err = wire.Refuse(info.Version, wire.ReasonNotWebSocket, "no handler")
@@ -191,25 +207,44 @@ func (o *opening) upgrade(head string) *Conn {
 	}
 	if err != nil {
 		s.refuse(src, asHandshakeError(err))
-		return nil
+		return false
 	}
-	src.take(len(head))
-	if err := o.complete(src, &s.opt.Limits); err != nil {
-		s.opt.Observer.refused(info.Remote, []byte(head), asHandshakeError(err))
-		src.nc.Close()
-		return nil
+	src.take(len(o.head))
+	return true
+}
+
+// describe begins the description of the handshake.
+func (o *opening) describe() *Handshake {
+	info := new(Handshake)
+	info.Request, info.Exact, info.Began = o.head, true, o.began
+	info.TLS, info.Remote = tlsState(o.src.nc), remote(o.src.nc)
+	return info
+}
+
+// answer says yes.
+func (o *opening) answer() bool {
+	s := o.s
+	if err := o.complete(&o.src, &s.opt.Limits); err != nil {
+		s.opt.Observer.refused(o.info.Remote, []byte(o.head), asHandshakeError(err))
+		o.src.nc.Close()
+		return false
 	}
-	o.settle(src, s.opt)
-	c := newConn(o.config(s.opt, src, nil))
-	s.track(c)
+	o.settle(&o.src, s.opt)
+	return true
+}
+
+// connect makes the connection of what was answered.
+func (o *opening) connect() *Conn {
+	c := newConn(o.config(o.s.opt, &o.src, nil))
+	o.s.track(c)
 	return c
 }
 
 // drop ends a connection whose head did not come whole.
 func (s *Server) drop(src *source, err error) {
-	var he *HandshakeError
+	he, ok := errors.AsType[*HandshakeError](err)
 	switch {
-	case errors.As(err, &he):
+	case ok:
 	case isTimeout(err):
 		he = wire.Refuse(Unknown, wire.ReasonTimeout, fmt.Sprintf("%d bytes came", src.buffered()))
 	default:

@@ -59,8 +59,7 @@ func (v *vector) tryWrite(fd uintptr) bool {
 			v.took(n)
 		case syscall.EINTR:
 		case syscall.EAGAIN:
-			v.wait()
-			return false
+			return v.full()
 		default:
 			v.err = os.NewSyscallError("write", err)
 			return true

@@ -26,19 +26,13 @@ var errNoAnswer = errors.New("draftwire: the peer did not answer the close in ti
 func (c *Conn) Write(ctx context.Context, op Op, p []byte) error {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	if err := c.turn(ctx); err != nil {
-		return err
-	}
-	return c.frame(ctx, op, true, p)
+	return c.frame(ctx, op, true, true, p)
 }
 
 // writeClose sends our close, once, until by.
 func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error {
 	// A writer that hangs is in the way: let it fail by then.
-	c.mu.Lock()
-	c.out.final = true
-	c.nc().SetWriteDeadline(c.at(by))
-	c.mu.Unlock()
+	c.endWritesIn(by - c.now())
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -56,13 +50,14 @@ func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error
 }
 
 // reply sends the automatic answer to the event in hand; more tells that there
-// are bytes behind it.
+// are bytes behind it. The reader only waits for the peer to take answers when
+// it has sent so many pings that the queue is full.
 func (c *Conn) reply(more bool) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.broken != nil {
-		return o.broken
+	if _, err := c.turn(c.Context(), false, 0); err != nil {
+		return err
 	}
 	q := c.room(0)
 	before := len(q.B)
@@ -71,11 +66,15 @@ func (c *Conn) reply(more bool) error {
 	if c.put(before); err != nil || o.queue == nil {
 		return err
 	}
-	if err := c.writable(c.Context()); err != nil {
-		return err
+	switch {
+	case c.in.ev.Op == wire.OpClose:
+		return c.flush(c.Context())
+	case more:
+		c.limitHold()
+	default:
+		c.releaseHeld()
 	}
-	c.more.Store(more)
-	return c.send(c.Context())
+	return o.broken
 }
 
 // Writer starts a message in pieces and returns its writer. Each Write is a
@@ -87,7 +86,7 @@ func (c *Conn) Writer(ctx context.Context, op Op) (io.WriteCloser, error) {
 	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	if err := c.turn(ctx); err != nil {
+	if _, err := c.turn(ctx, true, 0); err != nil {
 		return nil, err
 	}
 	c.out.midst = true
@@ -128,7 +127,7 @@ func (w *msgWriter) Close() error {
 func (w *msgWriter) frame(fin bool, p []byte) error {
 	o := &w.c.out
 	o.mu.Lock()
-	err := w.c.frame(w.ctx, w.op, fin, p)
+	err := w.c.frame(w.ctx, w.op, false, fin, p)
 	o.mu.Unlock()
 	if err == nil {
 		return nil
@@ -197,25 +196,27 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := c.turn(ctx); err != nil {
+	direct, err := c.turn(ctx, true, len(f))
+	if err != nil {
 		return err
 	}
 	if c.ses.Said() {
 		return ErrClosed
 	}
-	if err := c.writable(ctx); err != nil {
-		return err
+	if direct {
+		c.room(0)
+		err = c.write(ctx, f, nil)
+	} else {
+		q := c.room(len(f))
+		before := len(q.B)
+		q.B = append(q.B, f...)
+		c.put(before)
+		err = c.send(ctx)
 	}
-	q := c.room(len(f))
-	before := len(q.B)
-	q.B = append(q.B, f...)
-	c.put(before)
-	if err := c.send(ctx); err != nil {
-		return err
+	if err == nil {
+		c.sent(len(m.data), true)
 	}
-	o.messages++
-	o.bytes += uint64(len(m.data))
-	return nil
+	return err
 }
 
 // Ping sends a ping and waits for its pong, which a reader has to see: call it
@@ -229,7 +230,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	body, pong := pongs.expect()
 	defer pongs.forget(body)
 	c.out.mu.Lock()
-	err := c.frame(ctx, wire.OpPing, true, body[:])
+	err := c.frame(ctx, wire.OpPing, false, true, body[:])
 	c.out.mu.Unlock()
 	if err != nil {
 		return err

@@ -57,6 +57,18 @@ func TestPick(t *testing.T) {
 	}
 }
 
+// The prototype is beside the others, but where messages are long.
+func TestPrototype(t *testing.T) {
+	for _, c := range allCells(full) {
+		if !strings.HasPrefix(c.name, "echo-") {
+			continue
+		}
+		if want := c.name != "echo-1m"; c.has(prototype) != want || !c.has("raw") || !c.has("ws") {
+			t.Errorf("%s has %v", c.name, c.entries)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	c := cell{title: "Echo", columns: echoColumns[:1]}
 	tab := table{cell: c, placement: "free", rows: []row{

@@ -64,7 +64,11 @@ func (s scale) within(files int) scale {
 }
 
 // all13 are the servers of RFC 6455 cells.
-var all13 = []string{"raw", "draftwire", "gobwas", "gobwas-buf", "gws", "gorilla", "coder", "ws"}
+var all13 = []string{"raw", "draftwire", "gobwas", "gobwas-buf", "gws", "gorilla", "coder", "ws", prototype}
+
+// prototype is the event loop, which is made for many small connections and
+// runs where these are measured.
+const prototype = "loop"
 
 // packers are the servers that compress.
 var packers = []string{"draftwire", "gws", "gorilla", "fasthttp", "coder", "ws"}
@@ -124,6 +128,14 @@ func allCells(s scale) []cell {
 		versionCell("versions-handshake", "Each version: handshake", load.Spec{Kind: load.Handshake, Conns: s.conns}),
 	}
 	for i := range cells {
+		switch cells[i].name {
+		case "echo-1m":
+			cells[i].leave(func(server string) bool { return server != prototype })
+		case "versions-125":
+			for _, v := range versions {
+				cells[i].entries = append(cells[i].entries, entry{prototype, v})
+			}
+		}
 		cells[i].title += fmt.Sprintf(", %d connections", cells[i].spec.Conns)
 		cells[i].spec.Batch = max(1, cells[i].spec.Batch)
 	}

@@ -1,9 +1,9 @@
 package detect
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/draftwire/draftwire/wire"
 )
@@ -121,11 +121,18 @@ func (s *seen) marked() bool { return s.version.n+s.key.n+s.key1.n+s.key2.n > 0 
 // The error is a *wire.HandshakeError with status and reason; where the version
 // is the cause the status is 426 and the error's fields list what is served.
 func Request(r *wire.Request, enabled wire.Versions, tolerate wire.Tolerances) (Result, error) {
-	d := decision{enabled: enabled}
+	d := decisions.Get().(*decision)
+	d.enabled = enabled
 	d.scan(r.Fields)
 	err := d.decide(r, tolerate)
-	return d.res, err
+	res := d.res
+	*d = decision{}
+	decisions.Put(d)
+	return res, err
 }
+
+// decisions are used again: one is large for the short stack of a handshake.
+var decisions = sync.Pool{New: func() any { return new(decision) }}
 
 // decision is what is known on the way to a Result.
 type decision struct {
@@ -304,10 +311,14 @@ const maxKey = 80
 // isKey: 16 bytes in base64. The 22nd character need not be canonical (erratum
 // 3150).
 func isKey(s string) bool {
-	if len(s) != 24 {
+	if len(s) != 24 || s[22:] != "==" {
 		return false
 	}
-	var b [18]byte
-	n, err := base64.StdEncoding.Decode(b[:], []byte(s))
-	return err == nil && n == 16
+	for i := range 22 {
+		c := s[i]
+		if !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '+' || c == '/') {
+			return false
+		}
+	}
+	return true
 }

@@ -186,7 +186,9 @@ type HandshakeError struct {
 }
 
 // Refuse returns a HandshakeError with the reason's own status.
-func Refuse(v Version, r Reason, detail string) *HandshakeError {
+//
+//go:noinline
+func Refuse(v Version, r Reason, detail string) *HandshakeError { // kept off the stacks of handshakes that succeed
 	return &HandshakeError{Version: v, Status: r.Info().Status, Reason: r, Detail: detail}
 }
 

@@ -5,7 +5,7 @@ package pool
 import "sync"
 
 // The size classes in bytes.
-var sizes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 128 << 10}
+var sizes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10, 2 << 20}
 
 var pools [len(sizes)]sync.Pool
 

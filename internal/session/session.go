@@ -23,10 +23,10 @@ type Session struct {
 	role  wire.Role
 
 	// reader
-	closed  bool // the peer's close has come
-	text    utf8x.Validator
-	err     error
-	repair  *repair // nil where bad text fails
+	closed bool // the peer's close has come
+	text   utf8x.Validator
+	err    error
+	repair *repair // nil where bad text fails
 
 	// writer
 	said  bool // our close has gone
@@ -60,28 +60,33 @@ type Config struct {
 // New returns the session of a connection that speaks d.
 func New(d *wire.Draft, cfg Config) *Session {
 	s := new(Session)
-	s.Init(d, cfg)
+	s.Init(d, &cfg)
 	return s
 }
 
-// Init makes s what New returns.
-func (s *Session) Init(d *wire.Draft, cfg Config) {
-	*s = Session{draft: d, role: cfg.Role}
+// Init makes s, a new one, what New returns.
+func (s *Session) Init(d *wire.Draft, cfg *Config) {
+	s.draft, s.role = d, cfg.Role
 	if d.InvalidText[cfg.Role] == wire.ReplaceText {
 		s.repair = new(repair)
 	}
-	if p := cfg.Deflate; p != nil && p.Name != "" {
-		cfg.RSV1 = wire.RSV1Message
-		if p.PerFrame {
-			cfg.RSV1 = wire.RSV1Frame
-		}
-		s.z = &compression{
-			in:  inflation{x: p.Expander(cfg.Role), perFrame: p.PerFrame},
-			out: deflation{c: p.Compressor(cfg.Role), perFrame: p.PerFrame, threshold: cfg.Threshold},
-		}
+	if cfg.Deflate != nil && cfg.Deflate.Name != "" {
+		s.compress(cfg)
 	}
 	s.codec = d.NewCodec(cfg.CodecConfig)
 	s.SetLimit(cfg.Limit)
+}
+
+func (s *Session) compress(cfg *Config) {
+	p := cfg.Deflate
+	cfg.RSV1 = wire.RSV1Message
+	if p.PerFrame {
+		cfg.RSV1 = wire.RSV1Frame
+	}
+	s.z = &compression{
+		in:  inflation{x: p.Expander(cfg.Role), perFrame: p.PerFrame},
+		out: deflation{c: p.Compressor(cfg.Role), perFrame: p.PerFrame, threshold: cfg.Threshold},
+	}
 }
 
 // SetLimit changes the bound of a message.
