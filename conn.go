@@ -45,11 +45,11 @@ type Conn struct {
 
 	// The end, and the deadlines.
 	mu      sync.Mutex
-	why     error         // set by finish
-	ctx     *fullContext  // made when somebody asks for it
-	gone    bool          // the stream is closed
-	goneCh  chan struct{} // made by who waits for that
-	closeBy time.Duration // our close has gone: the peer answers until then; 0 before
+	why     error                       // set by finish, before over
+	ctx     atomic.Pointer[fullContext] // made when somebody asks for it
+	gone    bool                        // the stream is closed
+	goneCh  chan struct{}               // made by who waits for that
+	closeBy time.Duration               // our close has gone: the peer answers until then; 0 before
 	rctx    *watch
 	wctx    *watch
 }
@@ -88,7 +88,7 @@ func newConn(cfg *connConfig) *Conn {
 		draft: cfg.draft, role: cfg.role, info: cfg.info, set: cfg.set,
 	}
 	if cfg.parent != nil {
-		c.ctx = newContext(cfg.parent)
+		c.ctx.Store(newContext(cfg.parent))
 	}
 	c.info.Protocol, c.info.Done = cfg.acc.Protocol, time.Now()
 	c.in.src.adopt(cfg.src)
@@ -137,6 +137,10 @@ func (c *Conn) Context() context.Context { return connContext{c} }
 
 // Stats returns what the connection has carried so far.
 func (c *Conn) Stats() Stats {
+	if c.in.mu.TryLock() { // else the reader waits, and has counted before
+		c.count()
+		c.in.mu.Unlock()
+	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	return Stats{c.stats.messagesIn.Load(), c.out.messages, c.stats.bytesIn.Load(), c.out.bytes}
@@ -165,9 +169,8 @@ func (c *Conn) finish(why error, graceful bool) {
 	c.over.Store(true)
 	c.rctx.release()
 	c.wctx.release()
-	ctx := c.ctx
 	c.mu.Unlock()
-	if ctx != nil {
+	if ctx := c.ctx.Load(); ctx != nil {
 		ctx.cancel(why)
 	}
 	c.set.obs.closed(c, why)
@@ -325,6 +328,7 @@ func (c *Conn) end(err error, graceful bool) error {
 		err = &closedError{err}
 	}
 	c.in.ended = err
+	c.count()
 	c.flushLast()
 	c.rctx.disarm(&c.mu)
 	c.in.src.release()

@@ -41,17 +41,21 @@ func (x connContext) Err() error {
 	return nil
 }
 
+// full makes the context. It takes no lock: the context package calls it from
+// within calls that are made under Conn.mu.
 func (x connContext) full() *fullContext {
 	c := x.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ctx == nil {
-		c.ctx = newContext(context.Background())
-		if c.why != nil {
-			c.ctx.cancel(c.why)
-		}
+	if full := c.ctx.Load(); full != nil {
+		return full
 	}
-	return c.ctx
+	full := newContext(context.Background())
+	if !c.ctx.CompareAndSwap(nil, full) {
+		return c.ctx.Load()
+	}
+	if c.over.Load() {
+		full.cancel(c.why)
+	}
+	return full
 }
 
 // done returns ctx's Done channel, nil for the connection's own context: its

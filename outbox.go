@@ -26,7 +26,7 @@ type outbox struct {
 	changed chan struct{} // made by who waits for a change of the next two
 	writing bool          // somebody hands bytes to the system
 	midst   bool          // a Writer's message is under way
-	due     bool          // who writes goes on with the queue
+	due     bool          // the queue is to be written as soon as nobody is writing
 	corked  bool          // Cork was called
 	timed   bool          // late is running
 	final   bool          // the close's deadline is set (under Conn.mu)
@@ -205,7 +205,9 @@ func (c *Conn) mayHold(n int) bool {
 // limitHold starts the time that a hold lasts, and lets the reader know of it.
 func (c *Conn) limitHold() {
 	o := &c.out
-	c.held.Store(true)
+	if !c.held.Load() {
+		c.held.Store(true)
+	}
 	switch {
 	case o.timed:
 		return
@@ -223,6 +225,12 @@ func (c *Conn) flushLate() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.timed = false
+	c.flushHeld()
+}
+
+func (c *Conn) flushDue() {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
 	c.flushHeld()
 }
 
@@ -250,7 +258,7 @@ func (c *Conn) releaseHeld() {
 	case o.writing:
 		o.due = true
 	case c.in.src.raw == nil:
-		go c.flushLate()
+		go c.flushDue()
 	default:
 		q, goal := c.take(c.Context())
 		o.mu.Unlock()
@@ -276,9 +284,7 @@ func (c *Conn) carryOn(v *vector, q *pool.Buf, goal uint64) {
 	pool.Put(q)
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	if c.wrote(c.Context(), goal, err) == nil && c.out.due {
-		c.flushHeld()
-	}
+	c.wrote(c.Context(), goal, err)
 }
 
 // flushLast sends what is held and waits for what is being sent, as the reader
@@ -380,7 +386,9 @@ func (c *Conn) take(ctx context.Context) (q *pool.Buf, goal uint64) {
 	o := &c.out
 	q, goal = o.queue, o.queued
 	o.queue, o.writing, o.due = nil, true, false
-	c.held.Store(false)
+	if c.held.Load() {
+		c.held.Store(false)
+	}
 	if o.timed {
 		o.late.Stop()
 		o.timed = false
@@ -395,28 +403,22 @@ func (c *Conn) take(ctx context.Context) (q *pool.Buf, goal uint64) {
 // may be writing; out.mu is free meanwhile. A write that is cut off breaks the
 // connection.
 func (c *Conn) write(ctx context.Context, body, tail []byte) (err error) {
-	o := &c.out
-	for {
-		q, goal := c.take(ctx)
-		o.mu.Unlock()
-		var head []byte
-		if q != nil {
-			head = q.B
-		}
-		if c.in.src.raw != nil {
-			v := newVector(c, head, body, tail)
-			err = v.write()
-			v.free()
-		} else {
-			err = c.writeWhole(head, body, tail)
-		}
-		pool.Put(q)
-		o.mu.Lock()
-		if err = c.wrote(ctx, goal, err); err != nil || !o.due || o.queue == nil || o.corked {
-			return err
-		}
-		body, tail = nil, nil
+	q, goal := c.take(ctx)
+	c.out.mu.Unlock()
+	var head []byte
+	if q != nil {
+		head = q.B
 	}
+	if c.in.src.raw != nil {
+		v := newVector(c, head, body, tail)
+		err = v.write()
+		v.free()
+	} else {
+		err = c.writeWhole(head, body, tail)
+	}
+	pool.Put(q)
+	c.out.mu.Lock()
+	return c.wrote(ctx, goal, err)
 }
 
 // wrote notes the end of a write.
@@ -426,6 +428,10 @@ func (c *Conn) wrote(ctx context.Context, goal uint64, err error) error {
 	o.change()
 	if err != nil {
 		return c.writeFailed(ctx, err)
+	}
+	if o.due {
+		o.due = false
+		go c.flushDue() // not this caller, whose context is not that of the rest
 	}
 	return nil
 }

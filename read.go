@@ -35,6 +35,8 @@ type inbox struct {
 	here bool      // the latter stands in src
 	part []byte    // of the former
 	lent *pool.Buf // where either stands, if that is not src
+
+	messages, bytes uint64 // that have come, for Stats
 }
 
 // Read reads the next message whole. The bytes are the caller's. In the error at
@@ -212,6 +214,12 @@ func (c *Conn) look() {
 	}
 }
 
+// count publishes what has come, for Stats while the reader waits.
+func (c *Conn) count() {
+	c.stats.messagesIn.Store(c.in.messages)
+	c.stats.bytesIn.Store(c.in.bytes)
+}
+
 // Messages yields the messages until the connection or ctx ends. The last pair
 // has the error; an end in order (CodeNormal, CodeGoingAway, CodeNoStatus) ends
 // the loop without one.
@@ -370,9 +378,9 @@ func (c *Conn) handle(p []byte) (n int, ok bool, err error) {
 	ev := &c.in.ev
 	n, err = c.ses.Next(p, ev)
 	if err == nil && ev.Op.IsData() {
-		c.stats.bytesIn.Add(uint64(len(ev.Data)))
+		c.in.bytes += uint64(len(ev.Data))
 		if ev.Last {
-			c.stats.messagesIn.Add(1)
+			c.in.messages++
 		}
 		return n, !c.closing.Load(), nil
 	}
@@ -422,6 +430,9 @@ func reasonOf(err error) string {
 func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
 	if c.more.Load() {
 		c.more.Store(false)
+	}
+	if c.in.bytes != c.stats.bytesIn.Load() || c.in.messages != c.stats.messagesIn.Load() {
+		c.count()
 	}
 	if c.held.Load() {
 		c.release()

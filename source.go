@@ -171,13 +171,14 @@ func (s *source) more(limit int) error {
 var errHeadTooLarge error = wire.Refuse(wire.Unknown, wire.ReasonHeadTooLarge, "")
 
 // adapt chooses the next read's size: more after a read that filled its
-// buffer, less after one that did not.
+// buffer, less after one that left it all but empty. The end of a burst is no
+// reason to read the next one in pieces.
 func (s *source) adapt() {
 	switch {
 	case s.buf == nil:
 	case len(s.buf.B) == cap(s.buf.B):
 		s.size = int32(min(4*cap(s.buf.B), largeRead))
-	case len(s.buf.B) < cap(s.buf.B)/4:
+	case len(s.buf.B) < cap(s.buf.B)/16:
 		if s.size = firstRead; s.raw == nil {
 			s.size = smallRead // this one is held while waiting
 		}

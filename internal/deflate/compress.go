@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sync"
 )
 
@@ -33,7 +34,7 @@ type seq struct {
 // run is a symbol of the code lengths' alphabet and its extra bits.
 type run struct{ sym, extra uint8 }
 
-var encoders = sync.Pool{New: func() any { return new(encoder) }}
+var encoders = sync.Pool{New: func() any { return &encoder{own: positions{base: 1}} }}
 
 // maxBlock is the most that is in one block: its literals can be counted in a
 // seq, and its symbols in an alphabet.
@@ -41,7 +42,9 @@ const maxBlock = 32 << 10
 
 // positions remembers by hash where something was seen last. A position counts
 // from base, which only grows: so what is left of an earlier unit is known to be
-// out of reach, and the table is never cleared.
+// out of reach, and the table is never cleared. It begins above the zeros of a new
+// table. After 4 GiB it wraps, and an old position may look near: it does no harm,
+// as whatever the table tells is compared with what is there.
 type positions struct {
 	table []uint32 // a power of 2
 	base  uint32
@@ -230,9 +233,7 @@ func (b *bitWriter) put(v uint64, n uint) {
 // grow makes room for that many bits, and a little more: what writes them writes
 // eight bytes at a time.
 func (b *bitWriter) grow(size int) {
-	if need := len(b.out) + size/8 + 16; need > cap(b.out) {
-		b.out = append(make([]byte, 0, need), b.out...)
-	}
+	b.out = slices.Grow(b.out, size/8+16)
 }
 
 // align ends the byte.
@@ -264,7 +265,7 @@ func (e *encoder) block(b *bitWriter, src []byte) {
 	// Of noise all bytes are about as frequent, and no code makes it shorter. As
 	// many bytes that are all the same would have a sum of n*n, noise n*n/256+n.
 	n := len(e.lits)
-	noise := len(e.seqs) == 0 && 220*(squares-n) < n*n
+	noise := len(e.seqs) == 0 && squares-n < n*n/220 // 220*squares overflows 32 bits
 
 	own := fixed
 	lits, dists, runs := numLit, numDist, numLens

@@ -46,7 +46,7 @@ func (c *Compressor) Append(dst, p []byte, last bool) []byte {
 	b := bitWriter{out: dst}
 	reach := MaxWindow
 	if c.Window > 0 {
-		reach = c.Window
+		reach = min(c.Window, MaxWindow)
 	}
 	if c.h == nil && last && !c.Takeover {
 		e.own.table = e.all[:tableSize(len(p))]
@@ -93,7 +93,7 @@ const (
 	maxPiece   = 16 << 10
 )
 
-var histories = sync.Pool{New: func() any { return new(history) }}
+var histories = sync.Pool{New: func() any { return &history{positions: positions{base: 1}} }}
 
 // add returns the history with p at its end.
 func (h *history) add(p []byte) []byte {

@@ -128,13 +128,18 @@ func TestCorrupt(t *testing.T) {
 type reference struct {
 	takeover bool
 	window   []byte
+	z        io.ReadCloser
 }
 
 func (r *reference) expand(p []byte, room int) ([]byte, error) {
 	src := bytes.NewReader([]byte(string(p) + tail + end))
+	if r.z == nil {
+		r.z = flate.NewReader(src)
+	}
 	var all []byte
 	for {
-		out, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(src, r.window), int64(room-len(all))+1))
+		r.z.(flate.Resetter).Reset(src, r.window)
+		out, err := io.ReadAll(io.LimitReader(r.z, int64(room-len(all))+1))
 		all = append(all, out...)
 		r.window = append(r.window, out...)
 		r.window = r.window[max(0, len(r.window)-MaxWindow):]
@@ -201,10 +206,11 @@ func TestDamaged(t *testing.T) {
 		w.Write(skewed(400))
 		w.Flush()
 		z := b.Bytes()[:b.Len()-len(tail)]
+		var r reference
 		check := func(p []byte, room int) {
 			t.Helper()
 			var e Expander
-			var r reference
+			r.window = nil
 			got, err := expand(&e, p, int64(room))
 			want, wantErr := r.expand(p, room)
 			if err != wantErr || err == nil && !bytes.Equal(got, want) {

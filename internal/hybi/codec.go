@@ -89,7 +89,7 @@ type Codec struct {
 	role     wire.Role
 	tolerate wire.Tolerances
 	rsv1Use  wire.RSV1Use
-	usual    bool // a masked frame with bit 7 is whole and right
+	usual    bool // frames come with a mask over their payload, and bit 7 marks the last
 	seen     func(wire.Tolerances)
 	limit    int64
 	own      *masks // nil where frames are sent without mask and no key is needed
@@ -164,6 +164,9 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
+	if n := c.takeShort(p, ev); n > 0 {
+		return n, nil
+	}
 	n := 0
 	if !c.inFrame {
 		var ok bool
@@ -188,6 +191,24 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 		c.dataEvent(data, ev)
 	}
 	return n, nil
+}
+
+// takeShort takes a short message in one masked frame, if that is what p begins
+// with: by far the most are, and what the general way finds out piece by piece
+// is known of them at once. 0 leaves p to the general way.
+func (c *Codec) takeShort(p []byte, ev *wire.Event) int {
+	const head, most = 6, 0x80 | 125
+	if !c.usual || c.inFrame || c.nhead > 0 || c.msg != wire.OpNone || len(p) < head || p[0]&0xF0 != 0x80 || p[1] < 0x80 || p[1] > most {
+		return 0
+	}
+	op, length := c.p.Opcodes.ops[p[0]&0x0F], int(p[1]&0x7F)
+	if !op.IsData() || len(p) < head+length || int64(length) > c.limit {
+		return 0
+	}
+	ev.Data = p[head : head+length]
+	Mask(ev.Data, [4]byte(p[2:]), 0)
+	ev.Op, ev.First, ev.Last, ev.FrameEnd = op, true, true, true
+	return head + length
 }
 
 func (c *Codec) controlEvent(data []byte, ev *wire.Event) error {
@@ -305,16 +326,6 @@ func headSize(b byte) int {
 
 // judge checks what the first two bytes of a head say, and begins the frame.
 func (c *Codec) judge(b0, b1 byte) error {
-	// By far the most are whole messages of a client in one frame.
-	if op := c.p.Opcodes.ops[b0&0x0F]; c.usual && b0&0xF0 == 0x80 && b1&0x80 != 0 && op.IsData() && c.msg == wire.OpNone {
-		c.fin, c.op, c.rsv1, c.masked = true, op, false, true
-		c.msg, c.begun, c.size = op, false, 0
-		return nil
-	}
-	return c.judgeAll(b0, b1)
-}
-
-func (c *Codec) judgeAll(b0, b1 byte) error {
 	c.fin = b0&0x80 != 0 != c.p.More
 	c.op = c.p.Opcodes.ops[b0&0x0F]
 	c.rsv1 = b0&0x40 != 0

@@ -15,7 +15,10 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 	if err := c.mayFrame(op&^wire.RSV1, fin, len(payload)); err != nil {
 		return dst, err
 	}
-	masked := c.role == wire.Client && c.p.Masking != MaskNone
+	if c.role == wire.Server {
+		return append(c.appendHead(dst, op, fin, false, len(payload)), payload...), nil
+	}
+	masked := c.p.Masking != MaskNone
 	if masked {
 		// Four random bytes, in mask for as long as they need a place.
 		if _, err := io.ReadFull(c.own.rand, c.own.mask[:4]); err != nil {

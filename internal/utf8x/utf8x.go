@@ -6,19 +6,29 @@ import (
 	"unicode/utf8"
 )
 
-// Valid is utf8.Valid, faster where the text begins with ASCII: 32 bytes a
-// step.
+// Valid is utf8.Valid, faster where the text is ASCII: 32 bytes a step, and the
+// last eight at once.
 func Valid(p []byte) bool {
 	const high = 0x8080808080808080
-	for len(p) >= 32 {
-		q := p[:32:32]
+	rest := p
+	for len(rest) >= 32 {
+		q := rest[:32:32]
 		if (binary.LittleEndian.Uint64(q)|binary.LittleEndian.Uint64(q[8:])|
 			binary.LittleEndian.Uint64(q[16:])|binary.LittleEndian.Uint64(q[24:]))&high != 0 {
-			break
+			return utf8.Valid(rest)
 		}
-		p = p[32:]
+		rest = rest[32:]
 	}
-	return utf8.Valid(p)
+	for len(rest) >= 8 {
+		if binary.LittleEndian.Uint64(rest)&high != 0 {
+			return utf8.Valid(rest)
+		}
+		rest = rest[8:]
+	}
+	if len(p) >= 8 && binary.LittleEndian.Uint64(p[len(p)-8:])&high == 0 {
+		return true
+	}
+	return utf8.Valid(rest)
 }
 
 // Validator checks a text that comes in pieces. The zero value is ready, and

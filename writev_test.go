@@ -1,0 +1,264 @@
+package draftwire_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire"
+)
+
+// tightListener gives sockets that take little at once, so that a long write
+// goes in parts.
+type tightListener struct{ *net.TCPListener }
+
+func (l tightListener) Accept() (net.Conn, error) {
+	nc, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	nc.SetWriteBuffer(16 << 10)
+	return nc, nil
+}
+
+// tcpClients opens connections to a server over TCP whose clients are bytes.
+func tcpClients(t *testing.T, lim draftwire.Limits) func(v draftwire.Version) (*net.TCPConn, legacy, *draftwire.Conn) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := every()
+	opt.Limits = lim
+	conns := make(chan *draftwire.Conn)
+	s := &draftwire.Server{Options: opt, WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+		conns <- c
+		<-ctx.Done()
+		return nil
+	}}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(tightListener{l}) }()
+	t.Cleanup(func() {
+		s.Close()
+		<-served
+	})
+	return func(v draftwire.Version) (*net.TCPConn, legacy, *draftwire.Conn) {
+		t.Helper()
+		nc, err := net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		client := legacies[v]().at(l.Addr().String(), false)
+		send(t, nc, []byte(client.head+client.key3))
+		if head := readHead(t, nc); client.learn != nil {
+			client.learn(head)
+		}
+		want(t, nc, []byte(client.answer))
+		return nc, client, <-conns
+	}
+}
+
+// oddly reads all bytes that are wanted, in small and odd pieces.
+func oddly(t *testing.T, nc net.Conn, wanted []byte) {
+	t.Helper()
+	b := make([]byte, 20_001)
+	for i := 0; len(wanted) > 0; i++ {
+		n, err := nc.Read(b[:min(len(wanted), 1000+i*997%(len(b)-1000))])
+		if err != nil || !bytes.Equal(b[:n], wanted[:n]) {
+			t.Fatalf("%d bytes before the end: %v", len(wanted), err)
+		}
+		wanted = wanted[n:]
+	}
+}
+
+// Long messages to a socket that takes them in parts.
+func TestWriteInParts(t *testing.T) {
+	open := tcpClients(t, draftwire.Limits{})
+	for _, v := range draftwire.Served().List() {
+		nc, client, c := open(v)
+		ctx, cancel := context.WithCancel(bg)
+		var wanted []byte
+		sizes := []int{0, 1, 8<<10 - 1, 8 << 10, 8<<10 + 1}
+		switch v {
+		case draftwire.RFC6455:
+			sizes = append(sizes, 64<<10, 1<<20)
+		case draftwire.Hixie75, draftwire.Hybi04:
+			sizes = append(sizes, 64<<10)
+		}
+		for _, n := range sizes {
+			wanted = append(wanted, texts(client.echo, words(n), "short", words(n), words(n))...)
+		}
+		go func() {
+			for i, n := range sizes {
+				m := []byte(words(n))
+				for j, err := range []error{
+					c.Write(ctx, draftwire.OpText, m),
+					c.Write(bg, draftwire.OpText, []byte("short")),
+					func() error { // behind something held
+						c.Cork()
+						return c.Write(c.Context(), draftwire.OpText, m)
+					}(),
+					c.Flush(ctx),
+					c.WritePrepared(bg, draftwire.NewPreparedMessage(draftwire.OpText, m)),
+				} {
+					if err != nil {
+						t.Errorf("%s: %d bytes, %d/%d: %v", v, n, i, j, err)
+					}
+				}
+				if string(m) != words(n) {
+					t.Errorf("%s: Write has changed %d bytes", v, n)
+				}
+			}
+		}()
+		oddly(t, nc, wanted)
+		cancel()
+	}
+}
+
+// Many goroutines write long and short messages at once.
+func TestWriteInPartsTogether(t *testing.T) {
+	open := tcpClients(t, draftwire.Limits{})
+	for _, v := range []draftwire.Version{draftwire.Hixie75, draftwire.Hybi04, draftwire.RFC6455} {
+		nc, client, c := open(v)
+		sizes := []int{10, 1000, 8 << 10, 50_000, 7, 9000}
+		const each = 8
+		for _, n := range sizes {
+			go func() {
+				for range each {
+					write(t, c, words(n))
+				}
+			}()
+		}
+		left := map[string]int{}
+		most := 0
+		for _, n := range sizes {
+			f := string(client.echo(words(n)))
+			left[f] = each
+			most = max(most, len(f))
+		}
+		var got []byte
+		for count := len(sizes) * each; count > 0; {
+			b := make([]byte, 3001)
+			n, err := nc.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b[:n]...)
+			for found := true; found && count > 0; {
+				found = false
+				for f, k := range left {
+					if k > 0 && bytes.HasPrefix(got, []byte(f)) {
+						got, found = got[len(f):], true
+						left[f]--
+						count--
+					}
+				}
+			}
+			if len(got) > most+len(b) {
+				t.Fatalf("%s: no message begins with %.40q", v, got)
+			}
+		}
+		if len(got) > 0 {
+			t.Errorf("%s: %d bytes too many", v, len(got))
+		}
+	}
+}
+
+// The peer goes away inside a long write.
+func TestBrokenPipe(t *testing.T) {
+	open := tcpClients(t, draftwire.Limits{})
+	for _, v := range draftwire.Served().List() {
+		for _, reset := range []bool{false, true} {
+			nc, _, c := open(v)
+			errs := make(chan error, 3)
+			for _, n := range []int{3 << 20, 100, 20_000} {
+				go func() {
+					var err error
+					for err == nil { // a short one may still find room
+						err = c.Write(bg, draftwire.OpText, []byte(words(n)))
+					}
+					errs <- err
+				}()
+			}
+			io.ReadFull(nc, make([]byte, 50_000))
+			if reset {
+				nc.SetLinger(0)
+			}
+			nc.Close()
+			for range 3 {
+				if err := <-errs; err == nil {
+					t.Errorf("%s: no error", v)
+				}
+			}
+			<-c.Context().Done()
+			if err := c.Write(bg, draftwire.OpText, nil); err == nil {
+				t.Errorf("%s: Write behind it is no error", v)
+			}
+		}
+	}
+}
+
+// A peer that does not read: the write timeout and contexts end a write, and
+// only that one.
+func TestStuckSocket(t *testing.T) {
+	open := tcpClients(t, draftwire.Limits{WriteTimeout: 60 * time.Millisecond})
+	big := []byte(strings.Repeat("x", 8<<20))
+	var wg sync.WaitGroup
+	for _, v := range []draftwire.Version{draftwire.Hixie75, draftwire.Hybi02, draftwire.RFC6455} {
+		for name, f := range map[string]func(ctx context.Context, c *draftwire.Conn) error{
+			"long":  func(ctx context.Context, c *draftwire.Conn) error { return c.Write(ctx, draftwire.OpText, big) },
+			"short": func(ctx context.Context, c *draftwire.Conn) error { return fillUp(ctx, c, 4000) },
+		} {
+			for _, own := range []bool{false, true} {
+				nc, client, c := open(v)
+				what := fmt.Sprint(v, ", ", name, ", context ", own)
+				wg.Go(func() {
+					// Contexts that ended between writes are forgotten.
+					for range 2 {
+						ctx, cancel := context.WithCancel(bg)
+						if err := c.Write(ctx, draftwire.OpText, []byte("a")); err != nil {
+							t.Errorf("%s: %v", what, err)
+						}
+						cancel()
+					}
+					want(t, nc, texts(client.echo, "a", "a"))
+					ctx, wanted := bg, os.ErrDeadlineExceeded
+					if own {
+						short, cancel := context.WithTimeout(bg, 30*time.Millisecond)
+						defer cancel()
+						ctx, wanted = short, context.DeadlineExceeded
+					}
+					began := time.Now()
+					err := f(ctx, c)
+					if d := time.Since(began); !errors.Is(err, wanted) || d < 30*time.Millisecond || d > 5*time.Second {
+						t.Errorf("%s: %v after %v", what, err, d)
+					}
+					if name == "short" { // the context may have ended between two
+						c.CloseNow()
+					}
+					<-c.Context().Done()
+				})
+			}
+		}
+	}
+	wg.Wait()
+}
+
+// fillUp writes until that fails.
+func fillUp(ctx context.Context, c *draftwire.Conn, n int) error {
+	for {
+		if err := c.Write(ctx, draftwire.OpText, make([]byte, n)); err != nil {
+			return err
+		}
+	}
+}
