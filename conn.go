@@ -56,10 +56,11 @@ type Conn struct {
 
 // settings are what all connections of one server have in common.
 type settings struct {
-	limits   Limits
-	tolerate Tolerances
-	obs      *Observer
-	forget   func(*Conn) // the Server's
+	limits    Limits
+	tolerate  Tolerances
+	dropHeads bool
+	obs       *Observer
+	forget    func(*Conn) // the Server's
 }
 
 // Stats counts what a connection has carried.
@@ -100,6 +101,9 @@ func newConn(cfg *connConfig) *Conn {
 	c.ses.Init(cfg.draft.Draft, &ses)
 	c.nc().SetDeadline(time.Time{}) // net/http leaves its own behind
 	c.set.obs.opened(c)
+	if c.set.dropHeads {
+		c.info.dropHeads()
+	}
 	return c
 }
 

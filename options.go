@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire/internal/httphead"
@@ -81,6 +82,10 @@ type AcceptOptions struct {
 	// offers it; CompressionFor, if not nil, decides for each request.
 	Compression    Compression
 	CompressionFor func(h *Handshake) Compression
+	// DropHeads lets go of both raw heads when the connection is open: from then
+	// on Request and Response of its Handshake are empty, and a connection holds
+	// that much less. Authorize and the Observer still see them.
+	DropHeads bool
 	// Tolerate names known faults to accept. Each use is told to the Observer.
 	Tolerate Tolerances
 	Limits   Limits
@@ -108,7 +113,7 @@ func (o *AcceptOptions) withDefaults() *acceptor {
 	if a.Observer == nil {
 		a.Observer = &noObserver
 	}
-	a.set = settings{limits: a.Limits, tolerate: a.Tolerate, obs: a.Observer}
+	a.set = settings{limits: a.Limits, tolerate: a.Tolerate, obs: a.Observer, dropHeads: a.DropHeads}
 	return a
 }
 
@@ -136,7 +141,7 @@ type Compression struct {
 	Mode      CompressionMode
 	Threshold int // of CompressLarge, in bytes. Default 512
 	// Takeover keeps both windows from message to message: smaller small
-	// messages, for 1.2 MiB a connection that sends. Without it an idle
+	// messages, for at most 48 KiB a connection that sends. Without it an idle
 	// connection holds nothing.
 	Takeover bool
 }
@@ -171,6 +176,17 @@ type Handshake struct {
 	Remote    string    // address of the peer
 	Began     time.Time // when the first byte was looked at
 	Done      time.Time // when the connection was open
+}
+
+// dropHeads lets go of the heads, and of what is part of them.
+func (h *Handshake) dropHeads() {
+	h.Request, h.Response = "", ""
+	for _, s := range []*string{&h.Target, &h.Host, &h.Origin, &h.Protocol} {
+		*s = strings.Clone(*s)
+	}
+	for i := range h.Offered {
+		h.Offered[i] = strings.Clone(h.Offered[i])
+	}
 }
 
 // Fields returns the request's header lines.

@@ -116,8 +116,10 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 }
 
 // frame encodes a frame and sends it, or holds it. begins tells that it begins
-// a message.
+// a message. Unlike the functions below it takes out.mu itself.
 func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) error {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
 	direct, err := c.turn(ctx, begins, len(p))
 	if err != nil {
 		return err

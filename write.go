@@ -24,8 +24,6 @@ var errNoAnswer = errors.New("draftwire: the peer did not answer the close in ti
 // An answer that is written while more messages are there to read waits for
 // theirs: see Cork. What then cannot be sent is an error of a later call.
 func (c *Conn) Write(ctx context.Context, op Op, p []byte) error {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
 	return c.frame(ctx, op, true, true, p)
 }
 
@@ -125,10 +123,7 @@ func (w *msgWriter) Close() error {
 }
 
 func (w *msgWriter) frame(fin bool, p []byte) error {
-	o := &w.c.out
-	o.mu.Lock()
 	err := w.c.frame(w.ctx, w.op, false, fin, p)
-	o.mu.Unlock()
 	if err == nil {
 		return nil
 	}
@@ -229,10 +224,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	pongs := c.expectPongs()
 	body, pong := pongs.expect()
 	defer pongs.forget(body)
-	c.out.mu.Lock()
-	err := c.frame(ctx, wire.OpPing, false, true, body[:])
-	c.out.mu.Unlock()
-	if err != nil {
+	if err := c.frame(ctx, wire.OpPing, false, true, body[:]); err != nil {
 		return err
 	}
 	select {

@@ -116,12 +116,12 @@ func allCells(s scale) []cell {
 		{
 			name: "idle", title: "Idle connections",
 			spec:    load.Spec{Kind: load.Idle, Size: 125, Conns: s.idle},
-			entries: in13(all13...), once: true, steady: true, columns: idleColumns,
+			entries: in13(append(all13[:len(all13):len(all13)], "draftwire-lean")...), once: true, steady: true, columns: idleColumns,
 		},
 		{
 			name: "idle-deflate", title: "Idle connections that negotiated compression",
 			spec:    load.Spec{Kind: load.Idle, Size: 1 << 10, Conns: s.idle, Deflate: true},
-			entries: in13(packers...), args: []string{"-deflate"}, once: true, steady: true, columns: idleColumns,
+			entries: in13(append(packers[:len(packers):len(packers)], "draftwire-lean")...), args: []string{"-deflate"}, once: true, steady: true, columns: idleColumns,
 		},
 		versionCell("versions-125", "Each version: echo, 125 bytes of text, one at a time", load.Spec{Kind: load.Echo, Size: 125, Text: true, Conns: s.conns}),
 		versionCell("versions-125x32", "Each version: echo, 125 bytes of text, 32 in flight", load.Spec{Kind: load.Echo, Size: 125, Text: true, Batch: 32, Conns: s.conns}),

@@ -31,6 +31,9 @@ func (r *runner) command(server string, args []string) []string {
 	if name, ok := strings.CutSuffix(server, "-buf"); ok {
 		server, args = name, append([]string{"-buffered"}, args...)
 	}
+	if name, ok := strings.CutSuffix(server, "-lean"); ok {
+		server, args = name, append([]string{"-lean"}, args...)
+	}
 	return append(append([]string{r.servers}, args...), server)
 }
 

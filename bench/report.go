@@ -180,6 +180,7 @@ func (r *row) cells(c column, ref row) string {
 // label names the row, with the version where the table has several.
 func (r *row) label(t *table) string {
 	name := strings.Replace(r.Server, "-buf", ", buffered", 1)
+	name = strings.Replace(name, "-lean", ", heads dropped", 1)
 	if r.Server == "accept" {
 		name = "accept and close"
 	}

@@ -14,6 +14,8 @@ func serveDraftwire(l net.Listener, o options) error {
 		Options: draftwire.AcceptOptions{
 			Versions: draftwire.Every,
 			Limits:   draftwire.Limits{ReadLimit: maxMessage},
+
+			DropHeads: o.lean,
 		},
 		WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
 			if strings.HasPrefix(c.Handshake().Target, roomPath) {

@@ -1,7 +1,7 @@
 // Servers is the program of the benchmark's Go servers, one implementation to
 // a process:
 //
-//	servers [-deflate] [-buffered] NAME
+//	servers [-deflate] [-buffered] [-lean] NAME
 //
 // It prints the address that it listens on and serves until its standard input
 // ends. Every path echoes, except /broadcast, where each message goes to every
@@ -25,6 +25,7 @@ import (
 type options struct {
 	deflate  bool // negotiate permessage-deflate without context takeover
 	buffered bool // of gobwas: read and write through bufio
+	lean     bool // of draftwire: hold no heads
 }
 
 // maxMessage is the limit of a message where one has to be set.
@@ -48,6 +49,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.deflate, "deflate", false, "negotiate permessage-deflate")
 	flag.BoolVar(&o.buffered, "buffered", false, "gobwas: read and write through bufio")
+	flag.BoolVar(&o.lean, "lean", false, "draftwire: hold no heads")
 	flag.Parse()
 	serve := servers[flag.Arg(0)]
 	if serve == nil {

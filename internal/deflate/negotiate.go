@@ -140,12 +140,16 @@ func answerMessage(e element, takeover bool) (p Params, answer string, ok bool) 
 			return p, "", false
 		}
 	}
-	answer = PerMessage
-	if p.ServerNoTake {
-		answer += "; server_no_context_takeover"
-	}
-	if p.ClientNoTake {
-		answer += "; client_no_context_takeover"
+	// Whole strings, so that all connections share them.
+	switch {
+	case p.ServerNoTake && p.ClientNoTake:
+		answer = PerMessage + "; server_no_context_takeover; client_no_context_takeover"
+	case p.ServerNoTake:
+		answer = PerMessage + "; server_no_context_takeover"
+	case p.ClientNoTake:
+		answer = PerMessage + "; client_no_context_takeover"
+	default:
+		answer = PerMessage
 	}
 	if p.ServerWindow > 0 {
 		answer += "; server_max_window_bits=" + strconv.Itoa(p.ServerWindow)
