@@ -5,8 +5,12 @@ package draftwire_test
 import (
 	"context"
 	"io"
+	"math"
 	"net"
+	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/draftwire/draftwire"
@@ -69,3 +73,79 @@ func TestMessageAllocations(t *testing.T) {
 	s.Close()
 	<-served
 }
+
+// The budget of an opening handshake over TCP, up to where the handler runs: the
+// connection, its codec and what Handshake tells of it. The older versions have
+// more to compute: numbers, nonces, the location.
+func TestHandshakeAllocations(t *testing.T) {
+	for v := range legacies {
+		most := 10.0
+		if v < draftwire.Hybi07 {
+			most = 15
+		}
+		least := math.Inf(1) // pools and maps grow at times
+		for range 3 {
+			least = min(least, handshakeAllocations(t, v))
+		}
+		if least >= most+1 {
+			t.Errorf("%s: a handshake allocates %.1f times", v, least)
+		}
+	}
+}
+
+func handshakeAllocations(t *testing.T, v draftwire.Version) float64 {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const warm, n = 20, 100
+	conns := make([]net.Conn, warm+n)
+	for i := range conns {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		client := legacies[v]().at(l.Addr().String(), false)
+		send(t, nc, []byte(protocolLine.ReplaceAllString(client.head, "")+client.key3))
+		if conns[i], err = l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened, end := make(chan struct{}), make(chan struct{})
+	s := &draftwire.Server{Options: every(), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+		opened <- struct{}{}
+		<-end
+		return nil
+	}}
+	lis := &one{conns: make(chan net.Conn, 1)}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(lis) }()
+	open := func(conns []net.Conn) {
+		for _, nc := range conns {
+			lis.conns <- nc
+			<-opened
+		}
+	}
+	open(conns[:warm])
+	var ended sync.WaitGroup // goroutines to be used again
+	for range 2 * n {
+		ended.Go(func() { <-opened })
+	}
+	for range 2 * n {
+		opened <- struct{}{}
+	}
+	ended.Wait()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	open(conns[warm:])
+	runtime.ReadMemStats(&after)
+	close(end)
+	close(lis.conns)
+	s.Close()
+	<-served
+	return float64(after.Mallocs-before.Mallocs) / n
+}
+
+var protocolLine = regexp.MustCompile(`(Sec-)?WebSocket-Protocol: .*\r\n`)

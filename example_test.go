@@ -1,6 +1,7 @@
 package draftwire_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -64,6 +65,61 @@ func ExampleConn() {
 	op, p, err := c.Read(ctx)
 	fmt.Println(op, string(p), err)
 	// Output: text good day, Ada <nil>
+}
+
+// An echo that copies nothing: the bytes are lent until the next read.
+func ExampleConn_ReadBorrowed() {
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		for {
+			op, p, err := c.ReadBorrowed(ctx)
+			if err != nil {
+				return err
+			}
+			if err := c.Write(ctx, op, bytes.ToUpper(p)); err != nil {
+				return err
+			}
+		}
+	}, nil))
+	defer srv.Close()
+
+	ctx := context.Background()
+	c, _, err := draftwire.Dial(ctx, srv.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close(draftwire.CodeNormal, "")
+	c.Write(ctx, draftwire.OpText, []byte("hello"))
+	_, p, err := c.Read(ctx)
+	fmt.Println(string(p), err)
+	// Output: HELLO <nil>
+}
+
+// Three messages with one system call.
+func ExampleConn_Cork() {
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		c.Cork()
+		for _, line := range []string{"one", "two", "three"} {
+			if err := c.Write(ctx, draftwire.OpText, []byte(line)); err != nil {
+				return err
+			}
+		}
+		return c.Flush(ctx)
+	}, nil))
+	defer srv.Close()
+
+	ctx := context.Background()
+	c, _, err := draftwire.Dial(ctx, srv.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close(draftwire.CodeNormal, "")
+	for m, err := range c.Messages(ctx) {
+		fmt.Println(string(m.Data), err)
+	}
+	// Output:
+	// one <nil>
+	// two <nil>
+	// three <nil>
 }
 
 // The loop ends without an error when the peer closes in order.

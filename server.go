@@ -143,7 +143,12 @@ func (s *Server) take(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	go s.serve(nc)
+	o := openings.Get().(*opening)
+	if o.run == nil {
+		o.run = o.serve
+	}
+	o.s, o.below = s, nc
+	go o.run() // kept, as a function with arguments would be made anew
 }
 
 // answering notes that a connection gets its 101, so that a shutdown lets it

@@ -20,6 +20,7 @@ import (
 // opening is the work of one handshake. It is kept for the next, so that a
 // handshake allocates little but the connection.
 type opening struct {
+	run    func() // serve
 	s      *Server
 	began  time.Time
 	below  net.Conn // as it was accepted; what src reads differs within TLS
@@ -33,16 +34,17 @@ type opening struct {
 var openings = sync.Pool{New: func() any { return new(opening) }}
 
 func (o *opening) reset() {
-	try, out := o.src.try, o.out[:0]
+	run, try, out := o.run, o.src.try, o.out[:0]
 	*o = opening{}
-	o.src.try, o.out = try, out
+	o.run, o.src.try, o.out = run, try, out
 }
 
 // serve is the life of one connection, from its first byte.
-func (s *Server) serve(nc net.Conn) {
-	if c := s.open(nc); c != nil {
-		// A goroutine of its own has a stack of its own: the one of the handshake is
-		// larger than a waiting connection needs.
+func (o *opening) serve() {
+	s := o.s
+	if c := s.open(o); c != nil {
+		// A goroutine of its own has a stack of its own: the one of the handshake may
+		// be larger than a waiting connection needs.
 		go serveConn(c, s.WebSocket, s)
 		return
 	}
@@ -50,11 +52,11 @@ func (s *Server) serve(nc net.Conn) {
 }
 
 // open does the handshake. It returns nil for what is no connection of ours.
-func (s *Server) open(nc net.Conn) *Conn {
+func (s *Server) open(o *opening) *Conn {
+	nc := o.below
 	defer s.recover(nc)
 	defer s.decided(nc)
-	o := openings.Get().(*opening)
-	o.s, o.below, o.began = s, nc, time.Now()
+	o.began = time.Now()
 	nc.SetDeadline(o.began.Add(s.opt.Limits.HandshakeTimeout))
 	o.src.reset(nc)
 	var c *Conn
