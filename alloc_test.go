@@ -9,6 +9,7 @@ import (
 	"net"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -83,8 +84,8 @@ func TestHandshakeAllocations(t *testing.T) {
 		if v < draftwire.Hybi07 {
 			most = 15
 		}
-		least := math.Inf(1) // pools and maps grow at times
-		for range 3 {
+		least := math.Inf(1) // other goroutines, and what pools and maps grow by, are counted too
+		for try := 0; try < 10 && least >= most+1; try++ {
 			least = min(least, handshakeAllocations(t, v))
 		}
 		if least >= most+1 {
@@ -137,6 +138,7 @@ func handshakeAllocations(t *testing.T, v draftwire.Version) float64 {
 		opened <- struct{}{}
 	}
 	ended.Wait()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it would empty the pools
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	open(conns[warm:])
