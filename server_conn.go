@@ -33,12 +33,6 @@ type opening struct {
 
 var openings = sync.Pool{New: func() any { return new(opening) }}
 
-func (o *opening) reset() {
-	run, try, out := o.run, o.src.try, o.out[:0]
-	*o = opening{}
-	o.run, o.src.try, o.out = run, try, out
-}
-
 // serve is the life of one connection, from its first byte.
 func (o *opening) serve() {
 	s := o.s
@@ -56,17 +50,27 @@ func (s *Server) open(o *opening) *Conn {
 	nc := o.below
 	defer s.recover(nc)
 	defer s.decided(nc)
-	o.began = time.Now()
-	nc.SetDeadline(o.began.Add(s.opt.Limits.HandshakeTimeout))
-	o.src.reset(nc)
+	o.begin()
 	var c *Conn
 	if o.sniff() && o.readHead() && o.judge() && o.answer() {
 		c = o.connect()
 	}
-	o.src.release()
-	o.reset()
-	openings.Put(o)
+	o.end()
 	return c
+}
+
+func (o *opening) begin() {
+	o.began = time.Now()
+	o.below.SetDeadline(o.began.Add(o.s.opt.Limits.HandshakeTimeout))
+	o.src.reset(o.below)
+}
+
+func (o *opening) end() {
+	o.src.release()
+	run, try, out := o.run, o.src.try, o.out[:0]
+	*o = opening{}
+	o.run, o.src.try, o.out = run, try, out
+	openings.Put(o)
 }
 
 func (s *Server) recover(nc net.Conn) {
@@ -225,14 +229,17 @@ func (o *opening) describe() *Handshake {
 
 // answer says yes.
 func (o *opening) answer() bool {
-	s := o.s
-	if err := o.complete(&o.src, &s.opt.Limits); err != nil {
-		s.opt.Observer.refused(o.info.Remote, []byte(o.head), asHandshakeError(err))
-		o.src.nc.Close()
+	if err := o.complete(&o.src, &o.s.opt.Limits); err != nil {
+		o.giveUp(err)
 		return false
 	}
-	o.settle(&o.src, s.opt)
+	o.settle(&o.src, o.s.opt)
 	return true
+}
+
+func (o *opening) giveUp(err error) {
+	o.s.opt.Observer.refused(o.info.Remote, []byte(o.head), asHandshakeError(err))
+	o.src.nc.Close()
 }
 
 // connect makes the connection of what was answered.

@@ -1,5 +1,15 @@
 package deflate
 
+// The writer of DEFLATE. match looks each place up in a table of where the same
+// bytes, by their hash, were seen last, and takes what it finds, without a search
+// for something longer: messages are short, and time counts for more than the last
+// bytes. block counts the symbols that came of it, and writes them in the way that
+// takes the fewest bits: as they are, with the fixed codes, or with codes made for
+// them.
+//
+// Branches that depend on the data are avoided where they are mispredicted often:
+// on short messages that costs more than the work they save.
+
 import (
 	"bytes"
 	"encoding/binary"

@@ -291,7 +291,7 @@ func TestConcurrent(t *testing.T) {
 			rnd := rand.New(rand.NewSource(int64(g)))
 			takeover := g%2 == 0
 			c, e := Compressor{Takeover: takeover}, Expander{Takeover: takeover}
-			for range 60 {
+			for range 20 {
 				u := bytes.Repeat([]byte{byte(g)}, rnd.Intn(40000))
 				for i := range u {
 					u[i] |= byte(rnd.Intn(4)) << 4
@@ -332,7 +332,7 @@ func TestSymbols(t *testing.T) {
 // A long unit's time grows as its length does, and not faster: the buffer grows
 // by more than it needs.
 func TestGrowth(t *testing.T) {
-	p := make([]byte, 8<<20)
+	p := make([]byte, 3<<20)
 	rnd := rand.New(rand.NewSource(1))
 	for i := range p {
 		p[i] = "0123456789abcdef"[rnd.Intn(16)]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	mathrand "math/rand"
+	"slices"
 	"strings"
 	"testing"
 
@@ -365,6 +366,33 @@ func TestCodeLengths(t *testing.T) {
 			if sum != 1<<limit {
 				t.Errorf("%d symbols, limit %d: the code is not complete", n, limit)
 			}
+		}
+	}
+}
+
+// No other code takes fewer bits: as many as all inner nodes of Huffman's tree
+// weigh.
+func TestOptimal(t *testing.T) {
+	rnd := mathrand.New(mathrand.NewSource(1))
+	for range 40 {
+		var a alphabet
+		var weights []int
+		for i := range 2 + rnd.Intn(numLit-1) {
+			f := 1 + rnd.Intn(1+rnd.Intn(300))
+			a.freq[i] = uint32(f)
+			weights = append(weights, f)
+		}
+		want, n := 0, len(weights)
+		for len(weights) > 1 {
+			slices.Sort(weights)
+			weights[1] += weights[0]
+			weights = weights[1:]
+			want += weights[0]
+		}
+		a.gather(numLit)
+		size := a.makeLens(numLit, maxBits)
+		if size != want && slices.Max(a.lens[:]) < maxBits {
+			t.Errorf("%d symbols: %d bits, want %d", n, size, want)
 		}
 	}
 }

@@ -1,5 +1,8 @@
 package deflate
 
+// Codes for symbols by how often they occur: Huffman's lengths, cut to what DEFLATE
+// can tell, and the canonical codes of those lengths.
+
 import "math/bits"
 
 // The alphabets of RFC 1951 3.2.5 and 3.2.7.

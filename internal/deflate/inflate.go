@@ -1,5 +1,15 @@
 package deflate
 
+// The reader of DEFLATE. A unit is whole in memory and has trailer behind it, so
+// there is nothing to wait for, and the bits of a symbol are had by one load of
+// eight bytes. What a code means is looked up in a table by the next bits; codes
+// longer than that in a second one. What it expands to is written to a slice, to
+// which matches refer; only those to earlier units go to the window.
+//
+// What comes in is a stranger's. Everything that is read or written is bounded by
+// pad, behind the input, and slack, behind the output: codes looks at both bounds
+// once for each turn.
+
 import (
 	"encoding/binary"
 	"io"
@@ -135,8 +145,14 @@ func build(table []entry, tableBits int, lens []uint8, symbols []entry) (ok bool
 			copy(table[1<<l:2<<l], table[:1<<l])
 		}
 	}
-	// Long ones.
-	free, prefix, sub, subBits := 1<<tableBits, -1, 0, 0
+	buildLong(table, tableBits, &count, sorted[i:used], symbols, c)
+	return true
+}
+
+// buildLong fills in the codes that are longer than tableBits, each group with the
+// same beginning in a table of its own. sorted are their symbols, c is the first.
+func buildLong(table []entry, tableBits int, count *[maxBits + 1]int, sorted []uint16, symbols []entry, c int) {
+	i, free, prefix, sub, subBits := 0, 1<<tableBits, -1, 0, 0
 	for l := tableBits + 1; ; l++ {
 		for n := count[l]; n > 0; n-- {
 			if p := c & (1<<tableBits - 1); p != prefix {
@@ -154,8 +170,8 @@ func build(table []entry, tableBits int, lens []uint8, symbols []entry) (ok bool
 				table[sub+j] = e
 			}
 			i++
-			if i == used {
-				return true
+			if i == len(sorted) {
+				return
 			}
 			c = following(c, l)
 		}

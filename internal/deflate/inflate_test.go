@@ -144,6 +144,7 @@ func storedCases() []blockCase {
 		{"stored, empty", "", func(s *stream) { s.stored(""); s.stored("") }},
 		{"stored, 65535", big, func(s *stream) { s.stored(big) }},
 		{"stored, cut", corrupt, func(s *stream) { s.stored(big); s.out = s.out[:1000] }},
+		{"stored, cut so that it reaches behind all", corrupt, func(s *stream) { s.stored(before + before); s.out = s.out[:len(s.out)-12] }},
 		{"stored, NLEN is not the complement of LEN", corrupt, func(s *stream) { s.stored("abc"); s.out[3] ^= 1 }},
 		{"stored, ones before LEN", "a", func(s *stream) {
 			s.put(0x1f<<3, 8)
@@ -394,6 +395,9 @@ func TestBlocks(t *testing.T) {
 		if len(z) > 1000 {
 			continue
 		}
+		for room := range 40 {
+			compare(t, &r, c.name, false, room, z)
+		}
 		for i := range z {
 			compare(t, &r, c.name+", cut", true, room, first.bytes(), z[:i])
 			for bit := range 8 {
@@ -468,13 +472,47 @@ func TestRandomCodes(t *testing.T) {
 	}
 }
 
+// The most bits that come between two loads: two literals that need no second
+// table, and a match whose codes have 15 bits and all extra bits.
+func TestLongest(t *testing.T) {
+	lits, dists := make([]uint8, numLit), make([]uint8, numDist)
+	for i := range 14 {
+		lits[i], dists[i] = uint8(i+1), uint8(i+1)
+	}
+	lits[256], lits[284], dists[28], dists[29] = 15, 15, 15, 15
+	first := new(stream)
+	first.stored(string(text(MaxWindow, 1)))
+	first.put(0, 3)
+	var r reference
+	for shift := range 64 {
+		s := new(stream)
+		s.dynamic(numLit, numDist, allLens, each(lits...), each(dists...))
+		for range shift {
+			s.code(0, 1)
+		}
+		for i := range 20 {
+			s.code(1<<9-2, 9)
+			s.code(1<<9-2, 9)
+			s.code(1<<15-1, 15) // 284
+			s.put(uint64(i), 5)
+			s.code(1<<15-1, 15) // 29
+			s.put(uint64(8191-400*i), 13)
+		}
+		s.code(1<<15-2, 15)
+		s.put(0, 3)
+		if _, err := compare(t, &r, "longest", true, 1<<16, first.bytes(), s.bytes()); err != nil {
+			t.Fatalf("%d literals before: %v", shift, err)
+		}
+	}
+}
+
 // Matches lie across the ends of pieces, and across where out is made larger or
 // moved.
 func TestBorders(t *testing.T) {
 	var r reference
 	text := string(text(MaxWindow, 1))
 	for _, border := range []int{512 - slack, chunk - slack, 2 * (chunk - slack), MaxWindow, maxOut - slack, maxOut - slack + maxOut - MaxWindow} {
-		for before := 0; before < slack; before += 1 + before/16 {
+		for before := 0; before < slack; before += 1 + before/8 {
 			s := new(stream)
 			n := max(0, border-before)
 			for left := n; left > 0; left -= min(left, len(text)) {
@@ -482,7 +520,7 @@ func TestBorders(t *testing.T) {
 			}
 			s.put(1<<1, 3)
 			size := n
-			for _, d := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33, 500, MaxWindow - 1, MaxWindow} {
+			for _, d := range []int{MaxWindow, MaxWindow - 1, 500, 33, 31, 9, 8, 7, 6, 5, 4, 3, 2, 1} {
 				if d <= n {
 					for _, l := range []int{258, 3, 32, 33} {
 						s.match(l, d)
@@ -564,7 +602,7 @@ func TestOthers(t *testing.T) {
 	rnd := rand.New(rand.NewSource(1))
 	var r reference
 	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
-		for _, n := range []int{0, 1, 100, 3000, 70000} {
+		for _, n := range []int{0, 1, 100, 3000, 40000} {
 			var b bytes.Buffer
 			w, _ := flate.NewWriter(&b, level)
 			data := mixture(rnd, nil, n)
@@ -580,7 +618,7 @@ func TestOthers(t *testing.T) {
 			if got, err := compare(t, &r, "whole", false, n, z); err != nil || !bytes.Equal(got, data) {
 				t.Fatalf("level %d: %d bytes of %d, %v", level, len(got), n, err)
 			}
-			for range 40 {
+			for range 15 {
 				bad := slices.Clone(z)
 				for range 1 + rnd.Intn(4) {
 					bad[rnd.Intn(len(bad))] ^= 1 << rnd.Intn(8)

@@ -18,9 +18,10 @@ const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // AppendAccept appends the value of Sec-WebSocket-Accept for a key as it was
 // received: never decoded and encoded again (RFC 6455 4.2.2 step 5.4).
 func AppendAccept(dst []byte, key string) []byte {
-	var in [128]byte
-	sum := sha1.Sum(append(append(in[:0], key...), guid...))
-	return base64.StdEncoding.AppendEncode(dst, sum[:])
+	n := len(dst)
+	dst = append(append(dst, key...), guid...) // for a moment, rather than on the stack
+	sum := sha1.Sum(dst[n:])
+	return base64.StdEncoding.AppendEncode(dst[:n], sum[:])
 }
 
 // Opening is what a draft decides about its handshake.
