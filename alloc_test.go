@@ -80,15 +80,15 @@ func TestMessageAllocations(t *testing.T) {
 // more to compute: numbers, nonces, the location.
 func TestHandshakeAllocations(t *testing.T) {
 	for v := range legacies {
-		most := 10.0
+		most := 10.0 + 1 // the goroutine, where none is left over
 		if v < draftwire.Hybi07 {
-			most = 15
+			most = 15 + 1
 		}
 		least := math.Inf(1) // other goroutines, and what pools and maps grow by, are counted too
-		for try := 0; try < 10 && least >= most+1; try++ {
+		for try := 0; try < 10 && least >= most+0.5; try++ {
 			least = min(least, handshakeAllocations(t, v))
 		}
-		if least >= most+1 {
+		if least >= most+0.5 {
 			t.Errorf("%s: a handshake allocates %.1f times", v, least)
 		}
 	}

@@ -198,8 +198,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	if c.ses.Said() {
 		return ErrClosed
 	}
-	if direct {
-		c.room(0)
+	if direct || o.queue == nil && !o.writing && !c.mayHold(len(f)) {
 		err = c.write(ctx, f, nil)
 	} else {
 		q := c.room(len(f))
