@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/draftwire/draftwire"
 )
@@ -151,3 +152,46 @@ func handshakeAllocations(t *testing.T, v draftwire.Version) float64 {
 }
 
 var protocolLine = regexp.MustCompile(`(Sec-)?WebSocket-Protocol: .*\r\n`)
+
+// A context for each call, as with a timeout, costs a write to a socket with room
+// nothing beside the context.
+func TestWriteContextAllocations(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &draftwire.Server{WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+		for {
+			if _, _, err := c.ReadBorrowed(ctx); err != nil {
+				return err
+			}
+		}
+	}}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	c, _, err := draftwire.Dial(bg, "ws://"+l.Addr().String()+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := []byte("hello")
+	call := func(write bool) func() {
+		return func() {
+			ctx, cancel := context.WithTimeout(bg, time.Minute)
+			defer cancel()
+			ctx.Done()
+			if !write {
+				return
+			}
+			if err := c.Write(ctx, draftwire.OpText, msg); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	alone, with := testing.AllocsPerRun(200, call(false)), testing.AllocsPerRun(200, call(true))
+	if with > alone {
+		t.Errorf("a write with a context of its own allocates %v times, the context alone %v", with, alone)
+	}
+	c.CloseNow()
+	s.Close()
+	<-served
+}

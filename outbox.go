@@ -262,9 +262,9 @@ func (c *Conn) releaseHeld() {
 	case c.in.src.raw == nil:
 		go c.flushDue()
 	default:
-		q, goal := c.take(c.Context())
+		q, goal := c.take()
 		o.mu.Unlock()
-		v := newVector(c, q.B, nil, nil)
+		v := newVector(c, c.Context(), q.B, nil, nil)
 		v.hasty = true
 		err := v.write()
 		if v.hasty = false; err == nil && v.left() {
@@ -384,7 +384,7 @@ func (c *Conn) direct(ctx context.Context, op Op, fin bool, p []byte) error {
 }
 
 // take takes the queue for writing.
-func (c *Conn) take(ctx context.Context) (q *pool.Buf, goal uint64) {
+func (c *Conn) take() (q *pool.Buf, goal uint64) {
 	o := &c.out
 	q, goal = o.queue, o.queued
 	o.queue, o.writing, o.due = nil, true, false
@@ -395,9 +395,6 @@ func (c *Conn) take(ctx context.Context) (q *pool.Buf, goal uint64) {
 		o.late.Stop()
 		o.timed = false
 	}
-	if done := c.done(ctx); done != nil || c.wctx != nil {
-		c.watchWrite(ctx, done)
-	}
 	return q, goal
 }
 
@@ -405,18 +402,18 @@ func (c *Conn) take(ctx context.Context) (q *pool.Buf, goal uint64) {
 // may be writing; out.mu is free meanwhile. A write that is cut off breaks the
 // connection.
 func (c *Conn) write(ctx context.Context, body, tail []byte) (err error) {
-	q, goal := c.take(ctx)
+	q, goal := c.take()
 	c.out.mu.Unlock()
 	var head []byte
 	if q != nil {
 		head = q.B
 	}
 	if c.in.src.raw != nil {
-		v := newVector(c, head, body, tail)
+		v := newVector(c, ctx, head, body, tail)
 		err = v.write()
 		v.free()
 	} else {
-		err = c.writeWhole(head, body, tail)
+		err = c.writeWhole(ctx, head, body, tail)
 	}
 	pool.Put(q)
 	c.out.mu.Lock()
@@ -453,7 +450,11 @@ func (c *Conn) writeFailed(ctx context.Context, err error) error {
 }
 
 // watchWrite lets the end of ctx cut a write.
-func (c *Conn) watchWrite(ctx context.Context, done <-chan struct{}) {
+func (c *Conn) watchWrite(ctx context.Context) {
+	done := c.done(ctx)
+	if done == nil && c.wctx == nil {
+		return
+	}
 	if c.wctx == nil {
 		c.mu.Lock()
 		c.wctx = new(watch)

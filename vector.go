@@ -1,6 +1,7 @@
 package draftwire
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 
 // writeWhole writes to what is no socket: as one piece, which TLS makes one
 // record.
-func (c *Conn) writeWhole(head, body, tail []byte) error {
+func (c *Conn) writeWhole(ctx context.Context, head, body, tail []byte) error {
+	c.watchWrite(ctx)
 	// The deadline is kept between three quarters and the whole of the timeout
 	// ahead, so that most writes set none.
 	timeout := c.set.limits.WriteTimeout
@@ -27,11 +29,12 @@ func (c *Conn) writeWhole(head, body, tail []byte) error {
 	return err
 }
 
-// vector is a write of up to three pieces to a socket, from where they are. It
-// sets a deadline only when the socket has no room. It is kept from the garbage
-// collector.
+// vector is a write of up to three pieces to a socket, from where they are. Its
+// deadline is set and its context watched only when the socket has no room. It is
+// kept from the garbage collector.
 type vector struct {
 	c      *Conn
+	ctx    context.Context
 	parts  [3][]byte // what is still to go
 	from   int       // the first of them that is not gone
 	hasty  bool      // does not wait for room
@@ -43,18 +46,18 @@ type vector struct {
 
 var vectors = sync.Pool{New: func() any { return new(vector) }}
 
-func newVector(c *Conn, head, body, tail []byte) *vector {
+func newVector(c *Conn, ctx context.Context, head, body, tail []byte) *vector {
 	v := vectors.Get().(*vector)
 	if v.try == nil {
 		v.try = v.tryWrite
 	}
-	v.c, v.parts[0], v.parts[1], v.parts[2] = c, head, body, tail
+	v.c, v.ctx, v.parts[0], v.parts[1], v.parts[2] = c, ctx, head, body, tail
 	return v
 }
 
 func (v *vector) free() {
 	clear(v.parts[:])
-	v.c, v.from, v.err = nil, 0, nil
+	v.c, v.ctx, v.from, v.err = nil, nil, 0, nil
 	vectors.Put(v)
 }
 
@@ -68,6 +71,7 @@ func (v *vector) write() error {
 	}
 	if v.waited {
 		v.waited = false
+		v.c.watchWrite(v.c.Context()) // no longer ctx
 		v.c.setWriteDeadline(time.Time{})
 	}
 	return err
@@ -89,6 +93,7 @@ func (v *vector) took(n int) {
 func (v *vector) full() bool {
 	if !v.hasty && !v.waited {
 		v.waited = true
+		v.c.watchWrite(v.ctx)
 		v.c.setWriteDeadline(time.Now().Add(v.c.set.limits.WriteTimeout))
 	}
 	return v.hasty
