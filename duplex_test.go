@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -388,5 +389,26 @@ func TestWriteReturnsWhenGone(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second) // ctx ends
 		want(t, nc, client.echo(other))
+	})
+}
+
+// A peer that takes nothing and sends pings, two at a time so that their pongs are
+// held, makes no goroutine for each: one write is under way, whatever is due
+// behind it.
+func TestHoldsBehindStuckWrite(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		nc, client, c := handClient(t, draftwire.RFC6455, 1000, draftwire.Limits{}, nil).split()
+		go c.Write(bg, draftwire.OpText, make([]byte, 5000)) // hangs
+		go c.Read(bg)
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for range 500 {
+			send(t, nc, append(client.ping(), client.ping()...))
+			time.Sleep(5 * time.Millisecond)
+		}
+		if n := runtime.NumGoroutine() - before; n > 3 {
+			t.Errorf("%d goroutines more", n)
+		}
+		c.CloseNow()
 	})
 }

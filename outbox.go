@@ -26,7 +26,7 @@ type outbox struct {
 	changed chan struct{} // made by who waits for a change of the next two
 	writing bool          // somebody hands bytes to the system
 	midst   bool          // a Writer's message is under way
-	due     bool          // the queue is to be written as soon as nobody is writing
+	due     bool          // the queue is to be written once nobody is writing, by flushDue
 	corked  bool          // Cork was called
 	timed   bool          // late is running
 	final   bool          // the close's deadline is set (under Conn.mu)
@@ -230,16 +230,36 @@ func (c *Conn) flushLate() {
 	c.flushHeld()
 }
 
+// makeDue sees to it that the queue is written, and does not wait for that. What
+// is due and not behind a write has a goroutine on its way.
+func (c *Conn) makeDue() {
+	o := &c.out
+	if !o.writing && !o.due {
+		go c.flushDue()
+	}
+	o.due = true
+}
+
+// flushDue sends what is due, on a goroutine of its own.
 func (c *Conn) flushDue() {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.due = false
 	c.flushHeld()
 }
 
-// flushHeld ends a hold, but for Cork's.
+// flushHeld ends a hold, but for Cork's. Behind a write that is under way the
+// queue is due, and nobody waits: a peer that takes nothing could make a goroutine
+// wait for each hold.
 func (c *Conn) flushHeld() {
-	if c.out.queue != nil && !c.out.corked && c.writable(c.Context()) == nil {
-		c.flush(c.Context())
+	o := &c.out
+	switch {
+	case o.queue == nil || o.corked || c.writable(c.Context()) != nil:
+	case o.writing:
+		o.due = true
+	default:
+		c.write(c.Context(), nil, nil)
 	}
 }
 
@@ -257,10 +277,8 @@ func (c *Conn) releaseHeld() {
 	c.held.Store(false)
 	switch {
 	case o.queue == nil || o.corked || c.writable(c.Context()) != nil:
-	case o.writing:
-		o.due = true
-	case c.in.src.raw == nil:
-		go c.flushDue()
+	case o.writing || c.in.src.raw == nil:
+		c.makeDue()
 	default:
 		q, goal := c.take()
 		o.mu.Unlock()
@@ -330,7 +348,7 @@ func (c *Conn) flush(ctx context.Context) error {
 		if !o.writing {
 			c.write(ctx, nil, nil)
 		} else if err := c.awaitChange(ctx); err != nil {
-			o.due = true
+			c.makeDue()
 			return err
 		}
 	}
@@ -346,8 +364,13 @@ func (c *Conn) awaitChange(ctx context.Context) error {
 	changed := o.changed
 	o.mu.Unlock()
 	defer o.mu.Lock()
+	return c.await(ctx, changed)
+}
+
+// await waits for ch to be closed, at most until ctx or the connection ends.
+func (c *Conn) await(ctx context.Context, ch <-chan struct{}) error {
 	select {
-	case <-changed:
+	case <-ch:
 		return nil
 	case <-ctx.Done():
 		if c.over.Load() {
@@ -429,7 +452,6 @@ func (c *Conn) wrote(ctx context.Context, goal uint64, err error) error {
 		return c.writeFailed(ctx, err)
 	}
 	if o.due {
-		o.due = false
 		go c.flushDue() // not this caller, whose context is not that of the rest
 	}
 	return nil

@@ -16,8 +16,9 @@ type Message struct {
 
 // Read reads the next message whole. The bytes are the caller's. In the error at
 // the end of the connection errors.As finds a *CloseError, and errors.Is
-// ErrClosed after this side's Close; a message above the limit is ErrTooBig and closes. If ctx ends, the
-// error is ctx's and the connection goes on: the next Read gets the message.
+// ErrClosed after this side's Close; a message above the limit is ErrTooBig and
+// closes. If ctx ends, the error is ctx's and the connection goes on: the next
+// Read gets the message.
 func (c *Conn) Read(ctx context.Context) (Op, []byte, error) {
 	return c.message(ctx, true)
 }

@@ -226,17 +226,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if err := c.frame(ctx, wire.OpPing, false, true, body[:]); err != nil {
 		return err
 	}
-	select {
-	case <-pong:
-		return nil
-	case <-ctx.Done():
-		if c.over.Load() {
-			return c.overError()
-		}
-		return ctx.Err()
-	case <-c.Context().Done():
-		return c.overError()
-	}
+	return c.await(ctx, pong)
 }
 
 func (c *Conn) expectPongs() *pongs {
