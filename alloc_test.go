@@ -18,10 +18,9 @@ import (
 	"github.com/draftwire/draftwire"
 )
 
-// The budget (without the race detector, under which pools forget at random)
-// of a message on a server over TCP, whatever the version: none to
-// write it, one to read it, which is the message itself.
-func TestMessageAllocations(t *testing.T) {
+// overTCP calls f for each version with a connection on a real socket: its client,
+// made by hand, and the server's end.
+func overTCP(t *testing.T, f func(v draftwire.Version, client legacy, nc net.Conn, c *draftwire.Conn)) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +33,10 @@ func TestMessageAllocations(t *testing.T) {
 	}}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
+	defer func() {
+		s.Close()
+		<-served
+	}()
 	for v, newClient := range legacies {
 		nc, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
@@ -46,6 +49,16 @@ func TestMessageAllocations(t *testing.T) {
 			client.learn(head)
 		}
 		c := <-conns
+		io.ReadFull(nc, make([]byte, len(client.answer)))
+		f(v, client, nc, c)
+	}
+}
+
+// The budget (without the race detector, under which pools forget at random)
+// of a message on a server over TCP, whatever the version: none to
+// write it, one to read it, which is the message itself.
+func TestMessageAllocations(t *testing.T) {
+	overTCP(t, func(v draftwire.Version, client legacy, nc net.Conn, c *draftwire.Conn) {
 		ctx, cancel := context.WithCancel(bg)
 		text := strings.Repeat("x", 125)
 
@@ -59,9 +72,6 @@ func TestMessageAllocations(t *testing.T) {
 			t.Errorf("%s: Read allocates %v times", v, n)
 		}
 		out := make([]byte, len(client.echo(text)))
-		if client.answer != "" {
-			io.ReadFull(nc, make([]byte, len(client.answer)))
-		}
 		if n := testing.AllocsPerRun(200, func() {
 			if err := c.Write(ctx, draftwire.OpText, msg); err != nil {
 				t.Fatal(err)
@@ -71,9 +81,64 @@ func TestMessageAllocations(t *testing.T) {
 			t.Errorf("%s: Write allocates %v times", v, n)
 		}
 		cancel()
-	}
-	s.Close()
-	<-served
+	})
+}
+
+// The budget of an echo over TCP, whatever the version: a borrowed message and
+// its answer allocate nothing, a message of the caller's own is allocated once.
+func TestEchoAllocations(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools at random
+	overTCP(t, func(v draftwire.Version, client legacy, nc net.Conn, c *draftwire.Conn) {
+		ctx, cancel := context.WithCancel(bg)
+		for _, ctx := range []context.Context{ctx, c.Context()} {
+			for _, n := range []int{125, 16 << 10} {
+				text := words(n)
+				frame, back := client.text(text), make([]byte, len(client.echo(text)))
+				round := func() {
+					nc.Write(frame)
+					op, p, err := c.ReadBorrowed(ctx)
+					if err != nil || string(p) != text {
+						t.Fatalf("%d bytes, %v", len(p), err)
+					}
+					if err := c.Write(ctx, op, p); err != nil {
+						t.Fatal(err)
+					}
+					io.ReadFull(nc, back)
+				}
+				round()
+				if n := testing.AllocsPerRun(100, round); n > 0 {
+					t.Errorf("%s: an echo of %d bytes allocates %v times", v, len(text), n)
+				}
+			}
+			for _, n := range []int{125, 16 << 10, 1 << 20} {
+				if n == 1<<20 && ctx == c.Context() {
+					continue // once is enough
+				}
+				text := words(n)
+				frame := client.text(text)
+				runs := 50
+				if n == 1<<20 {
+					runs = 8
+				}
+				write := make(chan struct{})
+				go func() {
+					for range write {
+						nc.Write(frame)
+					}
+				}()
+				if n := testing.AllocsPerRun(runs, func() {
+					write <- struct{}{}
+					if _, p, err := c.Read(ctx); err != nil || len(p) != len(text) {
+						t.Fatalf("%d bytes, %v", len(p), err)
+					}
+				}); n > 1 {
+					t.Errorf("%s: Read of %d bytes allocates %v times", v, len(text), n)
+				}
+				close(write)
+			}
+		}
+		cancel()
+	})
 }
 
 // The budget of an opening handshake over TCP, up to where the handler runs: the
