@@ -32,6 +32,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	var a admission
 	info := &Handshake{Request: head, TLS: r.TLS, Remote: r.RemoteAddr, Began: began}
 	refuse := func(err error) (*Conn, error) {
+		info.abandon()
 		he := asHandshakeError(err)
 		o.Observer.refused(r.RemoteAddr, []byte(head), he)
 		return nil, he

@@ -35,6 +35,8 @@ type DialOptions struct {
 	Protocols []string
 	// Header is sent with the request, its names spelled as they are here.
 	Header http.Header
+	// Target is the path and query to ask for, byte by byte; "" takes the URL's.
+	Target string
 	// Compression is offered on versions that have it; Threshold and Mode are for
 	// what this side sends.
 	Compression Compression
@@ -113,6 +115,12 @@ func parseURL(raw string) (*url.URL, error) {
 // hixie servers repeat it, and clients of the time left it out.
 func (d *DialOptions) offer(u *url.URL, v Version) (*wire.Offer, error) {
 	o := &wire.Offer{Target: u.RequestURI(), Secure: u.Scheme == "wss", Origin: d.Origin, Protocols: d.Protocols}
+	if d.Target != "" {
+		if !httphead.IsTarget(d.Target) {
+			return nil, fmt.Errorf("draftwire: dial: target %.200q cannot be sent", d.Target)
+		}
+		o.Target = d.Target
+	}
 	o.Host = stripPort(u.Scheme, u.Host)
 	if d.Compression.Mode != CompressNothing && v.Supports(wire.CapDeflate) {
 		o.Extensions = deflate.Offer(d.Compression.Takeover)

@@ -159,3 +159,22 @@ func CloseStatus(err error) CloseCode {
 	}
 	return 0
 }
+
+// HeardCode returns what a peer that speaks v learns of a close with code: the
+// code itself, another that its draft has for it, or CodeNoStatus where the
+// version has no codes. A code that must not be sent is CodeNoStatus.
+func HeardCode(v Version, code CloseCode) CloseCode {
+	d, ok := draftOf(v)
+	if !ok {
+		return CodeNoStatus
+	}
+	p, err := d.NewCodec(wire.CodecConfig{Role: wire.Server}).AppendClose(nil, code, "")
+	if err != nil || len(p) == 0 {
+		return CodeNoStatus
+	}
+	var ev wire.Event
+	if _, err := d.NewCodec(wire.CodecConfig{Role: wire.Client}).Decode(p, &ev); err != nil || ev.Op != wire.OpClose {
+		return CodeNoStatus
+	}
+	return ev.Code
+}

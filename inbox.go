@@ -18,6 +18,7 @@ type inbox struct {
 	ev    wire.Event
 	ended error         // sticky: how the connection ended, for readers
 	cur   *msgReader    // the last Reader, while its message is not read to the end
+	mid   bool          // ReadPart has given a part of a message that was not its last
 	since time.Duration // when the wait for bytes began, for the idle timeout
 	waits bool          // there is such a wait
 	idle  bool          // the read deadline is the idle timeout's
@@ -37,7 +38,7 @@ func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c.takeBack()
-	if in.cur != nil {
+	if in.cur != nil || in.mid {
 		if err := c.dropRest(ctx); err != nil {
 			return 0, nil, err
 		}

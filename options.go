@@ -176,6 +176,17 @@ type Handshake struct {
 	Remote    string    // address of the peer
 	Began     time.Time // when the first byte was looked at
 	Done      time.Time // when the connection was open
+	// Value is for Authorize to leave something for the handler, for example what
+	// it has opened on the connection's behalf. Where the connection does not
+	// open after all and Value is an io.Closer, it is closed.
+	Value any
+}
+
+// abandon closes what Authorize left for a handler that is not called.
+func (h *Handshake) abandon() {
+	if v, ok := h.Value.(io.Closer); ok {
+		v.Close()
+	}
 }
 
 // dropHeads lets go of the heads, and of what is part of them.

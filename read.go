@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 
+	"github.com/draftwire/draftwire/internal/pool"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -139,9 +140,61 @@ func (r *msgReader) more(p []byte) (n int, err error) {
 	return 0, nil
 }
 
-// dropRest reads the message of an unfinished Reader to its end.
+// Part is a piece of a message, as it came.
+type Part struct {
+	Op          Op     // OpText or OpBinary
+	Data        []byte // lent, until the next call that reads
+	First, Last bool   // borders of the message; both, where it came at once
+	FrameEnd    bool   // a frame of the peer ends here
+}
+
+// ReadPart reads the next piece of a message, as soon as there is one: for
+// passing on messages without gathering them. Text may be cut inside a
+// character. What the caller leaves unread of a message is dropped by the next
+// Read, ReadBorrowed or Reader. Errors are those of Read.
+func (c *Conn) ReadPart(ctx context.Context) (Part, error) {
+	in := &c.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c.takeBack()
+	if in.cur != nil {
+		if err := c.dropRest(ctx); err != nil {
+			return Part{}, err
+		}
+	}
+	if in.kind != wire.OpNone { // a cancelled Read left the beginning of a message
+		op, p := in.give(false)
+		in.mid = true
+		return Part{Op: op, Data: p, First: true}, nil
+	}
+	if err := c.nextData(ctx); err != nil {
+		return Part{}, err
+	}
+	ev := &in.ev
+	p := ev.Data
+	if in.here = c.ses.InPlace(); !in.here {
+		in.lent = pool.Get(len(p))
+		p = append(in.lent.B, p...)
+	}
+	in.mid = !ev.Last
+	c.look()
+	return Part{Op: ev.Op, Data: p[:len(p):len(p)], First: ev.First, Last: ev.Last, FrameEnd: ev.FrameEnd}, nil
+}
+
+// Buffered reports whether input has come that is not read yet, behind what the
+// last call that reads gave: a program that passes messages on then corks the
+// other side, and flushes it before it waits.
+func (c *Conn) Buffered() bool { return c.more.Load() }
+
+// dropRest reads the message of an unfinished Reader, or of parts, to its end.
 func (c *Conn) dropRest(ctx context.Context) error {
 	in := &c.in
+	for in.mid {
+		if err := c.next(ctx, false); err != nil {
+			return err
+		}
+		in.mid = !(in.ev.Op.IsData() && in.ev.Last)
+	}
 	r := in.cur
 	if r == nil {
 		return nil

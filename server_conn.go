@@ -212,6 +212,7 @@ func (o *opening) judge() bool {
 		err = wire.Refuse(info.Version, wire.ReasonShutdown, "")
 	}
 	if err != nil {
+		info.abandon()
 		s.refuse(src, asHandshakeError(err))
 		return false
 	}
@@ -238,6 +239,7 @@ func (o *opening) answer() bool {
 }
 
 func (o *opening) giveUp(err error) {
+	o.info.abandon()
 	o.s.opt.Observer.refused(o.info.Remote, []byte(o.head), asHandshakeError(err))
 	o.src.nc.Close()
 }

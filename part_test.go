@@ -1,0 +1,187 @@
+package draftwire_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// Parts put together are the message, whatever its size and version; what is
+// left of one is dropped by the next call that reads whole messages.
+func TestReadPart(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		type got struct {
+			parts int
+			err   error
+		}
+		done := make(chan got, 1)
+		big := bytes.Repeat([]byte("0123456789abcdef"), 20<<10)
+		opt := every()
+		opt.Limits.ReadLimit = -1
+		dial, _ := memServer(t, &draftwire.Server{Options: opt, WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+			for _, want := range [][]byte{[]byte("a"), big} {
+				var all []byte
+				n := 0
+				for {
+					p, err := c.ReadPart(ctx)
+					if err == nil && (p.Op != draftwire.OpText || p.First != (n == 0)) {
+						err = fmt.Errorf("part %d: %v, first %v", n, p.Op, p.First)
+					}
+					if err != nil {
+						done <- got{n, err}
+						return err
+					}
+					all = append(all, p.Data...)
+					if n++; p.Last {
+						break
+					}
+				}
+				if !bytes.Equal(all, want) {
+					done <- got{n, fmt.Errorf("%d bytes, not %d", len(all), len(want))}
+					return nil
+				}
+				if len(want) == 1 && n != 1 {
+					done <- got{n, errors.New("a short message came in pieces")}
+					return nil
+				}
+			}
+			p, err := c.ReadPart(ctx)
+			if err == nil && p.Last {
+				err = errors.New("the large message came at once")
+			}
+			if err == nil {
+				_, whole, e := c.Read(ctx)
+				if err = e; e == nil && string(whole) != "end" {
+					err = fmt.Errorf("behind the rest came %.20q", whole)
+				}
+			}
+			done <- got{0, err}
+			return nil
+		}})
+		c := dial(v, draftwire.DialOptions{})
+		go func() {
+			for _, p := range [][]byte{[]byte("a"), big, big, []byte("end")} {
+				if c.Write(bg, draftwire.OpText, p) != nil {
+					return
+				}
+			}
+		}()
+		if g := <-done; g.err != nil {
+			t.Fatal(g.err)
+		}
+		c.CloseNow()
+	})
+}
+
+// A cancelled Read leaves the beginning of a message; ReadPart goes on with it.
+func TestReadPartBehindCancelledRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		result := make(chan string, 1)
+		dial, _ := memServer(t, &draftwire.Server{Options: every(), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if _, _, err := c.Read(short); !errors.Is(err, context.DeadlineExceeded) {
+				result <- fmt.Sprint(err)
+				return nil
+			}
+			all := ""
+			for {
+				p, err := c.ReadPart(ctx)
+				if all += string(p.Data); err != nil || p.Last {
+					result <- fmt.Sprint(all, err)
+					return nil
+				}
+			}
+		}})
+		c := dial(draftwire.RFC6455, draftwire.DialOptions{})
+		w, err := c.Writer(bg, draftwire.OpText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, "begin,")
+		<-time.After(2 * time.Second)
+		io.WriteString(w, "rest")
+		w.Close()
+		if got := <-result; got != "begin,rest<nil>" {
+			t.Errorf("got %q", got)
+		}
+		c.CloseNow()
+	})
+}
+
+type closer chan struct{}
+
+func (c closer) Close() error { close(c); return nil }
+
+// What Authorize leaves in Value reaches the handler, or is closed where there
+// will be none.
+func TestHandshakeValue(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		left := make(closer)
+		opt := every()
+		refuse := true
+		opt.Authorize = func(h *draftwire.Handshake, acc *wire.Accept) error {
+			h.Value = left
+			if refuse {
+				return errors.New("no")
+			}
+			return nil
+		}
+		seen := make(chan any, 1)
+		_, l := memServer(t, &draftwire.Server{Options: opt, WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+			seen <- c.Handshake().Value
+			return nil
+		}})
+		if _, _, err := draftwire.Dial(bg, "ws://example.com/", dialTo(l, draftwire.DialOptions{Version: v})); err == nil {
+			t.Fatal("not refused")
+		}
+		<-left
+		refuse, left = false, make(closer)
+		c, _, err := draftwire.Dial(bg, "ws://example.com/", dialTo(l, draftwire.DialOptions{Version: v}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := <-seen; got != any(left) {
+			t.Errorf("the handler has %v", got)
+		}
+		select {
+		case <-left:
+			t.Error("closed, though the connection opened")
+		default:
+		}
+		c.CloseNow()
+	})
+}
+
+func TestHeardCode(t *testing.T) {
+	const none = draftwire.CodeNoStatus
+	for _, tt := range []struct {
+		v          draftwire.Version
+		code, want draftwire.CloseCode
+	}{
+		{draftwire.Hixie75, 1000, none},
+		{draftwire.Hixie76, 1000, none},
+		{draftwire.Hybi02, 1000, none},
+		{draftwire.Hybi05, 4000, none},
+		{draftwire.Hybi06, 1009, 1009},
+		{draftwire.Hybi06, 1007, 1002},
+		{draftwire.Hybi08, 1007, 1007},
+		{draftwire.Hybi08, 1011, 1002},
+		{draftwire.Hybi08, 4321, 4321},
+		{draftwire.RFC6455, 1014, 1014},
+		{draftwire.RFC6455, 1005, none},
+		{draftwire.RFC6455, 1006, none},
+		{draftwire.Unknown, 1000, none},
+	} {
+		if got := draftwire.HeardCode(tt.v, tt.code); got != tt.want {
+			t.Errorf("%s: %d is heard as %d, not %d", tt.v, tt.code, got, tt.want)
+		}
+	}
+}
