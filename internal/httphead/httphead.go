@@ -142,3 +142,6 @@ func IsFieldValue(s string) bool {
 
 // IsToken reports whether s is a token (RFC 9110 5.6.2).
 func IsToken(s string) bool { return isToken(s) }
+
+// IsTarget reports whether s may stand as the target of a request.
+func IsTarget(s string) bool { return isTarget(s) }
