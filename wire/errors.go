@@ -107,6 +107,10 @@ const (
 	ReasonShutdown       Reason = "shutdown"
 	ReasonHijack         Reason = "hijack"
 	ReasonPreface        Reason = "preface"
+	ReasonNoRoute        Reason = "no_route" // from here on: a gateway's reasons
+	ReasonRetired        Reason = "retired"
+	ReasonLimit          Reason = "limit"
+	ReasonBackend        Reason = "backend"
 	ReasonBadResponse    Reason = "bad_response" // from here on: a client's reasons
 	ReasonRefused        Reason = "refused"
 	ReasonBadAccept      Reason = "bad_accept"
@@ -154,6 +158,10 @@ var reasons = []ReasonInfo{
 	{ReasonShutdown, 503, "the server is shutting down", "try later"},
 	{ReasonHijack, 500, "the response cannot be taken over", "let the wrapper in front have an Unwrap method"},
 	{ReasonPreface, 0, "the first bytes of the connection are nothing that is served here", "send HTTP/1.1, or TLS where a certificate is set"},
+	{ReasonNoRoute, 404, "no route of the gateway takes this request", "add a route for its host, path and version"},
+	{ReasonRetired, 426, "the version is switched off here, by its plan", "set its mode to on or warn"},
+	{ReasonLimit, 503, "a limit of the gateway is reached", "try later, or raise the limit"},
+	{ReasonBackend, 502, "no backend took the connection", "see the gateway's log for the backend's error"},
 	{ReasonBadResponse, 0, "the server's response is not what the version demands", ""},
 	{ReasonRefused, 0, "the server refused", ""},
 	{ReasonBadAccept, 0, "the server's proof is wrong", ""},

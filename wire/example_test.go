@@ -381,6 +381,7 @@ func ExampleReasonInfo() {
 	// version_unsupported: use a version from the Sec-WebSocket-Version list
 	// version_disabled: enable it in the server's set of versions
 	// no_origin: send Origin, or tolerate no-origin
+	// retired: set its mode to on or warn
 }
 
 // Tolerances are named in configuration; their use is reported.
