@@ -53,7 +53,7 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 		return err
 	}
 	host, secure := o.clientURL(req, info)
-	if open.HasOrigin && !originAllowed(o.Origins, open.Origin, host) {
+	if open.HasOrigin && !OriginAllowed(o.Origins, open.Origin, host) {
 		return refuseFor(info.Version, wire.ReasonOrigin, "origin %.200q", open.Origin)
 	}
 	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)

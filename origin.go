@@ -7,9 +7,11 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// originAllowed checks a request's origin against patterns, or against host
-// where there are none.
-func originAllowed(patterns []string, origin, host string) bool {
+// OriginAllowed reports whether a page of origin may connect to host, as Accept
+// decides it: whether one of patterns, which are those of AcceptOptions.Origins,
+// matches, or where there are none, whether origin is a page of host itself. host
+// is what the Host field says, a port included; case does not matter.
+func OriginAllowed(patterns []string, origin, host string) bool {
 	origin = wire.LowerASCII(origin)
 	scheme, authority, ok := strings.Cut(origin, "://")
 	if len(patterns) == 0 {
