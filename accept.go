@@ -37,7 +37,11 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 		o.Observer.refused(r.RemoteAddr, []byte(head), he)
 		return nil, he
 	}
-	if err := o.admit(&a, req, info); err != nil {
+	err := o.unfit()
+	if err == nil {
+		err = o.admit(&a, req, info)
+	}
+	if err != nil {
 		he := asHandshakeError(err)
 		for _, f := range refusalFields(he) {
 			w.Header()[f.Name] = append(w.Header()[f.Name], f.Value)
@@ -66,6 +70,16 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	}
 	a.settle(src, o)
 	return newConn(a.config(o, src, context.WithoutCancel(r.Context()))), nil
+}
+
+// unfit returns the refusal of all requests, where the options cannot be served.
+func (o *acceptor) unfit() error {
+	if o.bad == nil {
+		return nil
+	}
+	he := wire.Refuse(Unknown, wire.ReasonOptions, "")
+	he.Err = o.bad
+	return he
 }
 
 func (a *admission) config(o *acceptor, src *source, parent context.Context) *connConfig {

@@ -285,3 +285,14 @@ func ExampleCompressionMode() {
 	fmt.Println(c.Mode == draftwire.CompressNothing)
 	// Output: true
 }
+
+// Options change while the server serves, as when a program reads its
+// configuration again.
+func ExampleServer_SetOptions() {
+	s := &draftwire.Server{Options: draftwire.AcceptOptions{Versions: draftwire.Every}}
+	fmt.Println(s.SetOptions(draftwire.AcceptOptions{Versions: draftwire.Modern}))
+	fmt.Println(s.SetOptions(draftwire.AcceptOptions{Origins: []string{"[.example.com"}}))
+	// Output:
+	// <nil>
+	// draftwire: options: origin pattern "[.example.com": syntax error in pattern
+}

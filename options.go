@@ -100,12 +100,14 @@ type AcceptOptions struct {
 type acceptor struct {
 	AcceptOptions
 	set settings
+	bad error // what Check said
 }
 
 func (o *AcceptOptions) withDefaults() *acceptor {
 	a := new(acceptor)
 	if o != nil {
 		a.AcceptOptions = *o
+		a.bad = o.Check()
 	}
 	def(&a.Versions, Modern)
 	a.Versions &= Served()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/draftwire/draftwire/wire"
@@ -25,15 +26,17 @@ const DefaultFlashPolicy = `<?xml version="1.0"?>` +
 // upgrade right there; all else it gives to Handler.
 //
 // It counts every connection, also those taken over from HTTP, so Shutdown can
-// say farewell to each in its own way. The fields are not to be changed once it
-// serves.
+// say farewell to each in its own way. The fields are not to be changed once a
+// method was called; SetOptions and SetFlashPolicy replace what they name while
+// it serves, and a TLS whose GetConfigForClient returns another configuration is
+// replaced by that.
 type Server struct {
 	// WebSocket owns each connection until it returns, as in Handler. nil
 	// leaves upgrade requests to the Handler field.
 	WebSocket func(ctx context.Context, c *Conn) error
 	// Handler serves ordinary HTTP; nil answers 426 with the versions served.
 	Handler http.Handler
-	// Options are those of Accept.
+	// Options are those of Accept. Serve returns what their Check says of them.
 	Options AcceptOptions
 	// TLS, if not nil, serves connections that begin with a TLS hello; others
 	// stay in clear.
@@ -48,7 +51,8 @@ type Server struct {
 	ErrorLog *log.Logger
 
 	once    sync.Once
-	opt     *acceptor
+	start   sync.Once
+	live    atomic.Pointer[rules]
 	tls     *tls.Config
 	http    *http.Server
 	feed    *feed
@@ -60,10 +64,17 @@ type Server struct {
 	running sync.WaitGroup // goroutines of connections, and connections
 }
 
+// rules are what may be replaced while a server serves. A connection keeps those
+// that it began with.
+type rules struct {
+	*acceptor
+	flash string
+}
+
 func (s *Server) setup() {
 	s.once.Do(func() {
-		s.opt = s.Options.withDefaults()
-		s.opt.set.forget = s.forget
+		r := &rules{acceptor: s.acceptor(&s.Options), flash: s.FlashPolicy}
+		s.live.Store(r)
 		def(&s.MaxPending, DefaultMaxPending)
 		s.listen = make(map[net.Listener]struct{})
 		s.pending = make(map[net.Conn]bool)
@@ -77,21 +88,59 @@ func (s *Server) setup() {
 		s.feed = &feed{conns: make(chan net.Conn), closed: make(chan struct{})}
 		s.http = &http.Server{
 			Handler:           http.HandlerFunc(s.serveHTTP),
-			ReadHeaderTimeout: s.opt.Limits.HandshakeTimeout,
+			ReadHeaderTimeout: r.Limits.HandshakeTimeout,
 			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    s.opt.Limits.HeadLimit,
+			MaxHeaderBytes:    r.Limits.HeadLimit,
 			ErrorLog:          s.httpLog(),
 			ConnContext:       withTLS,
 		}
-		go s.http.Serve(s.feed)
 	})
 }
 
+func (s *Server) acceptor(o *AcceptOptions) *acceptor {
+	a := o.withDefaults()
+	a.set.forget = s.forget
+	return a
+}
+
+// SetOptions replaces Options for the handshakes that begin from now on, all at
+// once. Connections that are open, and handshakes that have begun, keep those
+// that they have, their Observer too; what bounds the heads of ordinary HTTP
+// stays what it was at first. The error is what Check says of o; then nothing
+// has changed. It may be called at any time, before Serve too.
+func (s *Server) SetOptions(o AcceptOptions) error {
+	s.setup()
+	a := s.acceptor(&o)
+	if a.bad != nil {
+		return a.bad
+	}
+	s.change(func(r *rules) { r.acceptor = a })
+	return nil
+}
+
+// SetFlashPolicy replaces FlashPolicy for the connections that come from now on.
+func (s *Server) SetFlashPolicy(policy string) {
+	s.setup()
+	s.change(func(r *rules) { r.flash = policy })
+}
+
+func (s *Server) change(f func(r *rules)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := *s.live.Load()
+	f(&r)
+	s.live.Store(&r)
+}
+
 // Serve takes connections from l until Shutdown or Close, then returns
-// http.ErrServerClosed. It may run on several listeners at once.
+// http.ErrServerClosed. It may run on several listeners at once. Options that
+// cannot be served are an error at once; l is closed in any case.
 func (s *Server) Serve(l net.Listener) error {
 	s.setup()
 	defer l.Close()
+	if err := s.live.Load().bad; err != nil {
+		return err
+	}
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -99,6 +148,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	s.listen[l] = struct{}{}
 	s.mu.Unlock()
+	s.start.Do(func() { go s.http.Serve(s.feed) })
 	var pause time.Duration
 	for {
 		nc, err := l.Accept()
@@ -124,6 +174,7 @@ func (s *Server) Serve(l net.Listener) error {
 
 // take starts a connection, or refuses it.
 func (s *Server) take(nc net.Conn) {
+	r := s.live.Load()
 	s.mu.Lock()
 	reason := wire.Reason("")
 	switch {
@@ -139,7 +190,7 @@ func (s *Server) take(nc net.Conn) {
 	if reason != "" {
 		he := wire.Refuse(Unknown, reason, "")
 		he.Status = 0 // no time is spent on an answer
-		s.opt.Observer.refused(nc.RemoteAddr().String(), nil, he)
+		r.Observer.refused(nc.RemoteAddr().String(), nil, he)
 		nc.Close()
 		return
 	}
@@ -147,7 +198,7 @@ func (s *Server) take(nc net.Conn) {
 	if o.run == nil {
 		o.run = o.serve
 	}
-	o.s, o.below = s, nc
+	o.s, o.rules, o.below = s, r, nc
 	go o.run() // kept, as a function with arguments would be made anew
 }
 

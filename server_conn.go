@@ -22,6 +22,7 @@ import (
 type opening struct {
 	run    func() // serve
 	s      *Server
+	rules  *rules
 	began  time.Time
 	below  net.Conn // as it was accepted; what src reads differs within TLS
 	src    source
@@ -61,7 +62,7 @@ func (s *Server) open(o *opening) *Conn {
 
 func (o *opening) begin() {
 	o.began = time.Now()
-	o.below.SetDeadline(o.began.Add(o.s.opt.Limits.HandshakeTimeout))
+	o.below.SetDeadline(o.began.Add(o.rules.Limits.HandshakeTimeout))
 	o.src.reset(o.below)
 }
 
@@ -119,8 +120,8 @@ func (panicsOnly) Write(p []byte) (int, error) {
 func (o *opening) sniff() bool {
 	s, src := o.s, &o.src
 	for {
-		if err := src.more(s.opt.Limits.HeadLimit); err != nil {
-			s.drop(src, err)
+		if err := src.more(o.rules.Limits.HeadLimit); err != nil {
+			o.drop(err)
 			return false
 		}
 		kind, within := detect.Preface(src.bytes()), src.nc != o.below
@@ -135,12 +136,12 @@ func (o *opening) sniff() bool {
 		case kind == detect.HTTP2 && within:
 			o.toHTTP()
 			return false
-		case kind == detect.FlashPolicy && s.FlashPolicy != "" && !within:
-			src.nc.Write([]byte(s.FlashPolicy + "\x00"))
+		case kind == detect.FlashPolicy && o.rules.flash != "" && !within:
+			src.nc.Write([]byte(o.rules.flash + "\x00"))
 			closeGently(src.nc)
 			return false
 		default:
-			s.refuse(src, wire.Refuse(Unknown, wire.ReasonPreface, "the connection begins with "+kind.String()))
+			o.refuse(wire.Refuse(Unknown, wire.ReasonPreface, "the connection begins with "+kind.String()))
 			return false
 		}
 	}
@@ -151,7 +152,7 @@ func (o *opening) enterTLS() bool {
 	s := o.s
 	t := tls.Server(o.replay(), s.tls)
 	if err := t.Handshake(); err != nil {
-		s.drop(&o.src, fmt.Errorf("tls: %w", err))
+		o.drop(fmt.Errorf("tls: %w", err))
 		return false
 	}
 	if t.ConnectionState().NegotiatedProtocol == "h2" {
@@ -181,15 +182,15 @@ func (o *opening) readHead() bool {
 			break
 		}
 		seen = len(b)
-		if err := src.more(s.opt.Limits.HeadLimit); err != nil {
-			s.drop(src, err)
+		if err := src.more(o.rules.Limits.HeadLimit); err != nil {
+			o.drop(err)
 			return false
 		}
 	}
 	o.head = string(src.peek(end))
 	o.req.Fields = o.fields[:0]
 	if err := httphead.ParseRequest(o.head, &o.req); err != nil {
-		s.refuse(src, asHandshakeError(err))
+		o.refuse(asHandshakeError(err))
 		return false
 	}
 	if s.Handler != nil && (s.WebSocket == nil || !detect.IsAttempt(&o.req)) {
@@ -204,7 +205,7 @@ func (o *opening) judge() bool {
 	s, src := o.s, &o.src
 	o.req.Secure = src.nc != o.below
 	info := o.describe()
-	err := s.opt.admit(&o.admission, &o.req, info)
+	err := o.rules.admit(&o.admission, &o.req, info)
 	if err == nil && s.WebSocket == nil {
 		err = wire.Refuse(info.Version, wire.ReasonNotWebSocket, "no handler")
 	}
@@ -213,7 +214,7 @@ func (o *opening) judge() bool {
 	}
 	if err != nil {
 		info.abandon()
-		s.refuse(src, asHandshakeError(err))
+		o.refuse(asHandshakeError(err))
 		return false
 	}
 	src.take(len(o.head))
@@ -230,29 +231,30 @@ func (o *opening) describe() *Handshake {
 
 // answer says yes.
 func (o *opening) answer() bool {
-	if err := o.complete(&o.src, &o.s.opt.Limits); err != nil {
+	if err := o.complete(&o.src, &o.rules.Limits); err != nil {
 		o.giveUp(err)
 		return false
 	}
-	o.settle(&o.src, o.s.opt)
+	o.settle(&o.src, o.rules.acceptor)
 	return true
 }
 
 func (o *opening) giveUp(err error) {
 	o.info.abandon()
-	o.s.opt.Observer.refused(o.info.Remote, []byte(o.head), asHandshakeError(err))
+	o.rules.Observer.refused(o.info.Remote, []byte(o.head), asHandshakeError(err))
 	o.src.nc.Close()
 }
 
 // connect makes the connection of what was answered.
 func (o *opening) connect() *Conn {
-	c := newConn(o.config(o.s.opt, &o.src, nil))
+	c := newConn(o.config(o.rules.acceptor, &o.src, nil))
 	o.s.track(c)
 	return c
 }
 
 // drop ends a connection whose head did not come whole.
-func (s *Server) drop(src *source, err error) {
+func (o *opening) drop(err error) {
+	src := &o.src
 	he, ok := errors.AsType[*HandshakeError](err)
 	switch {
 	case ok:
@@ -266,12 +268,13 @@ func (s *Server) drop(src *source, err error) {
 		quiet.Status = 0
 		he = &quiet
 	}
-	s.refuse(src, he)
+	o.refuse(he)
 }
 
 // refuse answers with the error's status, if it has one, and closes.
-func (s *Server) refuse(src *source, he *HandshakeError) {
-	s.opt.Observer.refused(remote(src.nc), append([]byte(nil), src.bytes()...), he)
+func (o *opening) refuse(he *HandshakeError) {
+	src := &o.src
+	o.rules.Observer.refused(remote(src.nc), append([]byte(nil), src.bytes()...), he)
 	src.release()
 	if he.Status != 0 {
 		src.nc.SetWriteDeadline(time.Now().Add(time.Second))
@@ -297,7 +300,7 @@ func (o *opening) toHTTP() {
 	s := o.s
 	s.decided(o.below)
 	if s.Handler == nil {
-		s.refuse(&o.src, wire.Refuse(Unknown, wire.ReasonNotWebSocket, ""))
+		o.refuse(wire.Refuse(Unknown, wire.ReasonNotWebSocket, ""))
 		return
 	}
 	o.below.SetDeadline(time.Time{})
@@ -318,7 +321,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if detect.IsAttempt(&wire.Request{Fields: f}) {
-			if c, err := accept(w, r, s.opt); err == nil {
+			if c, err := accept(w, r, s.live.Load().acceptor); err == nil {
 				s.track(c)
 				serveConn(c, s.WebSocket, nil)
 			}

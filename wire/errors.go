@@ -116,6 +116,7 @@ const (
 	ReasonBadAccept      Reason = "bad_accept"
 	ReasonNotOffered     Reason = "not_offered"
 	ReasonIO             Reason = "io"
+	ReasonOptions        Reason = "options" // from here on: a server's again
 )
 
 // ReasonInfo explains a reason.
@@ -167,6 +168,7 @@ var reasons = []ReasonInfo{
 	{ReasonBadAccept, 0, "the server's proof is wrong", ""},
 	{ReasonNotOffered, 0, "the server chose what was not offered", ""},
 	{ReasonIO, 0, "the connection failed", ""},
+	{ReasonOptions, 500, "the server's options cannot be served", "see the server's log"},
 }
 
 // Info returns the reason's row: status, rule and cure.
