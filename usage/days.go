@@ -1,0 +1,289 @@
+package usage
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"time"
+)
+
+// KeptDays is for how many days, today included, counts by day are kept.
+const KeptDays = 180
+
+const secondsADay = 24 * 60 * 60
+
+// Date is a day in UTC, as the number of days since 1970-01-01.
+type Date int32
+
+// DateOf returns the day of t.
+func DateOf(t time.Time) Date {
+	s := t.Unix()
+	if s < 0 {
+		s -= secondsADay - 1
+	}
+	return Date(s / secondsADay)
+}
+
+// Time returns the beginning of the day.
+func (d Date) Time() time.Time { return time.Unix(int64(d)*secondsADay, 0).UTC() }
+
+// String writes the day as 2006-01-02.
+func (d Date) String() string { return d.Time().Format(time.DateOnly) }
+
+// MarshalText writes what String does.
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what ParseDate does.
+func (d *Date) UnmarshalText(p []byte) (err error) {
+	*d, err = ParseDate(string(p))
+	return err
+}
+
+// ParseDate reads a day like 2027-01-01.
+func ParseDate(s string) (Date, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return 0, fmt.Errorf("usage: %q is no date; dates are like 2027-01-01", s)
+	}
+	return DateOf(t), nil
+}
+
+// Day is what happened on one day.
+type Day struct {
+	Date    Date
+	Opened  uint64 // handshakes that opened a connection
+	Refused uint64 // handshakes that were refused
+	Carried bool   // an open connection was there, whenever it was opened
+	In, Out uint64 // bytes from and to clients; only in the totals of a version
+}
+
+// merge adds the counts of x, a record of the same day.
+func (d *Day) merge(x Day) {
+	d.Opened = sum(d.Opened, x.Opened)
+	d.Refused = sum(d.Refused, x.Refused)
+	d.Carried = d.Carried || x.Carried
+	d.In = sum(d.In, x.In)
+	d.Out = sum(d.Out, x.Out)
+}
+
+// MarshalJSON writes [date, opened, refused, carried, in, out] without the
+// zeros at the end; date counts days since 1970-01-01.
+func (d Day) MarshalJSON() ([]byte, error) {
+	n := []uint64{d.Opened, d.Refused, 0, d.In, d.Out}
+	if d.Carried {
+		n[2] = 1
+	}
+	for len(n) > 0 && n[len(n)-1] == 0 {
+		n = n[:len(n)-1]
+	}
+	return fmt.Appendf(nil, "[%d%s]", d.Date, numbers(n)), nil
+}
+
+func numbers(n []uint64) []byte {
+	var b []byte
+	for _, x := range n {
+		b = fmt.Appendf(b, ",%d", x)
+	}
+	return b
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (d *Day) UnmarshalJSON(p []byte) error {
+	var n []uint64
+	if err := json.Unmarshal(p, &n); err != nil {
+		return err
+	}
+	if len(n) == 0 || len(n) > 6 || n[0] > maxDate {
+		return fmt.Errorf("usage: %.40q is no day", p)
+	}
+	date := Date(n[0])
+	n = append(n[1:], make([]uint64, 5)...)
+	*d = Day{Date: date, Opened: n[0], Refused: n[1], Carried: n[2] != 0, In: n[3], Out: n[4]}
+	return nil
+}
+
+// maxDate is in the year 9999, the last that JSON can tell.
+const maxDate = 2932896
+
+// sum adds without going over: a count that is full stays full.
+func sum(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+// maxADay bounds the handshakes that are told of one client on one day.
+const maxADay = 1 << 60
+
+// History is a client's days, oldest first, at most KeptDays of them. It takes
+// three or four bytes for a day. The zero value is empty.
+type History struct {
+	past []byte // days before last: gap, opened<<2 | carried<<1 | refused > 0, refused
+	base Date   // the first gap counts from here
+	tail Date   // of the last day in past
+	last Day
+	some bool
+}
+
+// add counts d, whose date is not before the last one: a clock that went back
+// counts on the last day.
+func (h *History) add(d Day) {
+	d.In, d.Out = 0, 0
+	if h.some && d.Date <= h.last.Date {
+		h.last.merge(d)
+		h.last.Opened, h.last.Refused = min(h.last.Opened, maxADay), min(h.last.Refused, maxADay)
+		return
+	}
+	if h.some {
+		h.push(h.last)
+		h.trim(d.Date)
+	}
+	d.Opened, d.Refused = min(d.Opened, maxADay), min(d.Refused, maxADay)
+	h.last, h.some = d, true
+}
+
+func (h *History) push(d Day) {
+	if len(h.past) == 0 {
+		h.base, h.tail = d.Date, d.Date
+	}
+	code := d.Opened << 2
+	if d.Carried {
+		code |= 2
+	}
+	if d.Refused > 0 {
+		code |= 1
+	}
+	h.past = binary.AppendUvarint(h.past, uint64(d.Date-h.tail))
+	h.past = binary.AppendUvarint(h.past, code)
+	if d.Refused > 0 {
+		h.past = binary.AppendUvarint(h.past, d.Refused)
+	}
+	h.tail = d.Date
+}
+
+// trim drops the days that are too old when it is today.
+func (h *History) trim(today Date) {
+	for len(h.past) > 0 {
+		d, n := pull(h.past, h.base)
+		if d.Date > today-KeptDays {
+			return
+		}
+		h.past, h.base = h.past[n:], d.Date
+	}
+	h.past = nil
+}
+
+// pull takes one day from p and tells how long it was.
+func pull(p []byte, from Date) (d Day, n int) {
+	gap, a := binary.Uvarint(p)
+	code, b := binary.Uvarint(p[a:])
+	d = Day{Date: from + Date(gap), Opened: code >> 2, Carried: code&2 != 0}
+	n = a + b
+	if code&1 != 0 {
+		refused, c := binary.Uvarint(p[n:])
+		d.Refused, n = refused, n+c
+	}
+	return d, n
+}
+
+// All returns the days, oldest first.
+func (h History) All() iter.Seq[Day] {
+	return func(yield func(Day) bool) {
+		for p, date := h.past, h.base; len(p) > 0; {
+			d, n := pull(p, date)
+			if !yield(d) {
+				return
+			}
+			p, date = p[n:], d.Date
+		}
+		if h.some {
+			yield(h.last)
+		}
+	}
+}
+
+// Sum adds up the days from first to last, both included. Its Date is that of
+// the latest of them; seen is false if there was none.
+func (h History) Sum(first, last Date) (total Day, seen bool) {
+	return sumDays(h.All(), first, last)
+}
+
+func sumDays(days iter.Seq[Day], first, last Date) (total Day, seen bool) {
+	for d := range days {
+		if d.Date >= first && d.Date <= last {
+			total.merge(d)
+			total.Date, seen = d.Date, true
+		}
+	}
+	return total, seen
+}
+
+// MarshalJSON writes an array of days.
+func (h History) MarshalJSON() ([]byte, error) { return json.Marshal(slices.Collect(h.All())) }
+
+// UnmarshalJSON reads an array of days.
+func (h *History) UnmarshalJSON(p []byte) error {
+	var days []Day
+	if err := json.Unmarshal(p, &days); err != nil {
+		return err
+	}
+	if err := checkDays(days); err != nil {
+		return err
+	}
+	*h = History{}
+	for _, d := range days {
+		h.add(d)
+	}
+	return nil
+}
+
+// checkDays refuses days that a ledger cannot have.
+func checkDays(days []Day) error {
+	for i, d := range days {
+		if i > 0 && d.Date <= days[i-1].Date {
+			return fmt.Errorf("usage: day %s stands behind day %s", d.Date, days[i-1].Date)
+		}
+	}
+	if n := len(days); n > 0 && days[n-1].Date-days[0].Date >= KeptDays {
+		return fmt.Errorf("usage: days from %s to %s are more than %d", days[0].Date, days[n-1].Date, KeptDays)
+	}
+	return nil
+}
+
+// addDay counts d in days, which are in order, and drops what is too old.
+func addDay(days []Day, d Day) []Day {
+	if n := len(days); n > 0 && d.Date <= days[n-1].Date {
+		days[n-1].merge(d)
+		return days
+	}
+	days = append(days, d)
+	for days[0].Date <= d.Date-KeptDays {
+		days = days[1:]
+	}
+	return days
+}
+
+// mergeDays adds up two sequences day by day; each is in order.
+func mergeDays(a, b []Day) []Day {
+	out := make([]Day, 0, max(len(a), len(b)))
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].Date < b[0].Date:
+			out, a = append(out, a[0]), a[1:]
+		case len(a) == 0 || b[0].Date < a[0].Date:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			d := a[0]
+			d.merge(b[0])
+			out, a, b = append(out, d), a[1:], b[1:]
+		}
+	}
+	for len(out) > 0 && out[0].Date <= out[len(out)-1].Date-KeptDays {
+		out = out[1:]
+	}
+	return out
+}

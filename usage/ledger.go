@@ -1,0 +1,401 @@
+package usage
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/draftwire/draftwire/wire"
+)
+
+// The defaults of Options.
+const (
+	DefaultClients  = 50_000
+	DefaultEvery    = 10 * time.Second
+	DefaultLockWait = 2 * time.Second
+)
+
+// Options are a ledger's. The zero value has the defaults.
+type Options struct {
+	// Name tells the gateway from others in reports. Default: the host's name.
+	Name string
+
+	// Clients is how many records are kept in all, one for each client of a
+	// version. Above it the version with the most records gives up that of the
+	// client that was not seen for the longest time, so that a crowd in one
+	// version cannot drive out the few of another. Default 50,000, which take
+	// about 50 MB, and 100 MB if peers send all that is kept of a string.
+	Clients int
+
+	// Every is how often changes are written to the file: what a crash may
+	// lose. Default 10s.
+	Every time.Duration
+
+	// LockWait is how long Open waits for another process that has the file.
+	// Default 2s.
+	LockWait time.Duration
+
+	// Aside lets Open rename a damaged file and begin a new one. Without it a
+	// damaged file is an error.
+	Aside bool
+
+	// Failed is told when the file cannot be written, from a goroutine of the
+	// ledger's: at the first failure, when the error changes, and then once an
+	// hour. What could not be written is tried again. Nil tells nobody.
+	Failed func(error)
+
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Ledger counts who uses which version. Its methods may be called from many
+// goroutines; Opened, Refused and Traffic take a short lock and do no I/O.
+type Ledger struct {
+	o     Options
+	store *store // nil: in memory alone
+	aside string
+
+	flushing sync.Mutex // before mu
+	stop     chan struct{}
+	stopped  chan struct{}
+	closing  sync.Once
+	closeErr error
+
+	mu       sync.Mutex
+	id       string
+	watched  []Span
+	seats    map[seatKey]*seat
+	versions map[wire.Version]*tally
+	full     bool // closed: count no more
+	dirty    []*seat
+	drop     map[seatKey]struct{} // in the file, and to go
+	written  time.Time            // when the times of watching were written last
+}
+
+type seatKey struct {
+	version wire.Version
+	client  string
+}
+
+// seat is the record of a client in a version. Those of a version form a list,
+// the one seen last in front.
+type seat struct {
+	Client
+	prev, next *seat
+	dirty      bool // in Ledger.dirty
+	stored     bool // may be in the file
+	gone       bool
+}
+
+// tally is a version.
+type tally struct {
+	Totals
+	dirty bool
+	seats int
+	list  seat // the ends of the list
+}
+
+func newTally(v wire.Version) *tally {
+	t := &tally{Totals: Totals{Version: v}}
+	t.list.prev, t.list.next = &t.list, &t.list
+	return t
+}
+
+func (t *tally) pushFront(s *seat) {
+	s.prev, s.next = &t.list, t.list.next
+	s.prev.next, s.next.prev = s, s
+	t.seats++
+}
+
+func (t *tally) remove(s *seat) {
+	s.prev.next, s.next.prev = s.next, s.prev
+	t.seats--
+}
+
+// Open opens the ledger in a file, which is made with mode 0600 if it is not
+// there. An empty path keeps the ledger in memory alone. A nil o has the
+// defaults. Errors match ErrLocked if another process has the file, and
+// ErrDamaged if it is damaged or no ledger. Close closes.
+func Open(path string, o *Options) (*Ledger, error) {
+	l := &Ledger{
+		seats:    map[seatKey]*seat{},
+		versions: map[wire.Version]*tally{},
+		drop:     map[seatKey]struct{}{},
+	}
+	if o != nil {
+		l.o = *o
+	}
+	l.o.fill()
+	for _, v := range wire.Every.List() {
+		l.versions[v] = newTally(v)
+	}
+	now := l.now()
+	if path == "" {
+		l.id, l.watched = newID(), resume(nil, now)
+		return l, nil
+	}
+	st, err := openStore(path, false, l.o.LockWait)
+	var s *Snapshot
+	if err == nil {
+		s, err = st.load()
+	}
+	if err != nil && l.o.Aside && isDamaged(err) {
+		st, l.aside, err = setAside(path, st, now, l.o.LockWait)
+		s = &Snapshot{}
+	}
+	if err != nil {
+		st.close()
+		return nil, err
+	}
+	l.store = st
+	l.begin(s, now)
+	if err := l.Flush(); err != nil {
+		st.close()
+		return nil, err
+	}
+	l.stop, l.stopped = make(chan struct{}), make(chan struct{})
+	go l.flushEvery()
+	return l, nil
+}
+
+func (o *Options) fill() {
+	if o.Name == "" {
+		o.Name, _ = os.Hostname()
+	}
+	o.Name = cleanText(o.Name)
+	if o.Clients <= 0 {
+		o.Clients = DefaultClients
+	}
+	if o.Every <= 0 {
+		o.Every = DefaultEvery
+	}
+	if o.LockWait <= 0 {
+		o.LockWait = DefaultLockWait
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+func newID() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+func (l *Ledger) now() time.Time { return l.o.Now().UTC().Truncate(time.Second) }
+
+// begin takes up what was in the file.
+func (l *Ledger) begin(s *Snapshot, now time.Time) {
+	l.id = newID()
+	var spans []Span
+	if len(s.Sources) > 0 {
+		l.id, spans = s.Sources[0].ID, s.Sources[0].Watched
+	}
+	l.watched = resume(spans, now)
+	for _, t := range s.Versions {
+		l.versions[t.Version].Totals = t
+	}
+	slices.SortFunc(s.Clients, func(a, b Client) int { return a.Last.Compare(b.Last) })
+	for _, c := range s.Clients {
+		e := &seat{Client: c, stored: true}
+		l.seats[seatKey{c.Version, c.Key}] = e
+		l.versions[c.Version].pushFront(e)
+	}
+	for len(l.seats) > l.o.Clients {
+		l.evict()
+	}
+}
+
+// Aside is the name that a damaged file was given; empty if there was none.
+func (l *Ledger) Aside() string { return l.aside }
+
+// Opened counts a handshake that opened a connection.
+func (l *Ledger) Opened(v Visit) { l.visit(v, Day{Opened: 1}) }
+
+// Refused counts a handshake that was refused though the version was
+// understood: because it is off, or by a Stage that refuses a share.
+func (l *Ledger) Refused(v Visit) { l.visit(v, Day{Refused: 1}) }
+
+func (l *Ledger) visit(v Visit, d Day) {
+	v = v.clean()
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, t := l.seat(v.Version, v.Client, now)
+	if c == nil {
+		return
+	}
+	c.Opened, t.Opened = sum(c.Opened, d.Opened), sum(t.Opened, d.Opened)
+	c.Refused, t.Refused = sum(c.Refused, d.Refused), sum(t.Refused, d.Refused)
+	c.Visited = c.Last
+	keep(&c.UserAgent, v.UserAgent)
+	keep(&c.Path, v.Path)
+	keep(&c.Host, v.Host)
+	keep(&c.Origin, v.Origin)
+	c.TLS = v.TLS
+	c.Tolerated |= v.Tolerated
+	d.Date = DateOf(now)
+	c.Days.add(d)
+	t.Days = addDay(t.Days, d)
+}
+
+// keep copies a string, as it may be part of a large one that should go.
+func keep(to *string, s string) {
+	if *to != s {
+		*to = strings.Clone(s)
+	}
+}
+
+// Traffic counts what went over a client's connections since the last call.
+// Call it at the end of a connection, and at least once a day while it is open:
+// a client that stays connected is in use although it opens nothing. Zeros say
+// that it is still there.
+func (l *Ledger) Traffic(v wire.Version, client string, x Traffic) {
+	client = cleanKey(client)
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, t := l.seat(v, client, now)
+	if c == nil {
+		return
+	}
+	c.In, t.In = sum(c.In, x.In), sum(t.In, x.In)
+	c.Out, t.Out = sum(c.Out, x.Out), sum(t.Out, x.Out)
+	c.MessagesIn, t.MessagesIn = sum(c.MessagesIn, x.MessagesIn), sum(t.MessagesIn, x.MessagesIn)
+	c.MessagesOut, t.MessagesOut = sum(c.MessagesOut, x.MessagesOut), sum(t.MessagesOut, x.MessagesOut)
+	c.Tolerated |= x.Tolerated
+	d := Day{Date: DateOf(now), Carried: true, In: x.In, Out: x.Out}
+	c.Days.add(d)
+	t.Days = addDay(t.Days, d)
+}
+
+// seat finds or makes a client's record and puts it in front. It returns nil
+// if there is nothing to count.
+func (l *Ledger) seat(v wire.Version, client string, now time.Time) (*seat, *tally) {
+	t := l.versions[v]
+	if t == nil || l.full {
+		return nil, nil
+	}
+	key := seatKey{v, client}
+	c := l.seats[key]
+	if c == nil {
+		for len(l.seats) >= l.o.Clients {
+			l.evict()
+		}
+		key.client = strings.Clone(client)
+		c = &seat{Client: Client{Version: v, Key: key.client, First: now}}
+		l.seats[key] = c
+		delete(l.drop, key)
+	} else {
+		t.remove(c)
+	}
+	t.pushFront(c)
+	c.Last = latest(c.Last, now)
+	t.Last = latest(t.Last, now)
+	if t.First.IsZero() {
+		t.First = now
+	}
+	t.dirty = true
+	l.mark(c)
+	return c, t
+}
+
+func (l *Ledger) mark(c *seat) {
+	if !c.dirty && l.store != nil {
+		c.dirty = true
+		l.dirty = append(l.dirty, c)
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// evict gives up the record that was seen last the longest ago, in the version
+// that has the most.
+func (l *Ledger) evict() {
+	var most *tally
+	for _, t := range l.versions {
+		if most == nil || t.seats > most.seats || t.seats == most.seats && t.Version > most.Version {
+			most = t
+		}
+	}
+	c := most.list.prev
+	most.remove(c)
+	most.dirty = true
+	most.Evicted = sum(most.Evicted, 1)
+	most.EvictedLast = latest(most.EvictedLast, c.Last)
+	c.gone = true
+	key := seatKey{c.Version, c.Key}
+	delete(l.seats, key)
+	if c.stored {
+		l.drop[key] = struct{}{}
+	}
+}
+
+// Snapshot copies the ledger. It holds the lock while it copies, for about a
+// millisecond with 10,000 records.
+func (l *Ledger) Snapshot() *Snapshot {
+	s := &Snapshot{Made: l.now()}
+	l.mu.Lock()
+	s.Clients = make([]Client, 0, len(l.seats))
+	for _, c := range l.seats {
+		s.Clients = append(s.Clients, c.Client)
+	}
+	for _, t := range l.versions {
+		s.Versions = append(s.Versions, t.copy())
+	}
+	s.Sources = []Source{l.source(s.Made)}
+	l.mu.Unlock()
+	s.sort()
+	return s
+}
+
+func (t *tally) copy() Totals {
+	c := t.Totals
+	c.Days = slices.Clone(c.Days)
+	return c
+}
+
+// source is the ledger itself, which watched until now.
+func (l *Ledger) source(now time.Time) Source {
+	if last := &l.watched[len(l.watched)-1]; !l.full {
+		last.To = latest(last.To, now)
+	}
+	return Source{ID: l.id, Name: l.o.Name, Watched: slices.Clone(l.watched)}
+}
+
+// Count is how many clients a version has; see Counts.
+type Count struct {
+	Version wire.Version
+	Clients int
+	AtLeast bool      // others may have been there whose records had to go
+	Last    time.Time // zero: never seen
+}
+
+// Counts tells for each version, oldest first, how many clients were seen in
+// the time until now, and when the last was. It is made for metrics: it looks
+// at no more records than it counts.
+func (l *Ledger) Counts(since time.Duration) []Count {
+	from := l.now().Add(-since)
+	var out []Count
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, v := range wire.Every.List() {
+		t := l.versions[v]
+		n := Count{Version: v, Last: t.Last, AtLeast: t.Evicted > 0 && !t.EvictedLast.Before(from)}
+		for c := t.list.next; c != &t.list && !c.Last.Before(from); c = c.next {
+			n.Clients++
+		}
+		out = append(out, n)
+	}
+	return out
+}

@@ -1,0 +1,140 @@
+package usage
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/draftwire/draftwire/wire"
+)
+
+// maxText is how many bytes of a peer's string are kept.
+const maxText = 200
+
+// Visit is a handshake as the ledger sees it. Strings may be as the peer sent
+// them: the ledger takes out what does not print, cuts them to 200 bytes, and
+// the path before its query.
+type Visit struct {
+	Version wire.Version // Unknown, and what is no version, is not counted
+
+	// Client is the key by which the client is known again: an address prefix,
+	// or a device's number. Empty stands for "unknown". Of a key above 200 bytes
+	// the end is replaced by a hash.
+	Client string
+
+	UserAgent string
+	Path      string
+	Host      string
+	Origin    string
+	TLS       TLS             // zero: without TLS
+	Tolerated wire.Tolerances // faults that had to be accepted so far
+}
+
+// Traffic is what went over a client's connections since the last call.
+type Traffic struct {
+	In, Out                 uint64 // bytes from and to the client
+	MessagesIn, MessagesOut uint64
+	Tolerated               wire.Tolerances // faults that had to be accepted
+}
+
+// clean returns the visit as it is kept.
+func (v Visit) clean() Visit {
+	v.Client = cleanKey(v.Client)
+	v.UserAgent = cleanText(v.UserAgent)
+	if i := strings.IndexAny(v.Path, "?#"); i >= 0 {
+		v.Path = v.Path[:i] // a query may hold secrets
+	}
+	v.Path = cleanText(v.Path)
+	v.Host = cleanText(v.Host)
+	v.Origin = cleanText(v.Origin)
+	return v
+}
+
+// cleanText takes out what does not print and cuts at a rune. A string that is
+// clean is returned as it is.
+func cleanText(s string) string {
+	if !printable(s) {
+		s = strings.Map(func(r rune) rune {
+			if r == utf8.RuneError || unicode.IsGraphic(r) {
+				return r
+			}
+			return -1
+		}, s[:cutAt(s, 8*maxText)])
+		s = strings.ToValidUTF8(s, "\ufffd")
+	}
+	return s[:cutAt(s, maxText)]
+}
+
+func printable(s string) bool {
+	for i, r := range s {
+		if i >= maxText {
+			return true // cut off anyway
+		}
+		if !unicode.IsGraphic(r) || r == utf8.RuneError {
+			return false
+		}
+	}
+	return true
+}
+
+// cutAt returns where to cut s so that n bytes are left at most, and no half
+// rune.
+func cutAt(s string, n int) int {
+	if len(s) <= n {
+		return len(s)
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return n
+}
+
+// cleanKey is cleanText for a client's key, which must stay different from
+// others with the same beginning.
+func cleanKey(s string) string {
+	if len(s) > maxText {
+		h := sha256.Sum256([]byte(s))
+		return fmt.Sprintf("%s~%x", cleanText(s[:cutAt(s, maxText-17)]), h[:8])
+	}
+	if s = cleanText(s); s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// TLS is a version of TLS by its number on the wire; zero is none.
+type TLS uint16
+
+var tlsNames = map[TLS]string{
+	0: "none", 0x0300: "ssl3", tls.VersionTLS10: "1.0", tls.VersionTLS11: "1.1", tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3",
+}
+
+// String returns "none", "ssl3", "1.0" to "1.3", or the number in hexadecimal.
+func (t TLS) String() string {
+	if name, ok := tlsNames[t]; ok {
+		return name
+	}
+	return fmt.Sprintf("0x%04x", uint16(t))
+}
+
+// MarshalText writes what String does.
+func (t TLS) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (t *TLS) UnmarshalText(p []byte) error {
+	for v, name := range tlsNames {
+		if name == string(p) {
+			*t = v
+			return nil
+		}
+	}
+	var n uint16
+	if _, err := fmt.Sscanf(string(p), "0x%04x", &n); err != nil || TLS(n).String() != string(p) {
+		return fmt.Errorf("usage: unknown TLS version %.20q", p)
+	}
+	*t = TLS(n)
+	return nil
+}

@@ -1,0 +1,99 @@
+package usage
+
+import (
+	"slices"
+	"time"
+)
+
+// A ledger that was closed for this long has not missed anything that counts:
+// its gateway was being restarted.
+const restart = 5 * time.Minute
+
+const (
+	maxSpans  = 1000
+	keptSpans = 400 * 24 * time.Hour
+)
+
+// Span is a time, from its beginning to its end.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Source is a ledger that a snapshot comes from, and when it was watching.
+type Source struct {
+	ID      string `json:"id"`   // of the file, at random
+	Name    string `json:"name"` // Options.Name
+	Watched []Span `json:"watched"`
+}
+
+// resume says that the ledger watches from now on.
+func resume(spans []Span, now time.Time) []Span {
+	if n := len(spans); n > 0 && !now.After(spans[n-1].To.Add(restart)) {
+		return spans
+	}
+	spans = append(spans, Span{now, now})
+	return pruneSpans(spans, now)
+}
+
+func pruneSpans(spans []Span, now time.Time) []Span {
+	spans = slices.DeleteFunc(spans, func(s Span) bool { return now.Sub(s.To) > keptSpans })
+	return spans[max(0, len(spans)-maxSpans):]
+}
+
+// unite returns the times that are in a or b, in order, none touching another.
+func unite(a, b []Span) []Span {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(x, y Span) int {
+		if c := x.From.Compare(y.From); c != 0 {
+			return c
+		}
+		return x.To.Compare(y.To)
+	})
+	var out []Span
+	for _, s := range all {
+		if n := len(out); n > 0 && !s.From.After(out[n-1].To) {
+			if s.To.After(out[n-1].To) {
+				out[n-1].To = s.To
+			}
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// covered is how much of a time the spans cover. They do not overlap.
+func covered(spans []Span, from, to time.Time) (d time.Duration) {
+	for _, s := range spans {
+		a, b := s.From, s.To
+		if a.Before(from) {
+			a = from
+		}
+		if b.After(to) {
+			b = to
+		}
+		if b.After(a) {
+			d += b.Sub(a)
+		}
+	}
+	return d
+}
+
+// watched is how much of a time was watched by the source that watched least,
+// and that source's name. In a fleet, time that any watched counts.
+func (s *Snapshot) watched(from, to time.Time, fleet bool) (d time.Duration, least string) {
+	if fleet {
+		var all []Span
+		for _, src := range s.Sources {
+			all = unite(all, src.Watched)
+		}
+		return covered(all, from, to), ""
+	}
+	for i, src := range s.Sources {
+		if c := covered(src.Watched, from, to); i == 0 || c < d {
+			d, least = c, src.Name
+		}
+	}
+	return d, least
+}
