@@ -69,8 +69,6 @@ type Report struct {
 	Watched float64   `json:"watched_days"` // of Days; by the ledger that watched least
 	Sources []string  `json:"sources"`
 	Rows    []Row     `json:"versions"` // every version, oldest first
-
-	chart []chart // of Rows
 }
 
 // Row is a version in a report. Numbers are of the window.
@@ -93,6 +91,10 @@ type Row struct {
 	BytesIn    uint64  `json:"bytes_in"`
 	BytesOut   uint64  `json:"bytes_out"`
 	BytesShare float64 `json:"bytes_share"` // of all versions, 0 to 1
+
+	// Daily are the handshakes of each day, those that were refused too, from
+	// the first use on and up to today; at most KeptDays.
+	Daily []uint64 `json:"daily"`
 
 	Agents    []Named `json:"user_agents"` // the most frequent, by clients
 	TLS       []Named `json:"tls"`         // of the last handshake, by clients, lowest first
@@ -134,8 +136,8 @@ func (s *Snapshot) Report(o ReportOptions) *Report {
 	}
 	var bytes uint64
 	for i := range s.Versions {
-		row, c := w.row(&s.Versions[i], clients[s.Versions[i].Version])
-		r.Rows, r.chart = append(r.Rows, row), append(r.chart, c)
+		row := w.row(&s.Versions[i], clients[s.Versions[i].Version])
+		r.Rows = append(r.Rows, row)
 		bytes = sum(bytes, sum(row.BytesIn, row.BytesOut))
 	}
 	for i := range r.Rows {
@@ -175,7 +177,7 @@ func (w *window) covered() bool {
 }
 
 // row makes the row of a version.
-func (w *window) row(t *Totals, clients []*Client) (Row, chart) {
+func (w *window) row(t *Totals, clients []*Client) Row {
 	row := Row{Version: t.Version, Stage: w.o.Plan.At(t.Version, w.o.Now)}
 	if next, ok := w.o.Plan.Next(t.Version, w.o.Now); ok {
 		row.Next = &next
@@ -200,7 +202,8 @@ func (w *window) row(t *Totals, clients []*Client) (Row, chart) {
 		}
 	}
 	row.Verdict = w.judge(&row, p)
-	return row, newChart(t.Days, w.today)
+	row.Daily = daily(t.Days, w.today)
+	return row
 }
 
 // people is what the clients of a version have in common.
@@ -268,4 +271,19 @@ func (w *window) trend(row *Row, p *people) {
 		x := float64(p.whole-p.before) / float64(p.before)
 		row.Trend = &x
 	}
+}
+
+// daily are the handshakes day by day, today's at the end.
+func daily(days []Day, today Date) (out []uint64) {
+	for _, d := range days {
+		at := int(d.Date - today + KeptDays - 1)
+		if at < 0 || at >= KeptDays {
+			continue
+		}
+		if out == nil {
+			out = make([]uint64, KeptDays-at)
+		}
+		out[at-(KeptDays-len(out))] += sum(d.Opened, d.Refused)
+	}
+	return out
 }

@@ -52,11 +52,10 @@ type facts struct {
 //
 //	already-off  the plan says off, or in the window all were refused and none
 //	             served. High.
-//	keep         clients were seen, unless the next rule holds. High: they were
-//	             seen.
 //	ask          clients were seen, at most Few, fewer than in the window before,
 //	             and both windows were watched. High; medium if records had to
 //	             go, as then others may be left.
+//	keep         clients were seen. High.
 //	too-early    nobody was seen, and less than 99 % of the window was watched.
 //	             Low.
 //	safe         nobody was seen. High if the window has four weeks, and the one
@@ -160,7 +159,7 @@ func (f *facts) count(n int) string {
 		s = "client"
 	}
 	if f.row.AtLeast {
-		return fmt.Sprintf("at least %d %s", n, s)
+		return fmt.Sprintf("at least %d %s", max(n, 1), s)
 	}
 	return fmt.Sprintf("%d %s", n, s)
 }
