@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/draftwire/draftwire/wire"
@@ -30,7 +31,9 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	began := time.Now()
 	req, head := rebuildRequest(r)
 	var a admission
-	info := &Handshake{Request: head, TLS: r.TLS, Remote: r.RemoteAddr, Began: began}
+	f := fedOf(r)
+	req.Secure = req.Secure || f.secure
+	info := &Handshake{Request: head, TLS: r.TLS, Remote: r.RemoteAddr, Via: f.via, Began: began}
 	refuse := func(err error) (*Conn, error) {
 		info.abandon()
 		he := asHandshakeError(err)
@@ -63,6 +66,10 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	// What the client sent behind its head is in net/http's reader, key3 of
 	// hixie-76 too, declared as a body or not. After this the reader is let go.
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	if r, ok := nc.(*replayConn); ok { // of a Server, which read the beginning
+		below, rest := r.strip()
+		nc, early = below, slices.Concat(early, rest)
+	}
 	src := newSource(nc, early)
 	if err := a.complete(src, &o.Limits); err != nil {
 		nc.Close()

@@ -2,14 +2,17 @@ package draftwire
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
+	"net/http"
 	"sync"
 )
 
 // replayConn is a connection whose first bytes were read already.
 type replayConn struct {
 	net.Conn
-	src *source
+	src   *source
+	proxy proxied // for net/http, which asks for the client's address
 }
 
 // Read implements net.Conn.
@@ -31,16 +34,47 @@ func (r *replayConn) CloseWrite() error {
 	return nil
 }
 
-type tlsKey struct{}
+// RemoteAddr returns the address of the client.
+func (r *replayConn) RemoteAddr() net.Addr {
+	if r.proxy.client.IsValid() {
+		return net.TCPAddrFromAddrPort(r.proxy.client)
+	}
+	return r.Conn.RemoteAddr()
+}
 
-// withTLS keeps the TLS state of a connection that net/http cannot see.
-func withTLS(ctx context.Context, nc net.Conn) context.Context {
+// strip returns the connection below, and what is to be read before it.
+func (r *replayConn) strip() (net.Conn, []byte) { return r.Conn, r.src.bytes() }
+
+// fed is what net/http cannot see of a connection that a Server gave it.
+type fed struct {
+	tls    *tls.ConnectionState
+	via    string // the proxy that named the client
+	secure bool   // the proxy says so
+}
+
+type fedKey struct{}
+
+// withFed keeps that for the requests of a connection.
+func withFed(ctx context.Context, nc net.Conn) context.Context {
+	var f fed
+	if t, ok := nc.(*tls.Conn); ok { // HTTP/2, which net/http only takes as it is
+		nc = t.NetConn()
+	}
 	if r, ok := nc.(*replayConn); ok {
-		if state := tlsState(r.Conn); state != nil {
-			return context.WithValue(ctx, tlsKey{}, state)
+		f.tls = tlsState(r.Conn)
+		if f.secure = r.proxy.secure; r.proxy.client.IsValid() {
+			f.via = remote(r.Conn)
 		}
 	}
-	return ctx
+	if f == (fed{}) {
+		return ctx
+	}
+	return context.WithValue(ctx, fedKey{}, f)
+}
+
+func fedOf(r *http.Request) fed {
+	f, _ := r.Context().Value(fedKey{}).(fed)
+	return f
 }
 
 // feed is a listener whose connections come from a Server.

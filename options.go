@@ -175,7 +175,8 @@ type Handshake struct {
 	Request   string   // the head as it came, or as net/http gave it; a client's as it went
 	Response  string   // the head as it went; a client's as it came
 	TLS       *tls.ConnectionState
-	Remote    string    // address of the peer
+	Remote    string    // address of the peer, or of the client whom Via named
+	Via       string    // address of the proxy that named Remote; "" where Remote is the peer's
 	Began     time.Time // when the first byte was looked at
 	Done      time.Time // when the connection was open
 	// Value is for Authorize to leave something for the handler, for example what

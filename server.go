@@ -1,6 +1,7 @@
 package draftwire
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -27,8 +28,8 @@ const DefaultFlashPolicy = `<?xml version="1.0"?>` +
 //
 // It counts every connection, also those taken over from HTTP, so Shutdown can
 // say farewell to each in its own way. The fields are not to be changed once a
-// method was called; SetOptions and SetFlashPolicy replace what they name while
-// it serves, and a TLS whose GetConfigForClient returns another configuration is
+// method was called; SetOptions, SetProxy and SetFlashPolicy replace what they
+// name while it serves, and a TLS whose GetConfigForClient returns another configuration is
 // replaced by that.
 type Server struct {
 	// WebSocket owns each connection until it returns, as in Handler. nil
@@ -41,6 +42,9 @@ type Server struct {
 	// TLS, if not nil, serves connections that begin with a TLS hello; others
 	// stay in clear.
 	TLS *tls.Config
+	// Proxy says who may name the client with the PROXY protocol; nil refuses
+	// connections that begin with it.
+	Proxy *ProxyProtocol
 	// FlashPolicy answers <policy-file-request/>; "" refuses it.
 	FlashPolicy string
 	// MaxPending bounds the connections whose handshake is not done; what comes
@@ -64,16 +68,9 @@ type Server struct {
 	running sync.WaitGroup // goroutines of connections, and connections
 }
 
-// rules are what may be replaced while a server serves. A connection keeps those
-// that it began with.
-type rules struct {
-	*acceptor
-	flash string
-}
-
 func (s *Server) setup() {
 	s.once.Do(func() {
-		r := &rules{acceptor: s.acceptor(&s.Options), flash: s.FlashPolicy}
+		r := &rules{acceptor: s.acceptor(&s.Options), flash: s.FlashPolicy, proxy: s.Proxy}
 		s.live.Store(r)
 		def(&s.MaxPending, DefaultMaxPending)
 		s.listen = make(map[net.Listener]struct{})
@@ -92,7 +89,7 @@ func (s *Server) setup() {
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    r.Limits.HeadLimit,
 			ErrorLog:          s.httpLog(),
-			ConnContext:       withTLS,
+			ConnContext:       withFed,
 		}
 	})
 }
@@ -103,42 +100,14 @@ func (s *Server) acceptor(o *AcceptOptions) *acceptor {
 	return a
 }
 
-// SetOptions replaces Options for the handshakes that begin from now on, all at
-// once. Connections that are open, and handshakes that have begun, keep those
-// that they have, their Observer too; what bounds the heads of ordinary HTTP
-// stays what it was at first. The error is what Check says of o; then nothing
-// has changed. It may be called at any time, before Serve too.
-func (s *Server) SetOptions(o AcceptOptions) error {
-	s.setup()
-	a := s.acceptor(&o)
-	if a.bad != nil {
-		return a.bad
-	}
-	s.change(func(r *rules) { r.acceptor = a })
-	return nil
-}
-
-// SetFlashPolicy replaces FlashPolicy for the connections that come from now on.
-func (s *Server) SetFlashPolicy(policy string) {
-	s.setup()
-	s.change(func(r *rules) { r.flash = policy })
-}
-
-func (s *Server) change(f func(r *rules)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := *s.live.Load()
-	f(&r)
-	s.live.Store(&r)
-}
-
 // Serve takes connections from l until Shutdown or Close, then returns
 // http.ErrServerClosed. It may run on several listeners at once. Options that
 // cannot be served are an error at once; l is closed in any case.
 func (s *Server) Serve(l net.Listener) error {
 	s.setup()
 	defer l.Close()
-	if err := s.live.Load().bad; err != nil {
+	r := s.live.Load()
+	if err := cmp.Or(r.bad, r.proxy.check()); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -25,6 +25,7 @@ type opening struct {
 	rules  *rules
 	began  time.Time
 	below  net.Conn // as it was accepted; what src reads differs within TLS
+	proxy  proxied
 	src    source
 	head   string
 	fields [24]wire.Field
@@ -120,13 +121,19 @@ func (panicsOnly) Write(p []byte) (int, error) {
 func (o *opening) sniff() bool {
 	s, src := o.s, &o.src
 	for {
-		if err := src.more(o.rules.Limits.HeadLimit); err != nil {
-			o.drop(err)
-			return false
-		}
 		kind, within := detect.Preface(src.bytes()), src.nc != o.below
 		switch {
+		case o.unproxied(kind):
+			return false
 		case kind == detect.More:
+			if err := src.more(o.rules.Limits.HeadLimit); err != nil {
+				o.drop(err)
+				return false
+			}
+		case kind == detect.Proxy && o.rules.proxy != nil:
+			if !o.readProxy() {
+				return false
+			}
 		case kind == detect.HTTP1:
 			return true
 		case kind == detect.TLS && s.tls != nil && !within:
@@ -150,7 +157,8 @@ func (o *opening) sniff() bool {
 // enterTLS makes src the stream within TLS.
 func (o *opening) enterTLS() bool {
 	s := o.s
-	t := tls.Server(o.replay(), s.tls)
+	r := o.replay()
+	t := tls.Server(r, s.tls)
 	if err := t.Handshake(); err != nil {
 		o.drop(fmt.Errorf("tls: %w", err))
 		return false
@@ -158,6 +166,7 @@ func (o *opening) enterTLS() bool {
 	if t.ConnectionState().NegotiatedProtocol == "h2" {
 		s.decided(o.below)
 		o.below.SetDeadline(time.Time{})
+		r.proxy = o.proxy
 		s.feed.push(t)
 		return false
 	}
@@ -166,7 +175,7 @@ func (o *opening) enterTLS() bool {
 }
 
 // replay returns the connection as it was before something was read of it.
-func (o *opening) replay() net.Conn {
+func (o *opening) replay() *replayConn {
 	src := new(source)
 	src.adopt(&o.src)
 	return &replayConn{Conn: src.nc, src: src}
@@ -203,7 +212,7 @@ func (o *opening) readHead() bool {
 // judge decides on a request for WebSocket.
 func (o *opening) judge() bool {
 	s, src := o.s, &o.src
-	o.req.Secure = src.nc != o.below
+	o.req.Secure = src.nc != o.below || o.proxy.secure
 	info := o.describe()
 	err := o.rules.admit(&o.admission, &o.req, info)
 	if err == nil && s.WebSocket == nil {
@@ -225,7 +234,10 @@ func (o *opening) judge() bool {
 func (o *opening) describe() *Handshake {
 	info := new(Handshake)
 	info.Request, info.Exact, info.Began = o.head, true, o.began
-	info.TLS, info.Remote = tlsState(o.src.nc), remote(o.src.nc)
+	info.TLS, info.Remote = tlsState(o.src.nc), o.remote()
+	if o.proxy.client.IsValid() {
+		info.Via = remote(o.below)
+	}
 	return info
 }
 
@@ -255,6 +267,10 @@ func (o *opening) connect() *Conn {
 // drop ends a connection whose head did not come whole.
 func (o *opening) drop(err error) {
 	src := &o.src
+	if o.proxy.local && src.buffered() == 0 { // the health check of a balancer
+		o.src.nc.Close()
+		return
+	}
 	he, ok := errors.AsType[*HandshakeError](err)
 	switch {
 	case ok:
@@ -274,7 +290,7 @@ func (o *opening) drop(err error) {
 // refuse answers with the error's status, if it has one, and closes.
 func (o *opening) refuse(he *HandshakeError) {
 	src := &o.src
-	o.rules.Observer.refused(remote(src.nc), append([]byte(nil), src.bytes()...), he)
+	o.rules.Observer.refused(o.remote(), append([]byte(nil), src.bytes()...), he)
 	src.release()
 	if he.Status != 0 {
 		src.nc.SetWriteDeadline(time.Now().Add(time.Second))
@@ -304,14 +320,16 @@ func (o *opening) toHTTP() {
 		return
 	}
 	o.below.SetDeadline(time.Time{})
-	s.feed.push(o.replay())
+	r := o.replay()
+	r.proxy = o.proxy
+	s.feed.push(r)
 }
 
 // serveHTTP is what net/http calls. An upgrade on a connection that began with
 // ordinary requests is answered here.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.TLS == nil {
-		r.TLS, _ = r.Context().Value(tlsKey{}).(*tls.ConnectionState)
+		r.TLS = fedOf(r).tls
 	}
 	if s.WebSocket != nil && r.ProtoMajor == 1 {
 		f := wire.Fields{{Name: "Upgrade", Value: r.Header.Get("Upgrade")}}

@@ -117,6 +117,9 @@ const (
 	ReasonNotOffered     Reason = "not_offered"
 	ReasonIO             Reason = "io"
 	ReasonOptions        Reason = "options" // from here on: a server's again
+	ReasonProxyHeader    Reason = "proxy_header"
+	ReasonProxyMissing   Reason = "proxy_missing"
+	ReasonProxyUntrusted Reason = "proxy_untrusted"
 )
 
 // ReasonInfo explains a reason.
@@ -169,6 +172,9 @@ var reasons = []ReasonInfo{
 	{ReasonNotOffered, 0, "the server chose what was not offered", ""},
 	{ReasonIO, 0, "the connection failed", ""},
 	{ReasonOptions, 500, "the server's options cannot be served", "see the server's log"},
+	{ReasonProxyHeader, 0, "one PROXY header stands first on a connection, whole and outside of TLS", "see what the proxy in front sends"},
+	{ReasonProxyMissing, 0, "every connection begins with a PROXY header here", "let the proxy in front send it"},
+	{ReasonProxyUntrusted, 0, "a PROXY header, or any connection where it is required, comes from a trusted network", "add the proxy's address to the trusted networks"},
 }
 
 // Info returns the reason's row: status, rule and cure.
