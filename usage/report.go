@@ -195,8 +195,8 @@ func (w *window) row(t *Totals, clients []*Client) Row {
 	}
 	p.fill(&row)
 	w.trend(&row, p)
+	slices.SortFunc(p.seen, func(a, b *Client) int { return cmp.Or(b.Last.Compare(a.Last), strings.Compare(a.Key, b.Key)) })
 	if w.o.List.Has(t.Version) {
-		slices.SortFunc(p.seen, func(a, b *Client) int { return cmp.Or(b.Last.Compare(a.Last), strings.Compare(a.Key, b.Key)) })
 		for _, c := range p.seen {
 			row.List = append(row.List, *c)
 		}

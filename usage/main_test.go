@@ -1,0 +1,111 @@
+package usage_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire/usage"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// TestMain fails the run if a goroutine outlives the tests.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	late, tick := time.After(15*time.Second), time.Tick(10*time.Millisecond)
+	for code == 0 && runtime.NumGoroutine() > 1 {
+		select {
+		case <-tick:
+		case <-late:
+			stacks := make([]byte, 1<<20)
+			fmt.Fprintf(os.Stderr, "goroutines are left:\n%s\n", stacks[:runtime.Stack(stacks, true)])
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// newYear is when the tests begin.
+var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const aDay = 24 * time.Hour
+
+// clock is a time that the test sets.
+type clock struct{ t time.Time }
+
+func (c *clock) now() time.Time { return c.t }
+
+func open(t testing.TB, path string, c *clock, o usage.Options) *usage.Ledger {
+	t.Helper()
+	if o.Name == "" {
+		o.Name = "gw-1"
+	}
+	o.Now = c.now
+	o.Every = time.Hour // the test flushes
+	l, err := usage.Open(path, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// find returns a client of a snapshot.
+func find(t *testing.T, s *usage.Snapshot, v wire.Version, key string) usage.Client {
+	t.Helper()
+	i := slices.IndexFunc(s.Clients, func(c usage.Client) bool { return c.Version == v && c.Key == key })
+	if i < 0 {
+		t.Fatalf("no client %s of %s", key, v)
+	}
+	return s.Clients[i]
+}
+
+func rowOf(t *testing.T, r *usage.Report, v wire.Version) usage.Row {
+	t.Helper()
+	i := slices.IndexFunc(r.Rows, func(x usage.Row) bool { return x.Version == v })
+	if i < 0 {
+		t.Fatalf("no row of %s", v)
+	}
+	return r.Rows[i]
+}
+
+// event is a call to a ledger at some time.
+type event struct {
+	at      time.Time
+	visit   usage.Visit
+	refused bool
+	carried bool
+	traffic usage.Traffic
+}
+
+func (e event) tell(l *usage.Ledger) {
+	switch {
+	case e.carried:
+		l.Traffic(e.visit.Version, e.visit.Client, e.traffic)
+	case e.refused:
+		l.Refused(e.visit)
+	default:
+		l.Opened(e.visit)
+	}
+}
+
+// someEvents are n events in as many different seconds, in order.
+func someEvents(rnd *rand.Rand, n int, span time.Duration) []event {
+	versions := wire.Every.List()
+	out := make([]event, n)
+	for i := range out {
+		e := &out[i]
+		e.at = newYear.Add(time.Duration(i) * span / time.Duration(n)).Truncate(time.Second)
+		e.visit = usage.Visit{
+			Version: versions[rnd.IntN(len(versions))], Client: fmt.Sprintf("10.0.0.%d", rnd.IntN(20)), UserAgent: fmt.Sprintf("agent/%d", i), Path: fmt.Sprintf("/%d?q", i),
+			Host: "h", Origin: "http://o", TLS: usage.TLS(0x0300 + rnd.IntN(5)), Tolerated: 1 << rnd.IntN(3),
+		}
+		e.refused, e.carried = rnd.IntN(4) == 0, rnd.IntN(3) == 0
+		e.traffic = usage.Traffic{In: rnd.Uint64N(1000), Out: rnd.Uint64N(1000), MessagesIn: 1, MessagesOut: rnd.Uint64N(3)}
+	}
+	return out
+}
