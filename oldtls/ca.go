@@ -1,0 +1,254 @@
+package oldtls
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+)
+
+// The validity of what CA makes.
+var (
+	// DefaultNotBefore is far in the past: a device whose battery is empty wakes up
+	// in the year its firmware was built, and takes no certificate from its future.
+	// Before July 2019 it also keeps a leaf out of Apple's rule that none made since
+	// then may live longer than 825 days.
+	DefaultNotBefore = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
+	// LatestNotAfter is before 19 January 2038, when seconds since 1970 no longer fit
+	// into 32 bits with a sign: old devices take later dates for 1901, and the
+	// certificate for expired.
+	LatestNotAfter = time.Date(2037, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// CAOptions say how a CA is made. The zero value has an RSA key of 2048 bits, a
+// SHA-256 signature, and the default dates.
+type CAOptions struct {
+	Name                string // default "draftwire private CA", and four bytes of the key's hash
+	SHA1                bool   // signs itself with SHA-1, for devices that verify a root's signature
+	NotBefore, NotAfter time.Time
+}
+
+// CA is a private certification authority. A device has to be told to trust it.
+type CA struct {
+	cert *x509.Certificate
+	key  *rsa.PrivateKey
+}
+
+// LeafOptions say what is issued. The zero value has an RSA key of 2048 bits, a
+// SHA-256 signature, and the default dates.
+type LeafOptions struct {
+	// Names are DNS names, "*.example.com" among them, and IP addresses; one at
+	// least. The first is the common name too, as old clients look nowhere else.
+	Names []string
+	// Museum makes a key of 1024 bits and a SHA-1 signature. No browser of today
+	// takes that, and who is rich enough can forge it.
+	Museum              bool
+	NotBefore, NotAfter time.Time
+}
+
+// Issued is a chain and its key in PEM.
+type Issued struct {
+	Chain []byte // the leaf, then the CA
+	Key   []byte // PKCS #1, which older software reads too
+}
+
+// NewCA makes a CA.
+func NewCA(o CAOptions) (*CA, error) {
+	key, err := rsa.GenerateKey(rand.Reader, strongBits)
+	if err != nil {
+		return nil, err
+	}
+	t, err := template(o.NotBefore, o.NotAfter, o.SHA1)
+	if err != nil {
+		return nil, err
+	}
+	id := sha1.Sum(x509.MarshalPKCS1PublicKey(&key.PublicKey))
+	if o.Name == "" {
+		o.Name = fmt.Sprintf("draftwire private CA %x", id[:4])
+	}
+	t.Subject = pkix.Name{CommonName: o.Name}
+	t.SubjectKeyId = id[:]
+	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
+	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	return newCA(der, key)
+}
+
+func newCA(der []byte, key crypto.PrivateKey) (*CA, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	k, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("oldtls: the key of the CA is no RSA key")
+	}
+	if !cert.IsCA {
+		return nil, errors.New("oldtls: the certificate is not one of a CA")
+	}
+	return &CA{cert, k}, nil
+}
+
+// ReadCA reads what CA and Key of a CA returned. Certificate and key must belong
+// together.
+func ReadCA(certPEM, keyPEM []byte) (*CA, error) {
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("oldtls: CA: %w", err)
+	}
+	return newCA(pair.Certificate[0], pair.PrivateKey)
+}
+
+// Certificate returns the CA's certificate. It is not to be changed.
+func (c *CA) Certificate() *x509.Certificate { return c.cert }
+
+// PEM returns the certificate, to be installed on devices.
+func (c *CA) PEM() []byte { return certPEM(c.cert.Raw) }
+
+// Key returns the key in PEM (PKCS #1). Who has it can pose as any server to the
+// devices.
+func (c *CA) Key() []byte { return keyPEM(c.key) }
+
+// Issue makes a key and a certificate for a server.
+func (c *CA) Issue(o LeafOptions) (*Issued, error) {
+	t, err := template(o.NotBefore, o.NotAfter, o.Museum)
+	if err != nil {
+		return nil, err
+	}
+	if t.NotAfter.After(c.cert.NotAfter) {
+		t.NotAfter = c.cert.NotAfter
+	}
+	if err := setNames(t, o.Names); err != nil {
+		return nil, err
+	}
+	bits := strongBits
+	if o.Museum {
+		bits = 1024
+	}
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, err
+	}
+	// Key exchange by RSA needs KeyEncipherment; old clients look.
+	t.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	t.BasicConstraintsValid = true
+	der, err := x509.CreateCertificate(rand.Reader, t, c.cert, &key.PublicKey, c.key)
+	if err != nil {
+		return nil, err
+	}
+	return &Issued{Chain: append(certPEM(der), c.PEM()...), Key: keyPEM(key)}, nil
+}
+
+// template begins a certificate.
+func template(from, to time.Time, sha1 bool) (*x509.Certificate, error) {
+	if from.IsZero() {
+		from = DefaultNotBefore
+	}
+	if to.IsZero() || to.After(LatestNotAfter) {
+		to = LatestNotAfter
+	}
+	if !from.Before(to) {
+		return nil, fmt.Errorf("oldtls: valid from %s to %s is never", from.Format(time.DateOnly), to.Format(time.DateOnly))
+	}
+	// Eight bytes: some devices keep a serial number in a long.
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		return nil, err
+	}
+	t := &x509.Certificate{
+		SerialNumber: serial.SetBit(serial, 62, 1), NotBefore: from, NotAfter: to,
+		SignatureAlgorithm: x509.SHA256WithRSA,
+	}
+	if sha1 {
+		t.SignatureAlgorithm = x509.SHA1WithRSA
+	}
+	return t, nil
+}
+
+// mostNames bounds the names of a certificate: some devices take no chain above
+// 8 KiB.
+const mostNames = 100
+
+func setNames(t *x509.Certificate, names []string) error {
+	if len(names) == 0 || len(names) > mostNames {
+		return fmt.Errorf("oldtls: a certificate has 1 to %d names, not %d", mostNames, len(names))
+	}
+	for _, n := range names {
+		if err := CheckName(n); err != nil {
+			return err
+		}
+		if ip, err := netip.ParseAddr(n); err == nil {
+			t.IPAddresses = append(t.IPAddresses, ip.AsSlice())
+		} else {
+			t.DNSNames = append(t.DNSNames, strings.ToLower(n))
+		}
+	}
+	if len(names[0]) <= 64 { // the longest common name
+		t.Subject = pkix.Name{CommonName: strings.ToLower(names[0])}
+	}
+	return nil
+}
+
+// CheckName reports what is wrong with a name for a certificate: it is an IP
+// address without a zone, or a host name of at most 253 bytes in ASCII, its first
+// part perhaps "*".
+func CheckName(name string) error {
+	if ip, err := netip.ParseAddr(name); err == nil {
+		if ip.Zone() != "" {
+			return fmt.Errorf("oldtls: address %.60q has a zone", name)
+		}
+		return nil
+	}
+	bad := len(name) == 0 || len(name) > 253
+	for i, label := range strings.Split(name, ".") {
+		if i == 0 && label == "*" && strings.Contains(name, ".") {
+			continue
+		}
+		bad = bad || len(label) == 0 || len(label) > 63 || strings.Trim(label, "-") != label
+		bad = bad || strings.ContainsFunc(label, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+		})
+	}
+	if bad {
+		return fmt.Errorf("oldtls: %.60q is no host name and no IP address", name)
+	}
+	return nil
+}
+
+func certPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func keyPEM(key *rsa.PrivateKey) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+}
+
+// WriteKey writes a key to a file that only its owner can read. A file that is
+// there stays as it is, and the error is fs.ErrExist.
+func WriteKey(file string, key []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(key)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		os.Remove(file) // half a key is none
+	}
+	return err
+}

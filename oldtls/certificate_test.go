@@ -1,0 +1,161 @@
+package oldtls
+
+import (
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// written puts an issued pair into files.
+func written(t *testing.T, dir, name string) (cert, key string) {
+	t.Helper()
+	i, err := theKit().ca.Issue(LeafOptions{Names: []string{name}})
+	must(err)
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	must(os.WriteFile(cert, i.Chain, 0o600))
+	must(os.WriteFile(key, i.Key, 0o600))
+	return cert, key
+}
+
+func TestReload(t *testing.T) {
+	theKit()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		cert, key := written(t, dir, "one.example")
+		var failed []error
+		c, err := LoadFiles(cert, key, func(err error) { failed = append(failed, err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := func(when, name string, failures int) {
+			t.Helper()
+			if got := c.Leaf().Subject.CommonName; got != name || len(failed) != failures {
+				t.Errorf("%s: %s, failed %v", when, got, failed)
+			}
+		}
+		written(t, dir, "another.example")
+		want("at once", "one.example", 0)
+		time.Sleep(CheckEvery)
+		want("after the interval", "another.example", 0)
+
+		must(os.WriteFile(cert, []byte("half a fi"), 0o600))
+		for range 3 {
+			time.Sleep(CheckEvery)
+			want("while it is written", "another.example", 1)
+		}
+		must(os.Remove(key))
+		time.Sleep(CheckEvery)
+		want("without a key", "another.example", 2)
+		written(t, dir, "third.example")
+		time.Sleep(CheckEvery)
+		want("when it is whole again", "third.example", 2)
+	})
+}
+
+// A link that moves to a file of the same age and size is seen.
+func TestReloadThroughLink(t *testing.T) {
+	theKit()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		age := time.Now().Add(-time.Hour)
+		for _, sub := range []string{"aaa.example", "bbb.example"} {
+			must(os.Mkdir(filepath.Join(dir, sub), 0o700))
+			cert, key := written(t, filepath.Join(dir, sub), sub)
+			must(os.Chtimes(cert, age, age))
+			must(os.Chtimes(key, age, age))
+		}
+		link := filepath.Join(dir, "now")
+		must(os.Symlink("aaa.example", link))
+		c, err := LoadFiles(filepath.Join(link, "cert.pem"), filepath.Join(link, "key.pem"), nil)
+		must(err)
+		must(os.Remove(link))
+		must(os.Symlink("bbb.example", link))
+		time.Sleep(CheckEvery)
+		if got := c.Leaf().Subject.CommonName; got != "bbb.example" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestLoadFilesErrors(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := written(t, dir, "one.example")
+	for _, c := range [][2]string{{cert, cert}, {key, key}, {filepath.Join(dir, "none"), key}} {
+		if got, err := LoadFiles(c[0], c[1], nil); err == nil || got != nil || !contains(err.Error(), c[0]) {
+			t.Errorf("%q: %v", c, err)
+		}
+	}
+}
+
+// A new certificate is served from the next handshake on.
+func TestReloadIsServed(t *testing.T) {
+	theKit()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		cert, key := written(t, dir, "one.example")
+		c, err := LoadFiles(cert, key, nil)
+		must(err)
+		conf, err := Config(Legacy, []*Certificate{c})
+		must(err)
+		client := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{rsaAES}, InsecureSkipVerify: true}
+		name := func() string {
+			m := handshake(new(met), conf, client)
+			if m.clientErr != nil {
+				t.Fatal(m.clientErr)
+			}
+			return m.client.PeerCertificates[0].Subject.CommonName
+		}
+		first := name()
+		written(t, dir, "new.example")
+		time.Sleep(CheckEvery)
+		if second := name(); first != "one.example" || second != "new.example" {
+			t.Errorf("%s, then %s", first, second)
+		}
+	})
+}
+
+func TestNewCertificateErrors(t *testing.T) {
+	der := theKit().ca.cert.Raw
+	_, edKey, err := ed25519.GenerateKey(nil)
+	must(err)
+	for name, c := range map[string]tls.Certificate{
+		"no key":   {Certificate: [][]byte{der}},
+		"no DER":   {Certificate: [][]byte{{1}}, PrivateKey: edKey},
+		"half DER": {Certificate: [][]byte{der, der[:9]}, PrivateKey: edKey},
+	} {
+		if _, err := NewCertificate(c); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if p, err := newPair(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: edKey}); err != nil || p.kind != keyEd25519 {
+		t.Error(err)
+	}
+	if curves[elliptic.P224().Params().Name] != 0 {
+		t.Error("P-224 is served")
+	}
+}
+
+// The CA's own signature does not make a chain weak, a leaf's does.
+func TestWeak(t *testing.T) {
+	k := theKit()
+	for c, want := range map[*Certificate]bool{k.rsa: false, k.ecdsa: false, k.weak: true} {
+		if got := c.pair().weak; got != want {
+			t.Errorf("%s: %t", c.Leaf().SignatureAlgorithm, got)
+		}
+	}
+	ca, err := NewCA(CAOptions{SHA1: true})
+	must(err)
+	i, err := ca.Issue(LeafOptions{Names: []string{"a"}})
+	must(err)
+	pair, err := tls.X509KeyPair(i.Chain, i.Key)
+	must(err)
+	if p, err := newPair(pair); err != nil || p.weak || ca.cert.SignatureAlgorithm != x509.SHA1WithRSA {
+		t.Errorf("%v, weak %t", err, p.weak)
+	}
+}
