@@ -57,8 +57,9 @@ type LeafOptions struct {
 	NotBefore, NotAfter time.Time
 }
 
-// Issued is a chain and its key in PEM.
+// Issued is a certificate, and its chain and key in PEM.
 type Issued struct {
+	Leaf  *x509.Certificate
 	Chain []byte // the leaf, then the CA
 	Key   []byte // PKCS #1, which older software reads too
 }
@@ -151,7 +152,11 @@ func (c *CA) Issue(o LeafOptions) (*Issued, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Issued{Chain: append(certPEM(der), c.PEM()...), Key: keyPEM(key)}, nil
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &Issued{Leaf: leaf, Chain: append(certPEM(der), c.PEM()...), Key: keyPEM(key)}, nil
 }
 
 // template begins a certificate.

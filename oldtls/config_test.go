@@ -174,12 +174,12 @@ func TestPushedDown(t *testing.T) {
 	conf, err := Config(Museum, theKit().all())
 	must(err)
 	first := hello(0x0302, []uint16{rsaAES}, nil)
-	_, out := play(conf, first)
+	out, _ := play(conf, first)
 	const mark = "DOWNGRD\x00" // RFC 8446 4.1.3
 	if !contains(string(out), mark) {
 		t.Errorf("no mark in %q", out)
 	}
-	_, out = play(conf, hello(0x0302, []uint16{rsaAES, 0x5600}, nil))
+	out, _ = play(conf, hello(0x0302, []uint16{rsaAES, 0x5600}, nil))
 	if !contains(string(out), "\x15\x03\x02\x00\x02\x02\x56") { // inappropriate fallback
 		t.Errorf("a client that fell back was answered %q", out)
 	}

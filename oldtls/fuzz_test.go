@@ -28,10 +28,10 @@ func (s *script) SetWriteDeadline(time.Time) error { return nil }
 
 // play lets a client say in, and returns how the handshake ended and what the
 // server said.
-func play(conf *tls.Config, in []byte) (error, []byte) {
+func play(conf *tls.Config, in []byte) (out []byte, err error) {
 	s := &script{in: bytes.NewReader(in)}
-	err := tls.Server(s, conf).Handshake()
-	return err, s.out.Bytes()
+	err = tls.Server(s, conf).Handshake()
+	return s.out.Bytes(), err
 }
 
 // hello is a ClientHello record.
@@ -95,7 +95,7 @@ func FuzzHello(f *testing.F) {
 			ids = append(ids, binary.BigEndian.Uint16(suites))
 		}
 		last = nil
-		if err, _ := play(conf, hello(version, ids, extensions)); err == nil {
+		if _, err := play(conf, hello(version, ids, extensions)); err == nil {
 			t.Fatal("half a handshake succeeded")
 		}
 		if last == nil || last.conf == nil {
@@ -125,7 +125,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte("\x80\x2e\x01\x03\x01"))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		if err, _ := play(conf, in); err == nil {
+		if _, err := play(conf, in); err == nil {
 			t.Fatal("a handshake without a client succeeded")
 		}
 		if e, ok := SSLv2Hello(in); ok && (len(e.Suites) > mostListed || len(e.Error()) > 8<<10 || in[0] < 0x80) {

@@ -76,15 +76,15 @@ type HelloError struct {
 func (e *HelloError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oldtls: the client's hello shares no %s with profile %s", e.Miss, e.Profile)
+	if e.Needs != Modern {
+		b.WriteString("; profile " + e.Needs.String() + " would take it")
+	}
 	if e.SSLv2 {
 		b.WriteString("; it has the format of SSLv2")
 	}
 	b.WriteString("; it offers " + versionNames(e.Versions))
 	if len(e.Suites) > 0 {
 		b.WriteString(" with " + suiteNames(e.Suites))
-	}
-	if e.Needs != Modern {
-		b.WriteString("; profile " + e.Needs.String() + " would take it")
 	}
 	return b.String()
 }

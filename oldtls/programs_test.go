@@ -62,25 +62,25 @@ func (c *counter) serve(nc net.Conn, conf *tls.Config) {
 }
 
 // visit runs a program against the counter and returns what the server saw.
-func (c *counter) visit(t *testing.T, program string, args ...string) (Hello, error, string) {
+func (c *counter) visit(t *testing.T, program string, args ...string) (h Hello, said string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	// The settings of a distribution would forbid what is tested here.
 	cmd.Env = append(os.Environ(), "OPENSSL_CONF=/dev/null", "GNUTLS_SYSTEM_PRIORITY_FILE=/dev/null")
-	_, err := cmd.StdinPipe() // open until the server ends the connection
+	_, err = cmd.StdinPipe() // open until the server ends the connection
 	must(err)
-	said, _ := cmd.CombinedOutput()
+	out, _ := cmd.CombinedOutput()
 	select {
 	case err := <-c.errs:
 		if err != nil {
-			return Hello{}, err, string(said)
+			return Hello{}, string(out), err
 		}
-		return <-c.seen, nil, string(said)
+		return <-c.seen, string(out), nil
 	case <-ctx.Done():
-		t.Fatalf("%s did not connect:\n%s", program, said)
-		return Hello{}, nil, ""
+		t.Fatalf("%s did not connect:\n%s", program, out)
+		return Hello{}, "", nil
 	}
 }
 
@@ -177,7 +177,7 @@ func TestGnuTLS(t *testing.T) {
 
 func check(t *testing.T, c *counter, want result, program string, args ...string) {
 	t.Helper()
-	h, err, said := c.visit(t, program, args...)
+	h, said, err := c.visit(t, program, args...)
 	if want == refused {
 		if _, ok := errors.AsType[*HelloError](err); !ok {
 			t.Errorf("got %v, %v\n%s", h, err, said)
