@@ -29,6 +29,8 @@ func shellCommands(app *cli.App) []shellCommand {
 		s := shellCommand{name: c.Name, usage: c.Usage, flags: docs(c.Flags), arg: strings.Trim(c.ArgsUsage, "[]")}
 		if s.words = choicesOf(s.arg); s.arg == "COMMAND" {
 			s.words = commandNames(app)
+		} else if word, _, ok := strings.Cut(s.arg, " "); ok && word == strings.ToLower(word) {
+			s.words = []string{word} // as in "legacy NAME..."
 		}
 		out = append(out, s)
 	}

@@ -49,7 +49,7 @@ func TestBashCompletion(t *testing.T) {
 	const ask = `
 source "$1"
 for line in 'serv' 'serve --lis' 'serve --' 'serve --mode ' 'serve --mode = b' 'serve --log-level d' 'serve f' 'serve --tls-cert fi' 'client -' \
-	'client --version hi' 'client ws://x/ --fall' 'completion ' 'help ver' 'serve --listen ' '--v' 'serve --compression ' 'client --compression l' 'client ws://x/ --ec' 'versions --l' 'bench --ver' 'bench --version hyb' 'bench --mi'; do
+	'client --version hi' 'client ws://x/ --fall' 'completion ' 'help ver' 'serve --listen ' '--v' 'serve --compression ' 'client --compression l' 'client ws://x/ --ec' 'versions --l' 'bench --ver' 'bench --version hyb' 'bench --mi' 'cert ' 'serve --tls-profile '; do
 	[[ $line == *' ' ]] && line+=$'\x01'
 	read -ra COMP_WORDS <<<"draftwire $line"
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -65,7 +65,7 @@ complete -p draftwire`
 		"serve", "--listen", "", "echo|broadcast|files", "broadcast", "debug", "folder one", "file one", "",
 		"hixie-75|hixie-76", "--fallback", "bash|zsh|fish", "versions|version", "", "--version",
 		"off|on|large", "large", "--echo", "--long|--log-level|--log-format",
-		"--version|--verbose", "hybi-02|hybi-04|hybi-05|hybi-06|hybi-07|hybi-08", "--mix", "complete -F _draftwire draftwire",
+		"--version|--verbose", "hybi-02|hybi-04|hybi-05|hybi-06|hybi-07|hybi-08", "--mix", "legacy", "modern|legacy|museum", "complete -F _draftwire draftwire",
 	}
 	if len(got) != len(want) {
 		t.Fatalf("got %q", got)
@@ -125,7 +125,7 @@ print -r -- '
 zpty z zsh -f -i
 zpty -w z 'source $HOME/setup'
 read -r answer <&3
-for line in 'serv' 'serve --lis' 'serve --mode b' 'client --version hixie-' 'completion f' 'serve --tls-cert fi' 'client -x a --fall' 'serve fo' 'serve --compression l' 'client --ec'; do
+for line in 'serv' 'serve --lis' 'serve --mode b' 'client --version hixie-' 'completion f' 'serve --tls-cert fi' 'client -x a --fall' 'serve fo' 'serve --compression l' 'client --ec' 'cert l'; do
 	zpty -n -w z "draftwire $line"$'\t\x14'
 	read -r answer <&3
 	print -r -- "$answer"
@@ -135,7 +135,7 @@ zpty -d z`
 	want := []string{
 		"serve |", "serve --listen |", "serve --mode broadcast |", "client --version hixie-7|", "completion fish |",
 		`serve --tls-cert file\ one |`, "client -x a --fallback |", `serve folder\ one/|`,
-		"serve --compression large |", "client --echo |",
+		"serve --compression large |", "client --echo |", "cert legacy |",
 	}
 	for i, w := range want {
 		if i >= len(got) || got[i] != "draftwire "+w {
