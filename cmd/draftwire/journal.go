@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/wire"
 	"github.com/sirupsen/logrus"
 )
@@ -96,12 +97,16 @@ func (j *journal) refused(remote string, head []byte, he *draftwire.HandshakeErr
 	if len(head) == 0 && he.Status == 0 || he.Reason == wire.ReasonShutdown {
 		level = logrus.DebugLevel
 	}
-	if !j.log.IsLevelEnabled(level) || !j.fold.pass(string(he.Reason)) {
+	reason, detail := string(he.Reason), he.Detail
+	if e, ok := errors.AsType[*oldtls.HelloError](he); ok { // an old device that somebody will look for
+		level, reason, detail = logrus.WarnLevel, "tls_"+e.Miss.String(), e.Error()
+	}
+	if !j.log.IsLevelEnabled(level) || !j.fold.pass(reason) {
 		return
 	}
 	j.log.WithFields(logrus.Fields{
-		"reason": string(he.Reason), "client_ip": ipOf(remote), "status": he.Status,
-		"version": he.Version.String(), "detail": short(he.Detail), "hint": he.Hint(),
+		"reason": reason, "client_ip": ipOf(remote), "status": he.Status,
+		"version": he.Version.String(), "detail": short(detail), "hint": he.Hint(),
 	}).Log(level, "refused")
 }
 

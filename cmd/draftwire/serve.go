@@ -23,6 +23,7 @@ type serveOptions struct {
 	files       fs.FS // what to serve over HTTP; nil: the page
 	accept      draftwire.AcceptOptions
 	tls         *tls.Config
+	certs       *reloads // of tls
 	flashPolicy string
 	maxPending  int
 }
@@ -37,6 +38,7 @@ var noTime time.Time
 func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <-chan os.Signal) error {
 	j := newJournal(logger)
 	defer j.fold.flush()
+	o.certs.tell(logger)
 	srv := newServer(o, j)
 	failed := make(chan error, len(o.listen))
 	var listeners []net.Listener

@@ -3,11 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"os"
 	"strings"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/wire"
 	"github.com/urfave/cli/v2"
 )
@@ -33,6 +33,7 @@ func (p *program) serveCommand() command {
 			{"draftwire serve --versions modern --origin example.com", "as a site of today would"},
 			{"draftwire serve --compression large", "messages from 512 bytes on may be compressed"},
 			{"draftwire serve --tls-cert cert.pem --tls-key key.pem", "ws and wss on the same port"},
+			{"draftwire serve --tls-profile legacy --tls-cert kiosk.pem --tls-key kiosk-key.pem", "the same, for TLS 1.0 too; see draftwire cert"},
 		},
 		flags: serveFlags(),
 		run: func(c *cli.Context) error {
@@ -55,8 +56,9 @@ func serveFlags() []cli.Flag {
 		&cli.StringFlag{Name: "dir", Usage: "the folder `DIR` of --mode files"},
 		&cli.StringSliceFlag{Name: "listen", DefaultText: "127.0.0.1:8080", Usage: "`ADDR` to listen on, HOST:PORT or unix:PATH"},
 		&cli.StringFlag{Name: "versions", Value: "all", Usage: "`VERSIONS` to serve: all, modern, names joined by commas, -NAME takes one away"},
-		&cli.StringFlag{Name: "tls-cert", Usage: "certificate `FILE` (PEM); TLS is then recognised on the same port"},
-		&cli.StringFlag{Name: "tls-key", Usage: "key `FILE` of the certificate (PEM)"},
+		&cli.StringSliceFlag{Name: "tls-cert", Usage: "certificate `FILE` (PEM); TLS is then recognised on the same port"},
+		&cli.StringSliceFlag{Name: "tls-key", Usage: "key `FILE` of the certificate (PEM)"},
+		&cli.StringFlag{Name: "tls-profile", Value: oldtls.Modern.String(), Usage: "how old a TLS client may be: `modern|legacy|museum`; today's clients get today's TLS with each"},
 		&cli.StringSliceFlag{Name: "origin", DefaultText: "*, any", Usage: "`PATTERN` of pages that may connect, for example *.example.com"},
 		&cli.StringSliceFlag{Name: "protocol", DefaultText: "*, the client's first", Usage: "`NAME` of a subprotocol to speak"},
 		&cli.StringFlag{Name: "tolerate", Usage: "`LIST` of known faults to accept: " + strings.ReplaceAll((^draftwire.Tolerances(0)).String(), ",", ", ")},
@@ -173,18 +175,30 @@ func readLimits(c *cli.Context, o *serveOptions) (err error) {
 }
 
 func readTLS(c *cli.Context, o *serveOptions) error {
-	cert, key := c.String("tls-cert"), c.String("tls-key")
+	certs, keys := c.StringSlice("tls-cert"), c.StringSlice("tls-key")
+	profile, err := oldtls.ParseProfile(c.String("tls-profile"))
 	switch {
-	case cert == "" && key == "":
-		return nil
-	case cert == "" || key == "":
+	case err != nil:
+		return usagef("--tls-profile: %q is none of modern, legacy, museum", c.String("tls-profile"))
+	case len(certs) != len(keys):
 		return usagef("--tls-cert and --tls-key go together")
+	case len(certs) == 0 && profile != oldtls.Modern:
+		return usagef("--tls-profile %s needs --tls-cert and --tls-key; 'draftwire cert legacy NAME' makes them", profile)
+	case len(certs) == 0:
+		return nil
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return usagef("--tls-cert: %w", err)
+	o.certs = &reloads{profile: profile}
+	var loaded []*oldtls.Certificate
+	for i, file := range certs {
+		cert, err := oldtls.LoadFiles(file, keys[i], o.certs.failed)
+		if err != nil {
+			return usagef("--tls-cert: %s", strings.TrimPrefix(err.Error(), "oldtls: "))
+		}
+		loaded = append(loaded, cert)
 	}
-	o.tls = &tls.Config{Certificates: []tls.Certificate{pair}}
+	if o.tls, err = oldtls.Config(profile, loaded); err != nil {
+		return usagef("--tls-cert: %s", strings.TrimPrefix(err.Error(), "oldtls: "))
+	}
 	return nil
 }
 
