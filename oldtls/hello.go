@@ -72,6 +72,10 @@ type HelloError struct {
 	SSLv2      bool     // the hello has the format of SSLv2
 }
 
+// Reason returns a word for logs and counters: tls_version, tls_suite or
+// tls_certificate.
+func (e *HelloError) Reason() string { return "tls_" + e.Miss.String() }
+
 // Error says what was offered, by name, and what would help.
 func (e *HelloError) Error() string {
 	var b strings.Builder

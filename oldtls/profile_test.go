@@ -53,8 +53,8 @@ func TestSuites(t *testing.T) {
 func TestHelloError(t *testing.T) {
 	e := &HelloError{Miss: MissSuite, Profile: Legacy, Needs: Museum, Versions: []uint16{0x3a3a, tls.VersionTLS10}, Suites: []uint16{0x2a2a, rsaRC4, 0x39, 0xc0ff}, ServerName: "\x1b"}
 	const want = "oldtls: the client's hello shares no suite with profile legacy; profile museum would take it; it offers TLS 1.0 with TLS_RSA_WITH_RC4_128_SHA, TLS_DHE_RSA_WITH_AES_256_CBC_SHA, 0xC0FF"
-	if e.Error() != want {
-		t.Errorf("%s", e)
+	if e.Error() != want || e.Reason() != "tls_suite" {
+		t.Errorf("%s: %s", e.Reason(), e)
 	}
 	if m := []string{MissVersion.String(), MissSuite.String(), MissCertificate.String(), Miss(0).String()}; strings.Join(m, " ") != "version suite certificate unknown" {
 		t.Errorf("%q", m)

@@ -99,7 +99,7 @@ func (j *journal) refused(remote string, head []byte, he *draftwire.HandshakeErr
 	}
 	reason, detail := string(he.Reason), he.Detail
 	if e, ok := errors.AsType[*oldtls.HelloError](he); ok { // an old device that somebody will look for
-		level, reason, detail = logrus.WarnLevel, "tls_"+e.Miss.String(), e.Error()
+		level, reason, detail = logrus.WarnLevel, e.Reason(), e.Error()
 	}
 	if !j.log.IsLevelEnabled(level) || !j.fold.pass(reason) {
 		return
