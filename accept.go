@@ -37,7 +37,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	refuse := func(err error) (*Conn, error) {
 		info.abandon()
 		he := asHandshakeError(err)
-		o.Observer.refused(r.RemoteAddr, []byte(head), he)
+		o.Observer.refused(info.Remote, []byte(head), he)
 		return nil, he
 	}
 	err := o.unfit()

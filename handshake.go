@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
 	"time"
 
@@ -33,16 +32,17 @@ type admission struct {
 // origin, subprotocol, authorisation. Nothing has been sent yet, so each can
 // still refuse with a status.
 func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error {
+	u := o.clientURL(req, info) // first, as a refusal names the client too
 	found, err := detect.Request(req, o.Versions, o.Tolerate)
 	if err != nil {
 		return err
 	}
 	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
-	return o.admitVersion(a, req, info)
+	return o.admitVersion(a, req, info, u)
 }
 
 // admitVersion does the checks behind the version's.
-func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake) error {
+func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake, u place) error {
 	d, ok := draftOf(info.Version)
 	if !ok { // cannot be: Versions is within Served
 		return wire.Refuse(info.Version, wire.ReasonDisabled, "")
@@ -52,8 +52,7 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 	if err := a.hs.Open(req, open); err != nil {
 		return err
 	}
-	host, secure := o.clientURL(req, info)
-	if open.HasOrigin && !OriginAllowed(o.Origins, open.Origin, host) {
+	if open.HasOrigin && !OriginAllowed(o.Origins, open.Origin, u.host) {
 		return refuseFor(info.Version, wire.ReasonOrigin, "origin %.200q", open.Origin)
 	}
 	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)
@@ -61,10 +60,10 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 		return refuseFor(info.Version, wire.ReasonProtocol, "subprotocol %.200q", open.Protocols)
 	}
 	if info.Version.Supports(wire.CapLocation) {
-		a.acc.Location = wire.Location(secure, host, req.Path())
+		a.acc.Location = wire.Location(u.secure, u.host, req.Path())
 	}
 
-	info.Target, info.Host, info.Secure = req.Path(), req.Host(), secure
+	info.Target, info.Host, info.Secure = req.Path(), req.Host(), u.secure
 	info.Origin, info.Offered = open.Origin, open.Protocols
 	if o.Authorize != nil {
 		if err := o.authorize(a); err != nil {
@@ -117,32 +116,6 @@ func (o *acceptor) compress(a *admission, offers []string) {
 	}
 	a.deflate, a.acc.Extensions = deflate.Answer(offers, c.Takeover)
 	a.threshold, a.info.Deflate = c.threshold(), a.acc.Extensions
-}
-
-// clientURL returns host and scheme of the URL that the client used.
-func (o *acceptor) clientURL(req *wire.Request, info *Handshake) (host string, secure bool) {
-	host, secure = req.Host(), req.Secure
-	if len(o.TrustForwarded) == 0 {
-		return host, secure
-	}
-	peer, err := netip.ParseAddrPort(info.Remote)
-	if err != nil {
-		return host, secure
-	}
-	trusted := slices.ContainsFunc(o.TrustForwarded, func(p netip.Prefix) bool {
-		return p.Contains(peer.Addr().Unmap())
-	})
-	if !trusted {
-		return host, secure
-	}
-	// Of several proxies the first one saw the client.
-	if l := req.Fields.List("X-Forwarded-Proto"); len(l) > 0 {
-		secure = l[0] == "https" || l[0] == "wss"
-	}
-	if l := req.Fields.List("X-Forwarded-Host"); len(l) > 0 {
-		host = l[0]
-	}
-	return host, secure
 }
 
 // complete sends the answer over src and reads the eight bytes of hixie-76.

@@ -74,9 +74,19 @@ type AcceptOptions struct {
 	// other error is a 403. It may add fields to the response, for example
 	// Set-Cookie.
 	Authorize func(h *Handshake, acc *wire.Accept) error
-	// TrustForwarded lists the proxies whose X-Forwarded-Proto and
-	// X-Forwarded-Host tell the URL that the client used, which hixie answers
-	// must repeat.
+	// TrustForwarded lists the proxies that may tell, in the fields of a request,
+	// the URL that the client used, which hixie answers must repeat, and the
+	// client's address, which Handshake.Remote then is. A peer is judged by the
+	// address of its connection, or by what a PROXY header says.
+	//
+	// Forwarded (RFC 7239) is read where a request has it: from the last element
+	// back to the first that does not name another proxy of the list. Without it
+	// X-Forwarded-For is read in the same way, and of X-Forwarded-Proto and
+	// X-Forwarded-Host the first member. What cannot be read, or names nobody
+	// ("unknown", "_hidden"), ends the reading and is no error: in front of it a
+	// client may have written what it likes. So a proxy must remove from its
+	// clients' requests those of these fields that it does not write itself,
+	// Forwarded above all.
 	TrustForwarded []netip.Prefix
 	// Compression says whether messages may be compressed, where the client
 	// offers it; CompressionFor, if not nil, decides for each request.
@@ -175,7 +185,7 @@ type Handshake struct {
 	Request   string   // the head as it came, or as net/http gave it; a client's as it went
 	Response  string   // the head as it went; a client's as it came
 	TLS       *tls.ConnectionState
-	Remote    string    // address of the peer, or of the client whom Via named
+	Remote    string    // address and port of the peer, or of the client whom Via named: port 0 where that is unknown
 	Via       string    // address of the proxy that named Remote; "" where Remote is the peer's
 	Began     time.Time // when the first byte was looked at
 	Done      time.Time // when the connection was open

@@ -72,6 +72,7 @@ func (p *ProxyProtocol) trusts(nc net.Conn) bool {
 
 // contains reports whether a is in one of the networks.
 func contains(networks []netip.Prefix, a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
@@ -86,7 +87,7 @@ func peerIP(nc net.Conn) (a netip.Addr, ok bool) {
 		ap, _ := netip.ParseAddrPort(x.String())
 		a = ap.Addr()
 	}
-	return a.Unmap().WithZone(""), true
+	return a, true
 }
 
 // proxied is what is known of a connection by its PROXY header.

@@ -223,7 +223,7 @@ func (o *opening) judge() bool {
 	}
 	if err != nil {
 		info.abandon()
-		o.refuse(asHandshakeError(err))
+		o.refuseTo(info.Remote, asHandshakeError(err))
 		return false
 	}
 	src.take(len(o.head))
@@ -288,9 +288,12 @@ func (o *opening) drop(err error) {
 }
 
 // refuse answers with the error's status, if it has one, and closes.
-func (o *opening) refuse(he *HandshakeError) {
+func (o *opening) refuse(he *HandshakeError) { o.refuseTo(o.remote(), he) }
+
+// refuseTo refuses a client whose address is known better.
+func (o *opening) refuseTo(remote string, he *HandshakeError) {
 	src := &o.src
-	o.rules.Observer.refused(o.remote(), append([]byte(nil), src.bytes()...), he)
+	o.rules.Observer.refused(remote, append([]byte(nil), src.bytes()...), he)
 	src.release()
 	if he.Status != 0 {
 		src.nc.SetWriteDeadline(time.Now().Add(time.Second))
