@@ -1,7 +1,9 @@
 package draftwire
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"path"
 )
 
@@ -20,5 +22,27 @@ func (o *AcceptOptions) Check() error {
 			return fmt.Errorf("draftwire: options: origin pattern %q: %w", p, err)
 		}
 	}
+	if _, err := parsePublic(o.PublicURL); err != nil {
+		return fmt.Errorf("draftwire: options: public URL %q: %w", o.PublicURL, err)
+	}
 	return nil
+}
+
+func parsePublic(s string) (p place, err error) {
+	if s == "" {
+		return p, nil
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return p, errors.Unwrap(err)
+	}
+	switch {
+	case u.Scheme != "ws" && u.Scheme != "wss":
+		return p, errors.New("the scheme is not ws or wss")
+	case u.Hostname() == "" || !isAuthority(u.Host):
+		return p, errors.New("no host")
+	case u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return p, errors.New("more than scheme, host and port")
+	}
+	return place{u.Host, u.Scheme == "wss"}, nil
 }

@@ -52,12 +52,15 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 	if err := a.hs.Open(req, open); err != nil {
 		return err
 	}
-	if open.HasOrigin && !OriginAllowed(o.Origins, open.Origin, u.host) {
+	if open.HasOrigin && !o.allows(open.Origin, u.host) {
 		return refuseFor(info.Version, wire.ReasonOrigin, "origin %.200q", open.Origin)
 	}
 	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)
 	if !ok {
 		return refuseFor(info.Version, wire.ReasonProtocol, "subprotocol %.200q", open.Protocols)
+	}
+	if o.public.host != "" {
+		u = o.public
 	}
 	if info.Version.Supports(wire.CapLocation) {
 		a.acc.Location = wire.Location(u.secure, u.host, req.Path())
@@ -73,6 +76,12 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 	o.compress(a, open.Extensions)
 	o.Observer.tolerated(info.Remote, info.Tolerated)
 	return nil
+}
+
+// allows reports whether a page of origin may connect to host.
+func (o *acceptor) allows(origin, host string) bool {
+	return OriginAllowed(o.Origins, origin, host) ||
+		len(o.Origins) == 0 && o.public.host != "" && OriginAllowed(nil, origin, o.public.host)
 }
 
 func refuseFor(v Version, reason wire.Reason, detail string, args ...any) error {

@@ -88,6 +88,12 @@ type AcceptOptions struct {
 	// clients' requests those of these fields that it does not write itself,
 	// Forwarded above all.
 	TrustForwarded []netip.Prefix
+	// PublicURL is the URL under which clients know the server, scheme and host,
+	// "wss://example.com" or "ws://example.com:8080", where neither the connection
+	// nor a trusted proxy tells it. It is what hixie answers repeat and what
+	// Handshake.Secure follows, and where there are no Origins, pages of its host
+	// may connect, beside those of the request's. Check says what is wrong with it.
+	PublicURL string
 	// Compression says whether messages may be compressed, where the client
 	// offers it; CompressionFor, if not nil, decides for each request.
 	Compression    Compression
@@ -109,8 +115,9 @@ type AcceptOptions struct {
 // come of them share.
 type acceptor struct {
 	AcceptOptions
-	set settings
-	bad error // what Check said
+	set    settings
+	public place // PublicURL; without host where there is none
+	bad    error // what Check said
 }
 
 func (o *AcceptOptions) withDefaults() *acceptor {
@@ -118,6 +125,7 @@ func (o *AcceptOptions) withDefaults() *acceptor {
 	if o != nil {
 		a.AcceptOptions = *o
 		a.bad = o.Check()
+		a.public, _ = parsePublic(o.PublicURL)
 	}
 	def(&a.Versions, Modern)
 	a.Versions &= Served()
