@@ -50,6 +50,10 @@ type Server struct {
 	// MaxPending bounds the connections whose handshake is not done; what comes
 	// above it is closed at once. Default 20,000.
 	MaxPending int
+	// FarewellOver spreads the farewells of Shutdown evenly over that time, so that
+	// the clients do not all come back at once: the first at once, the last at its
+	// end. 0 says them all at once.
+	FarewellOver time.Duration
 	// ErrorLog is for panics of handlers and what net/http logs. nil logs panics
 	// alone, by the log package: a peer can make net/http log other things.
 	ErrorLog *log.Logger
@@ -216,28 +220,72 @@ func (s *Server) forget(c *Conn) {
 
 const shutdownReason = "server is shutting down"
 
+// ServerCounts is how many connections a Server has.
+type ServerCounts struct {
+	Pending int // whose handshake is not done
+	Open    int // WebSocket
+}
+
+// Counts returns how many connections there are now. What was given to Handler
+// is in neither.
+func (s *Server) Counts() ServerCounts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return ServerCounts{len(s.pending), len(s.conns)}
+}
+
 // Shutdown stops listening, drops unfinished handshakes, and says farewell to
-// every connection in its version's way: CodeGoingAway, FF 00 on hixie-76, the
-// end of the stream on hixie-75. It waits until all handlers have returned and
+// every connection in its version's way, all at once or over FarewellOver:
+// CodeGoingAway, FF 00 on hixie-76, the end of the stream on hixie-75. Until then
+// a connection goes on as before. It waits until all handlers have returned and
 // all connections have ended, or until ctx ends: then it cuts what is left and
 // returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns := s.stop(false)
-	for _, c := range conns {
-		go c.Close(CodeGoingAway, shutdownReason)
-	}
-	err := s.http.Shutdown(ctx)
 	idle := make(chan struct{})
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		s.farewell(ctx, conns, idle)
+	}()
+	err := s.http.Shutdown(ctx)
 	go func() {
 		s.running.Wait()
 		close(idle)
 	}()
 	select {
 	case <-idle:
+		<-told
 		return err
 	case <-ctx.Done():
 		s.Close()
 		return ctx.Err()
+	}
+}
+
+// farewell says it to conns, one behind the other, until ctx ends or nobody is
+// left. What ended by itself is passed over.
+func (s *Server) farewell(ctx context.Context, conns []*Conn, idle <-chan struct{}) {
+	began := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i, c := range conns {
+		conns[i] = nil
+		if c.over.Load() {
+			continue
+		}
+		if i > 0 && s.FarewellOver > 0 {
+			at := time.Duration(float64(s.FarewellOver) * float64(i) / float64(len(conns)-1))
+			timer.Reset(at - time.Since(began))
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			case <-idle:
+				return
+			}
+		}
+		go c.Close(CodeGoingAway, shutdownReason)
 	}
 }
 
