@@ -1,0 +1,36 @@
+// Package metrics counts what a server or gateway does, for Prometheus.
+//
+// The names begin with draftwire_, times are in seconds and sizes in bytes. A
+// server's Options.Observer is what Observer returns; what the library cannot see
+// of messages, backends and configuration, the program tells by the other methods.
+//
+// Every label has a closed set of values. What a peer chooses, for example a
+// close code or a version, is counted under its own name only where this package
+// knows it, and else under a class of its kind, "other" or "unknown". Words of the
+// program, for example routes, are kept as they are, up to a limit for each label.
+// A client's address is never a label.
+//
+//	draftwire_build_info{version,goversion}                           1
+//	draftwire_connections{listener,draft,tls}                         open now
+//	draftwire_handshakes_total{listener,draft,result}                 accepted, refused, silent
+//	draftwire_handshake_failures_total{listener,draft,reason}         the reasons of package wire, tls_...
+//	draftwire_handshake_duration_seconds{draft}                       histogram, of those accepted
+//	draftwire_messages_total{draft,direction,type}
+//	draftwire_message_bytes_total{draft,direction}
+//	draftwire_message_size_bytes{direction}                           histogram
+//	draftwire_closes_total{draft,code,initiator}                      initiator local, peer or none
+//	draftwire_connection_duration_seconds{draft}                      histogram
+//	draftwire_tls_connections_total{version,cipher}
+//	draftwire_tls_profile{listener,profile}                           1 for the profile in use
+//	draftwire_tolerated_total{tolerance}
+//	draftwire_losses_total{loss}                                      what a translation lost
+//	draftwire_limit_rejections_total{limit}
+//	draftwire_backend_connections{route,backend}                      open now
+//	draftwire_backend_up{route,backend}                               1 or 0
+//	draftwire_backend_dial_failures_total{route,reason}
+//	draftwire_config_reloads_total{result}                            ok, failed
+//	draftwire_config_last_reload_success_timestamp_seconds
+//	draftwire_draft_last_seen_timestamp_seconds{draft}
+//	draftwire_draft_retire_timestamp_seconds{draft}
+//	draftwire_draft_distinct_clients{draft,window}
+package metrics

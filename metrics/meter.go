@@ -1,0 +1,81 @@
+package metrics
+
+import (
+	"github.com/draftwire/draftwire/wire"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Directions of messages.
+const (
+	In  = "in"
+	Out = "out"
+)
+
+// The rows of Metrics.meters.
+const (
+	rowIn = iota
+	rowOut
+	rowOther
+	numDirections
+)
+
+// metered are the types of messages, by operation; others are "other".
+var metered = [...]string{wire.OpText: "text", wire.OpBinary: "binary", wire.OpPing: "ping", wire.OpPong: "pong", wire.OpClose: "close"}
+
+// Meter counts the messages of one version in one direction. It is made once and
+// shared: to count neither allocates nor looks anything up.
+type Meter struct {
+	types [len(metered)]prometheus.Counter
+	rest  prometheus.Counter
+	bytes prometheus.Counter
+	size  prometheus.Observer
+}
+
+// Meter returns the counter of messages in a version and a direction, In or Out
+// as the program sees it.
+func (m *Metrics) Meter(v wire.Version, direction string) *Meter {
+	row := rowOther
+	switch direction {
+	case In:
+		row = rowIn
+	case Out:
+		row = rowOut
+	default:
+		direction = other
+	}
+	if int(v) >= drafts {
+		v = wire.Unknown
+	}
+	slot := &m.meters[v][row]
+	if got := slot.Load(); got != nil {
+		return got
+	}
+	made := &Meter{
+		rest:  m.messages.WithLabelValues(draft(v), direction, other),
+		bytes: m.messageBytes.WithLabelValues(draft(v), direction),
+		size:  m.messageSize.WithLabelValues(direction),
+	}
+	for op, name := range metered {
+		made.types[op] = made.rest
+		if name != "" {
+			made.types[op] = m.messages.WithLabelValues(draft(v), direction, name)
+		}
+	}
+	slot.Store(made) // another may have been there first: it counts into the same
+	return made
+}
+
+// Message counts a message of n bytes of payload, a ping, a pong or a close.
+func (m *Meter) Message(op wire.Op, n int) {
+	c := m.rest
+	if int(op) < len(m.types) {
+		c = m.types[op]
+	}
+	c.Inc()
+	if n > 0 {
+		m.bytes.Add(float64(n))
+	}
+	if op.IsData() {
+		m.size.Observe(float64(n))
+	}
+}
