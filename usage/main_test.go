@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,20 +14,35 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// TestMain fails the run if a goroutine outlives the tests.
+// TestMain fails the run if a goroutine of the ledger or of its file outlives
+// the tests.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	late, tick := time.After(15*time.Second), time.Tick(10*time.Millisecond)
-	for code == 0 && runtime.NumGoroutine() > 1 {
+	late, tick := time.After(5*time.Second), time.Tick(10*time.Millisecond)
+	for code == 0 {
+		left := leaked()
+		if left == "" {
+			break
+		}
 		select {
 		case <-tick:
 		case <-late:
-			stacks := make([]byte, 1<<20)
-			fmt.Fprintf(os.Stderr, "goroutines are left:\n%s\n", stacks[:runtime.Stack(stacks, true)])
+			fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", left)
 			code = 1
 		}
 	}
 	os.Exit(code)
+}
+
+func leaked() string {
+	var left []string
+	buf := make([]byte, 1<<20)
+	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if (strings.Contains(g, "usage.(") || strings.Contains(g, "bbolt.")) && !strings.Contains(g, "TestMain") {
+			left = append(left, g)
+		}
+	}
+	return strings.Join(left, "\n\n")
 }
 
 // newYear is when the tests begin.
@@ -99,7 +115,7 @@ func someEvents(rnd *rand.Rand, n int, span time.Duration) []event {
 	out := make([]event, n)
 	for i := range out {
 		e := &out[i]
-		e.at = newYear.Add(time.Duration(i) * span / time.Duration(n)).Truncate(time.Second)
+		e.at = newYear.Add(time.Duration(i) * (span / time.Duration(n))).Truncate(time.Second)
 		e.visit = usage.Visit{
 			Version: versions[rnd.IntN(len(versions))], Client: fmt.Sprintf("10.0.0.%d", rnd.IntN(20)), UserAgent: fmt.Sprintf("agent/%d", i), Path: fmt.Sprintf("/%d?q", i),
 			Host: "h", Origin: "http://o", TLS: usage.TLS(0x0300 + rnd.IntN(5)), Tolerated: 1 << rnd.IntN(3),

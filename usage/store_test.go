@@ -224,7 +224,7 @@ func TestDamaged(t *testing.T) {
 	good, want := sample(t)
 	rnd := rand.New(rand.NewPCG(5, 6))
 	found, harmless := 0, 0
-	for i := range 400 {
+	for i := range 160 {
 		bad := bytes.Clone(good)
 		if i%4 == 0 {
 			bad = bad[:rnd.IntN(len(bad)-1)+1]
@@ -243,7 +243,9 @@ func TestDamaged(t *testing.T) {
 			if a != b && !olderState(a, b) {
 				t.Fatalf("%d: other numbers\n%s\n%s", i, a, b)
 			}
-			goOn(t, path)
+			if i%4 == 1 {
+				goOn(t, path)
+			}
 		case errors.Is(err, usage.ErrDamaged) && strings.Contains(err.Error(), path):
 			found++
 			_, err := usage.Open(path, &usage.Options{LockWait: time.Millisecond})
@@ -257,7 +259,7 @@ func TestDamaged(t *testing.T) {
 			t.Fatalf("%d: the file was changed", i)
 		}
 	}
-	if found < 100 || harmless == 0 {
+	if found < 40 || harmless == 0 {
 		t.Errorf("%d found, %d harmless", found, harmless)
 	}
 }
@@ -285,7 +287,9 @@ func goOn(t *testing.T, path string) {
 
 // olderState reports whether a is from before the last flush: the tree falls
 // back to it when the page that names the newest state is hit.
-func olderState(a, b string) bool { return len(a) < len(b) || a != b && strings.Count(a, "\n") == strings.Count(b, "\n") }
+func olderState(a, b string) bool {
+	return len(a) < len(b) || a != b && strings.Count(a, "\n") == strings.Count(b, "\n")
+}
 
 func TestAside(t *testing.T) {
 	good, _ := sample(t)

@@ -69,6 +69,13 @@ func cleanText(s string) string {
 }
 
 func printable(s string) bool {
+	ascii := true
+	for i := 0; ascii && i < min(len(s), maxText); i++ {
+		ascii = ' ' <= s[i] && s[i] <= '~'
+	}
+	if ascii {
+		return true
+	}
 	for i, r := range s {
 		if i >= maxText {
 			return true // cut off anyway
