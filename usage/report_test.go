@@ -287,7 +287,7 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	var text, table, object strings.Builder
-	if err := r.Text(&text); err != nil || !strings.Contains(text.String(), "hybi-08   site-11  10          1        65 %  Firefox/7.0  -") {
+	if err := r.Text(&text); err != nil || !strings.Contains(text.String(), "hybi-08   site-11  10          1        65 %   Firefox/7.0  -") {
 		t.Errorf("%v: %s", err, text.String())
 	}
 	if err := r.CSV(&table); err != nil || strings.Count(table.String(), "\n") != 17 {

@@ -31,7 +31,7 @@ var exitCodes = []struct {
 	{exitRefused, "the handshake was refused"},
 	{exitProtocol, "the peer broke the protocol"},
 	{exitAbnormal, "the connection ended abnormally (1006)"},
-	{exitCondition, "a required condition failed (bench --max-p99)"},
+	{exitCondition, "a required condition failed (bench --max-p99, report --require)"},
 	{exitInterrupted, "interrupted"},
 }
 

@@ -60,7 +60,7 @@ func commandHelp(c *cli.Command) string {
 		writeFlag(&b, d)
 	}
 	switch c.Name {
-	case "serve", "client", "bench": // the others end with 0, 1 or 2
+	case "serve", "client", "bench", "report": // the others end with 0, 1 or 2
 		writeExitCodes(&b)
 	}
 	return b.String()

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/draftwire/draftwire/usage"
+)
+
+// maxExport bounds what is read from one gateway.
+const maxExport = 1 << 30
+
+// runReport reads the ledgers, adds them up and prints what they say.
+func runReport(ctx context.Context, o reportOptions, std stdio, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-signals:
+			cancel(errInterrupted)
+		case <-ctx.Done():
+		}
+	}()
+	s, err := gather(ctx, o)
+	if context.Cause(ctx) == errInterrupted {
+		return &exitError{code: exitInterrupted}
+	}
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return writeFormat(std.out, o.format, s.DryRun(o.dry), nil)
+	}
+	if o.report.Now = time.Now(); s.Made.After(o.report.Now) {
+		o.report.Now = s.Made // the gateway's clock is ahead
+	}
+	r := s.Report(o.report)
+	if err := writeFormat(std.out, o.format, r, r.HTML); err != nil {
+		return err
+	}
+	return required(r, o)
+}
+
+// table is what prints itself in several ways.
+type table interface {
+	Text(io.Writer) error
+	JSON(io.Writer) error
+	CSV(io.Writer) error
+}
+
+func writeFormat(w io.Writer, format string, t table, html func(io.Writer) error) error {
+	b, write := bufio.NewWriter(w), t.Text
+	switch format {
+	case "json":
+		write = t.JSON
+	case "csv":
+		write = t.CSV
+	case "html":
+		write = html
+	}
+	if err := write(b); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+// required reports a version that --require names and that is still needed.
+func required(r *usage.Report, o reportOptions) error {
+	var errs []error
+	for _, row := range r.Rows {
+		if v := row.Verdict; o.require.Has(row.Version) && v.Code != usage.SafeToOff && v.Code != usage.IsOff {
+			errs = append(errs, fmt.Errorf("%s: %s", row.Version, v.Text))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return &exitError{exitCondition, errors.Join(errs...)}
+}
+
+// gather reads all ledgers and adds them up.
+func gather(ctx context.Context, o reportOptions) (*usage.Snapshot, error) {
+	var all []*usage.Snapshot
+	from := map[string]string{} // source to where it was read
+	add := func(where string, s *usage.Snapshot, err error) error {
+		if err != nil {
+			return err
+		}
+		for _, src := range s.Sources {
+			if other, twice := from[src.ID]; twice {
+				return usagef("%s and %s are the same ledger, %s: it would be counted twice", other, where, src.Name)
+			}
+			from[src.ID] = where
+		}
+		all = append(all, s)
+		return nil
+	}
+	for _, name := range o.ledgers {
+		s, err := readLedger(name, o.timeout)
+		if err := add(name, s, err); err != nil {
+			return nil, err
+		}
+	}
+	for _, url := range o.admins {
+		s, err := fetchLedger(ctx, url, o)
+		if err := add(url, s, err); err != nil {
+			return nil, err
+		}
+	}
+	return usage.Merge(all...), nil
+}
+
+// readLedger reads the file of a ledger, or an export.
+func readLedger(name string, wait time.Duration) (*usage.Snapshot, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	in := bufio.NewReader(io.LimitReader(f, maxExport))
+	if first, err := in.Peek(1); err == nil && first[0] == '{' {
+		s, err := usage.Import(in)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+		return s, err
+	}
+	s, err := usage.ReadFile(name, min(wait, usage.DefaultLockWait))
+	if errors.Is(err, usage.ErrLocked) {
+		return nil, fmt.Errorf("%w; a gateway has it: ask that, with --admin %s", err, defaultAdmin)
+	}
+	return s, err
+}
+
+// fetchLedger asks a gateway.
+func fetchLedger(ctx context.Context, url string, o reportOptions) (*usage.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, usagef("--admin: %w", err)
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true
+	resp, err := (&http.Client{Transport: t}).Do(req)
+	if err != nil {
+		code := exitFailure
+		var op *net.OpError
+		if errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded) {
+			code = exitConnect
+		}
+		hint := ""
+		if len(o.ledgers) == 0 {
+			hint = "; --admin URL asks another gateway, --ledger FILE reads a file"
+		}
+		return nil, exitf(code, "no answer from the gateway: %w%s", err, hint)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: the answer is %s; is that the admin listener of a gateway that keeps a ledger?", url, cmp.Or(resp.Status, "no status"))
+	}
+	s, err := usage.Import(io.LimitReader(resp.Body, maxExport))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	return s, nil
+}

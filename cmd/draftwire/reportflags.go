@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/draftwire/draftwire/usage"
+	"github.com/draftwire/draftwire/wire"
+	"github.com/urfave/cli/v2"
+)
+
+// defaultAdmin is where a gateway of this machine is asked.
+const defaultAdmin = "http://127.0.0.1:9090"
+
+const formatText = "text"
+
+// reportOptions are what the report command needs to know.
+type reportOptions struct {
+	ledgers []string // files
+	admins  []string // URLs of exports
+	format  string
+	timeout time.Duration
+	report  usage.ReportOptions
+	require wire.Versions // to be safe, or off already
+	dryRun  bool
+	dry     usage.DryRunOptions
+}
+
+func (p *program) reportCommand() command {
+	return command{
+		name: "report", usage: "tell which versions are still in use, and which may be switched off",
+		about: "Reads the ledgers of gateways and prints a line for each version: how many clients used it in the time of --since, when the last was seen, " +
+			"how that compares with as long a time before, and a verdict. A running gateway is asked at its admin listener; the file of one that does not run is read. Several are added up.\n" +
+			"Verdicts: 'safe to disable' if nobody was seen and the gateways watched all the time; 'too early' if they did not; 'ask' if a few clients are left and getting fewer; " +
+			"'keep' if there are clients; 'already off' if all were refused. JSON and CSV have a code for each (safe, too-early, ask, keep, already-off, current) and how far it may be trusted (low, medium, high). " +
+			"A '+' behind the number of clients says at least: there were more than the ledger holds.\n" +
+			"TLS is the lowest version that these clients need; none means that some use no TLS.\n" +
+			"--dry-run puts the handshakes of one day to a plan, and lists what it would have refused, and whom.",
+		examples: []example{
+			{"draftwire report", "the gateway on this machine"},
+			{"draftwire report --list hixie-76", "with the clients of a version"},
+			{"draftwire report --admin http://gw-1:9090 --admin http://gw-2:9090 --format html > report.html", "two gateways as a page"},
+			{"draftwire report --ledger /var/lib/draftwire/usage.db --since 90d --json", "a gateway that does not run"},
+			{"draftwire report --dry-run --plan 'hixie-76=off,hybi-08=sample 10%'", "what would that have refused yesterday?"},
+			{"draftwire report --require hixie-75", "a test: exit code 7 if it is still needed"},
+		},
+		flags: reportFlags(),
+		run: func(c *cli.Context) error {
+			if _, err := p.logger(c); err != nil {
+				return err // its flags are wrong
+			}
+			o, err := reportOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			return runReport(c.Context, o, p.stdio, p.signals)
+		},
+	}
+}
+
+func reportFlags() []cli.Flag {
+	from := []cli.Flag{
+		&cli.StringSliceFlag{Name: "ledger", DefaultText: "none", Usage: "read the ledger `FILE`, or an export of one"},
+		&cli.StringSliceFlag{Name: "admin", DefaultText: defaultAdmin + " without --ledger", Usage: "ask the gateway with its admin listener at `URL`, or HOST:PORT"},
+		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "`TIME` for each gateway's answer"},
+		&cli.BoolFlag{Name: "fleet", Usage: "the gateways stand in for each other: time that any of them watched was watched"},
+	}
+	what := []cli.Flag{
+		&cli.StringFlag{Name: "since", Value: "30d", Usage: "look at that `TIME`, in whole days, at most 180d"},
+		&cli.StringFlag{Name: "list", DefaultText: "none", Usage: "list the clients of `VERSIONS` too"},
+		&cli.IntFlag{Name: "few", Value: usage.DefaultFew, Usage: "up to `N` clients can be asked one by one"},
+		&cli.StringFlag{Name: "require", DefaultText: "none", Usage: "exit with 7 unless each of `VERSIONS` is safe to disable or off"},
+		&cli.StringFlag{Name: "plan", DefaultText: "none", Usage: "stages joined by commas, a `PLAN` like 'hixie-76=off@2027-01-01,hybi-08=sample 10%'"},
+		&cli.BoolFlag{Name: "dry-run", Usage: "tell what --plan would have refused"},
+		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at --plan as of `DATE`"},
+		&cli.StringFlag{Name: "day", DefaultText: "yesterday", Usage: "put the handshakes of `DATE` to --plan"},
+	}
+	how := []cli.Flag{
+		&cli.StringFlag{Name: "format", Value: formatText, Usage: "print `text|json|csv|html`; csv with --list has a line for each client"},
+		&cli.BoolFlag{Name: "json", Usage: "the same as --format json"},
+	}
+	return slices.Concat(from, what, how)
+}
+
+// reportOptionsOf reads the flags; what is wrong with them is a usage error.
+func reportOptionsOf(c *cli.Context) (reportOptions, error) {
+	o := reportOptions{ledgers: c.StringSlice("ledger"), dryRun: c.Bool("dry-run"), format: c.String("format")}
+	o.report.Fleet = c.Bool("fleet")
+	for _, read := range []func(*cli.Context, *reportOptions) error{readSources, readWindow, readSets, readPlan, readFormat} {
+		if err := read(c, &o); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func readSources(c *cli.Context, o *reportOptions) (err error) {
+	admins := c.StringSlice("admin")
+	if len(admins)+len(o.ledgers) == 0 {
+		admins = []string{defaultAdmin}
+	}
+	for _, a := range admins {
+		if !strings.Contains(a, "://") {
+			a = "http://" + a // as the gateway's own flag is written
+		}
+		u, err := url.Parse(a)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return usagef("--admin: %q is no URL like %s", a, defaultAdmin)
+		}
+		if !strings.HasSuffix(u.Path, "/usage") {
+			u = u.JoinPath("usage")
+		}
+		o.admins = append(o.admins, u.String())
+	}
+	o.timeout, err = timeFlag(c, "timeout")
+	return err
+}
+
+func readWindow(c *cli.Context, o *reportOptions) (err error) {
+	if o.report.Since, err = parseDays(c.String("since")); err != nil {
+		return usagef("--since: %w", err)
+	}
+	if o.report.Since > usage.MaxSince {
+		return usagef("--since: %s is above %dd, as far back as counts are kept", c.String("since"), usage.KeptDays)
+	}
+	o.report.Few, err = countFlag(c, "few", 1000)
+	return err
+}
+
+// parseDays reads a time that may be in days: "30d", "12h".
+func parseDays(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		if n > 36500 {
+			err = strconv.ErrRange
+		}
+		d = time.Duration(n) * 24 * time.Hour
+	}
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no time; times are like 30d, 12h", s)
+	}
+	return d, nil
+}
+
+func readSets(c *cli.Context, o *reportOptions) (err error) {
+	for _, f := range []struct {
+		name string
+		to   *wire.Versions
+	}{{"list", &o.report.List}, {"require", &o.require}} {
+		if !c.IsSet(f.name) {
+			continue
+		}
+		if *f.to, err = wire.ParseVersions(c.String(f.name), wire.Every); err != nil {
+			return usagef("--%s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+func readPlan(c *cli.Context, o *reportOptions) (err error) {
+	if c.IsSet("plan") {
+		if o.report.Plan, err = usage.ParsePlan(c.String("plan")); err != nil {
+			return usagef("--plan: %w", err)
+		}
+	}
+	if !o.dryRun {
+		if c.IsSet("on") || c.IsSet("day") {
+			return usagef("--on and --day belong to --dry-run")
+		}
+		return nil
+	}
+	if o.report.Plan == nil {
+		return usagef("--dry-run needs --plan")
+	}
+	if o.report.List != 0 || o.require != 0 {
+		return usagef("--dry-run has neither --list nor --require: it lists whom the plan hits")
+	}
+	now := time.Now().UTC()
+	o.dry = usage.DryRunOptions{Plan: o.report.Plan, On: now, First: usage.DateOf(now) - 1}
+	if c.IsSet("on") {
+		day, err := usage.ParseDate(c.String("on"))
+		if err != nil {
+			return usagef("--on: %w", err)
+		}
+		o.dry.On = day.Time()
+	}
+	if c.IsSet("day") {
+		if o.dry.First, err = usage.ParseDate(c.String("day")); err != nil {
+			return usagef("--day: %w", err)
+		}
+	}
+	o.dry.Last = o.dry.First
+	return nil
+}
+
+func readFormat(c *cli.Context, o *reportOptions) error {
+	if c.Bool("json") {
+		if c.IsSet("format") && o.format != "json" {
+			return usagef("--json and --format %s exclude each other", o.format)
+		}
+		o.format = "json"
+	}
+	if o.dryRun && o.format == "html" {
+		return usagef("--format: --dry-run prints text, json or csv")
+	}
+	if !slices.Contains([]string{formatText, "json", "csv", "html"}, o.format) {
+		return usagef("--format: %q is none of text, json, csv, html", o.format)
+	}
+	return nil
+}
