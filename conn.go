@@ -59,6 +59,7 @@ type settings struct {
 	limits    Limits
 	tolerate  Tolerances
 	dropHeads bool
+	text      wire.TextPolicy
 	obs       *Observer
 	forget    func(*Conn) // the Server's
 }
@@ -67,6 +68,7 @@ type settings struct {
 type Stats struct {
 	MessagesIn, MessagesOut uint64
 	BytesIn, BytesOut       uint64 // payload
+	Repaired                uint64 // messages that came with text that is not UTF-8, and got U+FFFD in its place
 }
 
 type stats struct{ messagesIn, bytesIn atomic.Uint64 }
@@ -93,7 +95,7 @@ func newConn(cfg *connConfig) *Conn {
 	}
 	c.info.Protocol, c.info.Done = cfg.acc.Protocol, time.Now()
 	c.in.src.adopt(cfg.src)
-	ses := session.Config{Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold}
+	ses := session.Config{Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold, Text: cfg.set.text}
 	ses.Role, ses.Rand, ses.MaskKey, ses.Tolerate = cfg.role, cfg.rand, cfg.acc.MaskKey, cfg.set.tolerate
 	if cfg.set.tolerate != 0 {
 		ses.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
@@ -147,7 +149,7 @@ func (c *Conn) Stats() Stats {
 	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	return Stats{c.stats.messagesIn.Load(), c.out.messages, c.stats.bytesIn.Load(), c.out.bytes}
+	return Stats{c.stats.messagesIn.Load(), c.out.messages, c.stats.bytesIn.Load(), c.out.bytes, c.ses.Repaired()}
 }
 
 // LocalAddr and RemoteAddr are those of the connection below.

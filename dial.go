@@ -40,6 +40,10 @@ type DialOptions struct {
 	// Compression is offered on versions that have it; Threshold and Mode are for
 	// what this side sends.
 	Compression Compression
+	// InvalidText says what happens to text from the server that is not UTF-8. The
+	// zero value is what the version's document says: clients up to hybi-07 put
+	// U+FFFD in its place, which Stats counts, later ones fail the connection.
+	InvalidText wire.TextPolicy
 	// NetDial makes the connection; nil is a net.Dialer.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLS is for wss URLs.
@@ -273,7 +277,7 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 	return newConn(&connConfig{
 		draft: draft, role: wire.Client, info: info, acc: &acc,
 		deflate: &params, threshold: d.Compression.threshold(), rand: d.Rand,
-		set: &settings{limits: d.Limits, obs: d.Observer}, src: src,
+		set: &settings{limits: d.Limits, obs: d.Observer, text: d.InvalidText}, src: src,
 	}), httpResponse(&resp, nil), nil
 }
 

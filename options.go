@@ -102,6 +102,10 @@ type AcceptOptions struct {
 	// on Request and Response of its Handshake are empty, and a connection holds
 	// that much less. Authorize and the Observer still see them.
 	DropHeads bool
+	// InvalidText says what happens to text from the client that is not UTF-8. The
+	// zero value is what the version's document says: all versions fail the
+	// connection. wire.ReplaceText puts U+FFFD in its place, and Stats counts it.
+	InvalidText wire.TextPolicy
 	// Tolerate names known faults to accept. Each use is told to the Observer.
 	Tolerate Tolerances
 	Limits   Limits
@@ -133,7 +137,7 @@ func (o *AcceptOptions) withDefaults() *acceptor {
 	if a.Observer == nil {
 		a.Observer = &noObserver
 	}
-	a.set = settings{limits: a.Limits, tolerate: a.Tolerate, obs: a.Observer, dropHeads: a.DropHeads}
+	a.set = settings{limits: a.Limits, tolerate: a.Tolerate, obs: a.Observer, dropHeads: a.DropHeads, text: a.InvalidText}
 	return a
 }
 

@@ -144,8 +144,9 @@ type TextPolicy uint8
 
 // The policies.
 const (
-	FailText    TextPolicy = iota // the connection fails with CodeInvalidData
-	ReplaceText                   // each bad byte becomes U+FFFD
+	TextByVersion TextPolicy = iota // as the version's document says: Draft.InvalidText
+	FailText                        // the connection fails with CodeInvalidData
+	ReplaceText                     // each part that is none becomes U+FFFD
 )
 
 // ServerHandshake is the server's side of one opening handshake. The answer

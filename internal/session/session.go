@@ -7,8 +7,10 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/utf8x"
@@ -37,8 +39,10 @@ type Session struct {
 
 // repair is what a side has beside where bad text from the peer becomes U+FFFD.
 type repair struct {
-	repl    utf8x.Replacer
-	scratch []byte
+	repl     utf8x.Replacer
+	scratch  []byte
+	bad      bool          // the message in hand was repaired
+	messages atomic.Uint64 // that were
 }
 
 // compression is what a connection with compression has beside.
@@ -55,6 +59,8 @@ type Config struct {
 	// frames below Threshold bytes are sent as they are.
 	Deflate   *deflate.Params
 	Threshold int
+	// Text says what happens to text from the peer that is not UTF-8.
+	Text wire.TextPolicy
 }
 
 // New returns the session of a connection that speaks d.
@@ -67,7 +73,7 @@ func New(d *wire.Draft, cfg Config) *Session {
 // Init makes s, a new one, what New returns.
 func (s *Session) Init(d *wire.Draft, cfg *Config) {
 	s.draft, s.role = d, cfg.Role
-	if d.InvalidText[cfg.Role] == wire.ReplaceText {
+	if cmp.Or(cfg.Text, d.InvalidText[cfg.Role]) == wire.ReplaceText {
 		s.repair = new(repair)
 	}
 	if cfg.Deflate != nil && cfg.Deflate.Name != "" {
@@ -163,14 +169,8 @@ func (s *Session) deliver(err error, ev *wire.Event) error {
 }
 
 func (s *Session) checkText(ev *wire.Event) error {
-	if r := s.repair; r != nil {
-		if !r.repl.Clean(ev.Data) {
-			r.scratch = r.repl.Append(r.scratch[:0], ev.Data, ev.Last)
-			ev.Data = r.scratch
-			if cap(r.scratch) > maxScratch {
-				r.scratch = nil
-			}
-		}
+	if s.repair != nil {
+		s.repair.text(ev)
 		return nil
 	}
 	ok := true
@@ -189,6 +189,33 @@ func (s *Session) checkText(ev *wire.Event) error {
 		return s.err
 	}
 	return nil
+}
+
+func (r *repair) text(ev *wire.Event) {
+	if ev.First {
+		r.bad = false
+	}
+	if r.repl.Clean(ev.Data) {
+		return
+	}
+	r.scratch = r.repl.Append(r.scratch[:0], ev.Data, ev.Last)
+	ev.Data = r.scratch
+	if cap(r.scratch) > maxScratch {
+		r.scratch = nil
+	}
+	if r.repl.Replaced() && !r.bad {
+		r.bad = true
+		r.messages.Add(1)
+	}
+}
+
+// Repaired returns how many messages had text that was repaired. It is for any
+// goroutine.
+func (s *Session) Repaired() uint64 {
+	if s.repair == nil {
+		return 0
+	}
+	return s.repair.messages.Load()
 }
 
 // maxScratch bounds the memory that repaired text leaves behind.

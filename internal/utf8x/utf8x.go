@@ -126,6 +126,7 @@ type Replacer struct {
 	v     Validator
 	carry [4]byte
 	n     int
+	put   bool
 }
 
 const replacement = "\uFFFD"
@@ -133,11 +134,12 @@ const replacement = "\uFFFD"
 // Append appends what p makes known of the text; last tells that the text ends
 // with p. A character cut at the end of p is held back for the next piece.
 func (r *Replacer) Append(dst, p []byte, last bool) []byte {
+	r.put = false
 	for _, b := range p {
 		if !r.v.step(b) {
 			open := r.n > 0
 			r.v.Reset()
-			r.n = 0
+			r.n, r.put = 0, true
 			dst = append(dst, replacement...)
 			if !open {
 				continue
@@ -158,11 +160,15 @@ func (r *Replacer) Append(dst, p []byte, last bool) []byte {
 	if last {
 		if r.n > 0 {
 			dst = append(dst, replacement...)
+			r.put = true
 		}
-		*r = Replacer{}
+		*r = Replacer{put: r.put}
 	}
 	return dst
 }
+
+// Replaced reports whether the last Append put a U+FFFD.
+func (r *Replacer) Replaced() bool { return r.put }
 
 // Clean reports whether r holds nothing back and p is valid UTF-8, so that p
 // may be passed on as it is.
