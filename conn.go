@@ -162,6 +162,10 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc().RemoteAddr() }
 // less is no bound. It is for the reading goroutine.
 func (c *Conn) SetReadLimit(n int64) { c.ses.SetLimit(n) }
 
+// SetInvalidText is AcceptOptions.InvalidText for this connection. It is for the
+// reading goroutine, before it reads.
+func (c *Conn) SetInvalidText(p wire.TextPolicy) { c.ses.SetText(p) }
+
 // finish ends the connection, once. why is what readers and the context get.
 // With graceful the closing handshake is done: the server ends the stream
 // first, and what is under way still arrives (RFC 6455 7.1.1).

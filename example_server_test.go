@@ -296,3 +296,39 @@ func ExampleServer_SetOptions() {
 	// <nil>
 	// draftwire: options: origin pattern "[.example.com": syntax error in pattern
 }
+
+// Parts are passed on as they come: nothing is gathered, so a message of any size
+// needs little memory.
+func ExamplePart() {
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		for {
+			p, err := c.ReadPart(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s %q, first %v, last %v\n", p.Op, p.Data, p.First, p.Last)
+			if p.Last {
+				return nil
+			}
+		}
+	}, nil))
+	defer srv.Close()
+
+	ctx := context.Background()
+	c, _, err := draftwire.Dial(ctx, srv.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	w, err := c.Writer(ctx, draftwire.OpText)
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.WriteString(w, "a message ")
+	io.WriteString(w, "in pieces")
+	w.Close()
+	c.Read(ctx) // the handler has returned: its close comes
+	// Output:
+	// text "a message ", first true, last false
+	// text "in pieces", first false, last false
+	// text "", first false, last true
+}

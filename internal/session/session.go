@@ -73,14 +73,21 @@ func New(d *wire.Draft, cfg Config) *Session {
 // Init makes s, a new one, what New returns.
 func (s *Session) Init(d *wire.Draft, cfg *Config) {
 	s.draft, s.role = d, cfg.Role
-	if cmp.Or(cfg.Text, d.InvalidText[cfg.Role]) == wire.ReplaceText {
-		s.repair = new(repair)
-	}
+	s.SetText(cfg.Text)
 	if cfg.Deflate != nil && cfg.Deflate.Name != "" {
 		s.compress(cfg)
 	}
 	s.codec = d.NewCodec(cfg.CodecConfig)
 	s.SetLimit(cfg.Limit)
+}
+
+// SetText says what happens to text from the peer that is not UTF-8, before the
+// first is read.
+func (s *Session) SetText(p wire.TextPolicy) {
+	s.repair = nil
+	if cmp.Or(p, s.draft.InvalidText[s.role]) == wire.ReplaceText {
+		s.repair = new(repair)
+	}
 }
 
 func (s *Session) compress(cfg *Config) {
