@@ -1,0 +1,224 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// backends are those of a route.
+type backends struct {
+	list   []*backend
+	health Health
+	next   atomic.Uint32 // whose turn it is among equals
+}
+
+// backend is a server behind the gateway.
+type backend struct {
+	name    string // as the configuration says it
+	url     *url.URL
+	version draftwire.Version // Unknown for a stream
+	network string            // of a stream
+	addr    string
+	tls     *tls.Config
+
+	open     atomic.Int64          // connections
+	until    atomic.Int64          // unix time in nanoseconds: after a failed dial, when it is to be tried again first
+	sick     atomic.Bool           // the last check failed
+	checking atomic.Bool           // a check is under way
+	err      atomic.Pointer[error] // of the last failure
+}
+
+// newBackends takes over the backends of the route's old self, so that their
+// counts go on.
+func newBackends(cfg *Route, old *route) (*backends, error) {
+	b := &backends{health: cfg.Health}
+	for _, c := range cfg.Backends {
+		n, err := newBackend(&c)
+		if err != nil {
+			return nil, err
+		}
+		if old != nil {
+			for _, o := range old.backends.list {
+				if o.name == n.name && (o.tls == nil) == (n.tls == nil) {
+					n = o
+				}
+			}
+		}
+		b.list = append(b.list, n)
+	}
+	return b, nil
+}
+
+func newBackend(c *Backend) (*backend, error) {
+	b := &backend{name: c.URL}
+	if path, ok := strings.CutPrefix(c.URL, "unix:"); ok && path != "" {
+		b.network, b.addr = "unix", path
+		return b, nil
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("backend %q: %w", c.URL, err)
+	}
+	if u.Host == "" {
+		return nil, fmt.Errorf("backend %q has no host", c.URL)
+	}
+	switch u.Scheme {
+	case "tcp":
+		b.network, b.addr = "tcp", u.Host
+		if _, _, err := net.SplitHostPort(u.Host); err != nil || strings.Trim(u.Path, "/") != "" {
+			return nil, fmt.Errorf("backend %q is not tcp://HOST:PORT", c.URL)
+		}
+		return b, nil
+	case "ws", "wss":
+	default:
+		return nil, fmt.Errorf("backend %q is none of ws:, wss:, tcp: and unix:", c.URL)
+	}
+	b.version = draftwire.RFC6455
+	q := u.Query()
+	if v := q.Get("version"); v != "" {
+		if b.version, err = draftwire.ParseVersion(v); err != nil {
+			return nil, fmt.Errorf("backend %q: %w", c.URL, err)
+		}
+		q.Del("version")
+	}
+	if len(q) > 0 || u.Fragment != "" {
+		return nil, fmt.Errorf("backend %q: the query is the client's; only version may stand here", c.URL)
+	}
+	u.RawQuery = ""
+	b.url = u
+	b.network, b.addr = "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), map[string]string{"ws": "80", "wss": "443"}[u.Scheme]))
+	if c.Insecure {
+		b.tls = &tls.Config{InsecureSkipVerify: true}
+	}
+	return b, nil
+}
+
+// up reports whether the backend is thought to be there.
+func (b *backend) up() bool { return !b.sick.Load() }
+
+// ready reports whether the backend is to be tried before those that are not.
+func (b *backend) ready(now time.Time) bool { return b.up() && b.until.Load() <= now.UnixNano() }
+
+// failed notes a failure to reach it.
+func (b *backend) failed(err error, rest time.Duration) {
+	b.err.Store(&err)
+	b.until.Store(time.Now().Add(rest).UnixNano())
+}
+
+// order is the order in which backends are tried: those that are ready first,
+// then by the number of connections, equals in turn.
+func (b *backends) order() []*backend {
+	now, n := time.Now(), len(b.list)
+	turn := int(b.next.Add(1))
+	list := make([]*backend, n)
+	for i := range list {
+		list[i] = b.list[(turn+i)%n]
+	}
+	slices.SortStableFunc(list, func(x, y *backend) int {
+		if xr, yr := x.ready(now), y.ready(now); xr != yr {
+			if xr {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(x.open.Load(), y.open.Load())
+	})
+	return list
+}
+
+// up reports whether any backend is thought to be there.
+func (b *backends) up() bool {
+	return slices.ContainsFunc(b.list, (*backend).up)
+}
+
+// dialer makes connections.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// look checks the backend: can it be reached?
+func (b *backend) look(ctx context.Context, dial dialer, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	nc, err := dial(ctx, b.network, b.addr)
+	if err != nil {
+		return err
+	}
+	return nc.Close()
+}
+
+// visit is what a backend is asked for on behalf of a client.
+type visit struct {
+	target    string
+	host      string // "": the backend's
+	origin    string
+	protocols []string
+	fields    http.Header
+	compress  bool
+	text      wire.TextPolicy
+	limits    draftwire.Limits
+}
+
+// dial opens a connection to the backend. answer is its response, nil for a
+// stream.
+func (b *backend) dial(ctx context.Context, dial dialer, v *visit) (p peer, answer *http.Response, err error) {
+	if b.url == nil {
+		nc, err := dial(ctx, b.network, b.addr)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &stream{Conn: nc, timeout: v.limits.WriteTimeout}, nil, nil
+	}
+	o := &draftwire.DialOptions{
+		Version: b.version, Origin: v.origin, Protocols: v.protocols, Header: v.fields, Target: v.target,
+		TLS: b.tls, NetDial: dial, Limits: v.limits, InvalidText: v.text,
+	}
+	if v.compress {
+		o.Compression.Mode = draftwire.CompressLarge
+	}
+	if v.host != "" {
+		o.Header = o.Header.Clone()
+		o.Header["Host"] = []string{v.host}
+	}
+	c, answer, err := draftwire.Dial(ctx, b.url.String(), o)
+	if other := otherVersion(err, b.version); other != draftwire.Unknown {
+		o.Version = other
+		c, answer, err = draftwire.Dial(ctx, b.url.String(), o)
+	}
+	if err != nil {
+		return nil, answer, err
+	}
+	return &socket{Conn: c}, answer, nil
+}
+
+// otherVersion is the newest that a backend lists as it refuses ours.
+func otherVersion(err error, ours draftwire.Version) (other draftwire.Version) {
+	he, ok := errors.AsType[*draftwire.HandshakeError](err)
+	if !ok || he.Reason != wire.ReasonRefused {
+		return draftwire.Unknown
+	}
+	for _, name := range he.Fields.List("Sec-WebSocket-Version") {
+		if v, err := draftwire.ParseVersion(name); err == nil && v != ours && draftwire.Served().Has(v) {
+			other = max(other, v)
+		}
+	}
+	return other
+}
+
+// verdict tells whether an error of dial is the backend's own answer to this
+// client, which another backend would give too.
+func verdict(err error) (*draftwire.HandshakeError, bool) {
+	he, ok := errors.AsType[*draftwire.HandshakeError](err)
+	return he, ok && he.Reason == wire.ReasonRefused && he.Status >= 400 && he.Status < 500
+}

@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"unicode/utf8"
+)
+
+// encoding is a way to say binary as text. It works on a message in pieces.
+type encoding struct {
+	name string
+	// encode appends text for p. What it cannot say yet it leaves: it returns how
+	// much of p it took. last tells that the message ends with p; it takes all then.
+	encode func(dst, p []byte, last bool) (out []byte, n int)
+	// decode is its inverse.
+	decode func(dst, p []byte, last bool) (out []byte, n int, err error)
+	most   int // bytes that either leaves at most
+}
+
+var encodings = []*encoding{
+	{name: "base64", encode: encodeBase64, decode: decodeBase64, most: 3},
+	{name: "hex", encode: encodeHex, decode: decodeHex, most: 1},
+	{name: "latin1", encode: encodeLatin1, decode: decodeLatin1, most: utf8.UTFMax - 1},
+}
+
+func encodingOf(name string) *encoding {
+	for _, e := range encodings {
+		if e.name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+func encodeBase64(dst, p []byte, last bool) ([]byte, int) {
+	n := len(p)
+	if !last {
+		n -= n % 3
+	}
+	return base64.StdEncoding.AppendEncode(dst, p[:n]), n
+}
+
+func decodeBase64(dst, p []byte, last bool) ([]byte, int, error) {
+	n := len(p)
+	if !last {
+		n -= n % 4
+	}
+	dst, err := base64.StdEncoding.Strict().AppendDecode(dst, p[:n])
+	return dst, n, err
+}
+
+func encodeHex(dst, p []byte, _ bool) ([]byte, int) { return hex.AppendEncode(dst, p), len(p) }
+
+func decodeHex(dst, p []byte, last bool) ([]byte, int, error) {
+	n := len(p)
+	if !last {
+		n -= n % 2
+	}
+	dst, err := hex.AppendDecode(dst, p[:n])
+	return dst, n, err
+}
+
+func encodeLatin1(dst, p []byte, _ bool) ([]byte, int) {
+	for _, b := range p {
+		dst = utf8.AppendRune(dst, rune(b))
+	}
+	return dst, len(p)
+}
+
+var errNotLatin1 = errors.New("a character above U+00FF")
+
+func decodeLatin1(dst, p []byte, last bool) ([]byte, int, error) {
+	for i := 0; i < len(p); {
+		if !last && !utf8.FullRune(p[i:]) {
+			return dst, i, nil
+		}
+		r, size := utf8.DecodeRune(p[i:])
+		if r > 0xFF {
+			return dst, i, errNotLatin1
+		}
+		dst = append(dst, byte(r))
+		i += size
+	}
+	return dst, len(p), nil
+}

@@ -1,0 +1,209 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/internal/memnet"
+)
+
+var bg = context.Background()
+
+// TestMain fails where goroutines are left behind.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := leaked(); code == 0 && left != "" {
+		fmt.Println("goroutines left behind:\n" + left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func leaked() string {
+	var left string
+	for range 200 {
+		left = ""
+		buf := make([]byte, 1<<20)
+		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(g, "draftwire/draftwire") && !strings.Contains(g, "TestMain") {
+				left += g + "\n\n"
+			}
+		}
+		if left == "" {
+			return ""
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	return left
+}
+
+// world is a network in memory, with a gateway in it.
+type world struct {
+	t    *testing.T
+	gw   *gateway.Gateway
+	mu   sync.Mutex
+	at   map[string]*memnet.Listener
+	lost map[gateway.Loss]int
+	ends chan *gateway.Session // of sessions that are over
+}
+
+// bubble runs a test in fake time.
+func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
+
+func newWorld(t *testing.T) *world {
+	return &world{t: t, at: make(map[string]*memnet.Listener), lost: make(map[gateway.Loss]int), ends: make(chan *gateway.Session, 1000)}
+}
+
+func (w *world) listen(address string) (net.Listener, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := memnet.Listen(64 << 10)
+	w.at[address] = l
+	return l, nil
+}
+
+func (w *world) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	w.mu.Lock()
+	l := w.at[address]
+	w.mu.Unlock()
+	if l == nil {
+		return nil, fmt.Errorf("dial %s: nobody is there", address)
+	}
+	return l.Dial()
+}
+
+// backend serves at an address; it ends with the test.
+func (w *world) backend(address string, s *draftwire.Server) {
+	w.t.Helper()
+	l, _ := w.listen(address)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	w.t.Cleanup(func() {
+		s.Close()
+		<-done
+		s.Shutdown(bg)
+	})
+}
+
+// echo is a backend of that version which gives messages back.
+func (w *world) echo(address string, versions draftwire.Versions) {
+	w.backend(address, &draftwire.Server{WebSocket: echo, Options: open(versions)})
+}
+
+func open(versions draftwire.Versions) draftwire.AcceptOptions {
+	return draftwire.AcceptOptions{Versions: versions, Origins: []string{"*"}, Protocols: []string{"*"}}
+}
+
+func echo(ctx context.Context, c *draftwire.Conn) error {
+	for m, err := range c.Messages(ctx) {
+		if err == nil {
+			err = c.Write(ctx, m.Op, m.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts the gateway; it ends with the test.
+func (w *world) start(cfg *gateway.Config) {
+	w.t.Helper()
+	hooks := gateway.Hooks{
+		Lost: func(_ *gateway.Session, l gateway.Loss) {
+			w.mu.Lock()
+			w.lost[l]++
+			w.mu.Unlock()
+		},
+		Ended: func(s *gateway.Session, _ *draftwire.Conn) { w.ends <- s },
+	}
+	gw, err := gateway.New(cfg, gateway.Options{Hooks: hooks, Listen: w.listen, Dial: w.dial})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.gw = gw
+	done := make(chan error, 1)
+	go func() { done <- gw.Run(bg) }()
+	w.t.Cleanup(func() {
+		gw.Close()
+		if err := <-done; err != nil {
+			w.t.Errorf("run: %v", err)
+		}
+	})
+}
+
+// losses are those so far.
+func (w *world) losses() map[gateway.Loss]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[gateway.Loss]int{}
+	for l, n := range w.lost {
+		out[l] = n
+	}
+	return out
+}
+
+// to is a configuration with one port and one route.
+func to(policy gateway.Policy, urls ...string) *gateway.Config {
+	r := gateway.Route{Name: "r", Policy: policy}
+	for _, u := range urls {
+		r.Backends = append(r.Backends, gateway.Backend{URL: u})
+	}
+	r.Health.Check = "off"
+	return &gateway.Config{
+		Listen: []gateway.Listener{{Name: "main", Address: "front:80"}},
+		Admin:  gateway.Admin{Address: "off"}, Routes: []gateway.Route{r},
+	}
+}
+
+// client connects to the gateway.
+func (w *world) client(v draftwire.Version, o draftwire.DialOptions) (*draftwire.Conn, error) {
+	o.Version, o.NetDial = v, w.dial
+	c, _, err := draftwire.Dial(bg, "ws://front/x?y=z", &o)
+	if err == nil {
+		w.t.Cleanup(func() { c.CloseNow() })
+	}
+	return c, err
+}
+
+func (w *world) mustClient(v draftwire.Version, o draftwire.DialOptions) *draftwire.Conn {
+	w.t.Helper()
+	c, err := w.client(v, o)
+	if err != nil {
+		w.t.Fatalf("%s: %v", v, err)
+	}
+	return c
+}
+
+// status is the HTTP status of a refusal, 0 for another error.
+func statusOf(err error) int {
+	he, ok := errors.AsType[*draftwire.HandshakeError](err)
+	if !ok {
+		return 0
+	}
+	return he.Status
+}
+
+// forPairs runs a test for each version of client and backend, in fake time.
+func forPairs(t *testing.T, f func(t *testing.T, front, back draftwire.Version)) {
+	for _, front := range draftwire.Served().List() {
+		for _, back := range draftwire.Served().List() {
+			t.Run(front.String()+" to "+back.String(), func(t *testing.T) {
+				bubble(t, func(t *testing.T) { f(t, front, back) })
+			})
+		}
+	}
+}
+
+func backURL(v draftwire.Version) string { return "ws://back/?version=" + v.String() }

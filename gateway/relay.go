@@ -1,0 +1,320 @@
+package gateway
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/pool"
+)
+
+// Side names one end of a relayed connection.
+type Side string
+
+// The sides.
+const (
+	NoSide      Side = ""
+	ClientSide  Side = "client"
+	BackendSide Side = "backend"
+	GatewaySide Side = "gateway"
+)
+
+// relay carries messages between a client and a backend until one of them ends,
+// and then ends the other. Each way has a goroutine, which holds one piece of a
+// message at a time: where the receiver is slow the sender is not read.
+type relay struct {
+	client, backend peer
+	policy          *Policy
+	binary          *encoding // nil where binary is rejected or dropped
+	back            bool      // text is read back to binary
+	textOnly        bool      // the client says and hears text alone, whatever its version
+	count           func(from Side, op draftwire.Op, n int)
+	lost            func(Loss)
+	by              atomic.Pointer[end]
+}
+
+// end is how a relayed connection ended.
+type end struct {
+	by  Side
+	err error // what the side said, or what broke
+}
+
+// way is one of the two.
+type way struct {
+	*relay
+	side     Side // the sender
+	from, to peer
+	op       draftwire.Op // of the message under way, as the receiver gets it
+	how      handling
+	size     int  // of the message, so far
+	joined   bool // its frames were found to be joined, or
+	moved    bool // to be cut elsewhere
+	carry    []byte
+	gathered *pool.Buf // the message so far, where it is gathered
+}
+
+// handling is what is done with a message.
+type handling uint8
+
+const (
+	pass handling = iota
+	encode
+	decode
+	drop
+)
+
+// run relays until both sides have ended.
+func (r *relay) run() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.carry(&way{relay: r, side: BackendSide, from: r.backend, to: r.client})
+	}()
+	r.carry(&way{relay: r, side: ClientSide, from: r.client, to: r.backend})
+	<-done
+	r.client.cut()
+	r.backend.cut()
+}
+
+// ended notes how the connection ended; the first to do so is right.
+func (r *relay) ended(by Side, err error) bool { return r.by.CompareAndSwap(nil, &end{by, err}) }
+
+// refusal closes the sender: what it said cannot be passed on.
+type refusal struct {
+	code   draftwire.CloseCode
+	reason string
+}
+
+func (e *refusal) Error() string { return "gateway: " + e.reason }
+
+// carry carries one way, and ends the other side when it is over.
+func (r *relay) carry(w *way) {
+	readErr, writeErr := w.loop()
+	pool.Put(w.gathered)
+	no, refused := errors.AsType[*refusal](writeErr)
+	switch {
+	case refused:
+		if r.ended(GatewaySide, writeErr) {
+			go w.from.close(no.code, no.reason)
+			code, _ := gone(w.side, nil)
+			w.to.close(code, no.reason)
+		}
+	case writeErr != nil:
+		// The receiver is gone. Who reads it knows why, and ends this sender.
+		if !errors.Is(writeErr, draftwire.ErrClosed) {
+			w.to.cut()
+		}
+	case r.ended(blame(w.side, readErr), readErr):
+		code, reason := w.farewell(readErr)
+		w.to.close(code, reason)
+	}
+}
+
+// blame names who ended a connection whose sender's read gave err.
+func blame(side Side, err error) Side {
+	if errors.Is(err, draftwire.ErrClosed) {
+		return GatewaySide
+	}
+	return side
+}
+
+// loop passes messages on until the sender or the receiver ends.
+func (w *way) loop() (readErr, writeErr error) {
+	for {
+		p, err := w.from.read()
+		if err != nil {
+			return err, nil
+		}
+		more := w.from.buffered()
+		if err := w.take(p, more); err != nil {
+			return nil, err
+		}
+		if !more {
+			if err := w.to.flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// take takes a piece of a message.
+func (w *way) take(p draftwire.Part, more bool) error {
+	if p.First {
+		if err := w.begin(p.Op); err != nil {
+			return err
+		}
+	}
+	w.size += len(p.Data)
+	if p.Last {
+		w.count(w.side, p.Op, w.size)
+	}
+	if w.how == drop {
+		return nil
+	}
+	if !p.Last {
+		if err := w.borders(p); err != nil {
+			return err
+		}
+	}
+	if w.policy.Fragments == "gather" && !(p.First && p.Last) {
+		if p = w.gather(p); !p.Last {
+			return nil
+		}
+		defer func() {
+			pool.Put(w.gathered)
+			w.gathered = nil
+		}()
+	}
+	if w.how != pass {
+		return w.convert(p, more)
+	}
+	return w.to.write(p, more)
+}
+
+// begin decides what is done with a message.
+func (w *way) begin(op draftwire.Op) error {
+	w.how, w.size, w.joined, w.moved, w.op = pass, 0, false, false, op
+	switch {
+	case w.to.version() == draftwire.Unknown:
+		if err := w.lose(LossBorders); err != nil {
+			return err
+		}
+	case op == draftwire.OpBinary && w.saysText(w.to):
+		return w.beginBinary()
+	}
+	if op == draftwire.OpText && w.back && w.binary != nil && w.saysText(w.from) {
+		w.how, w.op = decode, draftwire.OpBinary
+		return w.lose(LossTextDecoded)
+	}
+	return nil
+}
+
+// saysText reports whether a peer has no binary messages.
+func (r *relay) saysText(p peer) bool {
+	v := p.version()
+	return v != draftwire.Unknown && !v.Supports(draftwire.CapBinary) || r.textOnly && p == r.client
+}
+
+// beginBinary decides on binary for a peer that has none.
+func (w *way) beginBinary() error {
+	switch {
+	case w.binary != nil:
+		w.how, w.op = encode, draftwire.OpText
+		return w.lose(LossBinaryEncoded)
+	case w.policy.Binary == "drop":
+		w.how = drop
+		return w.lose(LossBinaryDropped)
+	}
+	w.lost(LossBinaryRejected)
+	return &refusal{draftwire.CodeUnsupported, "no binary messages on " + w.to.version().String()}
+}
+
+// lose counts a loss, and refuses where it is fatal.
+func (w *way) lose(l Loss) error {
+	w.lost(l)
+	if slices.Contains(w.policy.Fatal, l) {
+		return &refusal{draftwire.CodeUnsupported, string(l)}
+	}
+	return nil
+}
+
+// borders notes where the frames that the receiver gets are not the sender's.
+func (w *way) borders(p draftwire.Part) error {
+	fragments := w.to.version().Supports(draftwire.CapFragments) && w.policy.Fragments != "gather"
+	switch {
+	case w.to.version() == draftwire.Unknown: // LossBorders says it
+	case p.FrameEnd && !fragments && !w.joined:
+		w.joined = true
+		return w.lose(LossFragmentsJoined)
+	case !p.FrameEnd && fragments && !w.moved:
+		w.moved = true
+		return w.lose(LossFragmentsMoved)
+	}
+	return nil
+}
+
+// gather adds a piece to the message; Last with the whole of it when that is
+// there. How much that may be the sender's connection bounds.
+func (w *way) gather(p draftwire.Part) draftwire.Part {
+	if w.gathered == nil {
+		w.gathered = pool.Get(2 * len(p.Data))
+	}
+	w.gathered.B = append(w.gathered.B, p.Data...)
+	return draftwire.Part{Op: p.Op, Data: w.gathered.B, First: true, Last: p.Last, FrameEnd: true}
+}
+
+// convert passes a piece of a message on in another form. What makes no whole
+// unit of it is carried over to the next piece.
+func (w *way) convert(p draftwire.Part, more bool) error {
+	in := p.Data
+	if len(w.carry) > 0 {
+		b := pool.Get(len(w.carry) + len(in))
+		defer pool.Put(b)
+		b.B = append(append(b.B, w.carry...), in...)
+		in = b.B
+	}
+	out := pool.Get(2*len(in) + 4)
+	defer pool.Put(out)
+	var n int
+	if w.how == encode {
+		out.B, n = w.binary.encode(out.B, in, p.Last)
+	} else {
+		var err error
+		if out.B, n, err = w.binary.decode(out.B, in, p.Last); err != nil {
+			return &refusal{draftwire.CodeInvalidData, "the text is not " + w.binary.name + ": " + err.Error()}
+		}
+	}
+	w.carry = append(w.carry[:0], in[n:]...)
+	p.Op, p.Data = w.op, out.B
+	if len(out.B) == 0 && !p.First && !p.Last {
+		return nil
+	}
+	return w.to.write(p, more)
+}
+
+// gone is what the other side is told of a side that is gone without a close.
+func gone(side Side, err error) (draftwire.CloseCode, string) {
+	why := "connection lost"
+	if pe, ok := errors.AsType[*draftwire.ProtocolError](err); ok {
+		why = pe.Msg
+	}
+	if side == ClientSide {
+		return draftwire.CodeGoingAway, "client: " + why
+	}
+	return draftwire.CodeInternal, "backend: " + why
+}
+
+// farewell says how the receiver's connection is to be closed, by how the
+// sender's ended.
+func (w *way) farewell(err error) (code draftwire.CloseCode, reason string) {
+	from, to := w.from.version(), w.to.version()
+	ce, closed := errors.AsType[*draftwire.CloseError](err)
+	switch {
+	case errors.Is(err, draftwire.ErrClosed): // by the gateway
+		return draftwire.CodeGoingAway, ""
+	case closed && ce.Code != draftwire.CodeAbnormal:
+		code, reason = ce.Code, ce.Reason
+	default:
+		w.lost(LossAbnormal)
+		return gone(w.side, err)
+	}
+	if code == draftwire.CodeNoStatus {
+		if reason != "" {
+			w.lost(LossCloseReason)
+		}
+		if !from.Supports(draftwire.CapCloseCode) && to.Supports(draftwire.CapCloseCode) && w.policy.CloseWithoutCode == "normal" {
+			w.lost(LossCloseCodeAdded)
+			code = draftwire.CodeNormal
+		}
+		return code, ""
+	}
+	switch draftwire.HeardCode(to, code) {
+	case code:
+	case draftwire.CodeNoStatus:
+		w.lost(LossCloseCode)
+	default:
+		w.lost(LossCloseCodeChanged)
+	}
+	return code, reason
+}

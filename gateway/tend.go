@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/draftwire/draftwire"
+)
+
+// tick is how often the gateway looks after its sessions and backends.
+const tick = time.Second
+
+// tend looks after sessions and backends until the gateway ends.
+func (g *Gateway) tend() {
+	defer g.working.Done()
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	checked := make(map[*backend]time.Time)
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case now := <-t.C:
+			g.pingDue(now)
+			g.checkDue(now, checked)
+			g.dropOld()
+		}
+	}
+}
+
+// keep notes an open session; false where the gateway has ended.
+func (g *Gateway) keep(s *Session) bool {
+	if every := time.Duration(s.route.Policy.Ping); every > 0 {
+		// Spread, so that clients that came together are not pinged together.
+		s.next = time.Now().Add(every/2 + rand.N(every/2))
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sessions[s] = struct{}{}
+	return !g.closed
+}
+
+func (g *Gateway) forget(s *Session) {
+	g.mu.Lock()
+	delete(g.sessions, s)
+	g.mu.Unlock()
+}
+
+// pingDue pings the sides of the sessions whose time has come.
+func (g *Gateway) pingDue(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.sessions {
+		every := time.Duration(s.route.Policy.Ping)
+		if every <= 0 || now.Before(s.next) {
+			continue
+		}
+		s.next = now.Add(every)
+		s.ping(ClientSide, s.client, every)
+		if back, ok := s.peer.(*socket); ok {
+			s.ping(BackendSide, back, every)
+		}
+	}
+}
+
+var errNoPong = errors.New("gateway: no pong in time")
+
+// ping pings a side that has pings, and drops it where neither a pong nor
+// anything else comes until the next one is due.
+func (s *Session) ping(side Side, c *socket, within time.Duration) {
+	if !c.Version().Supports(draftwire.CapPing) {
+		return
+	}
+	s.g.working.Go(func() {
+		ctx, cancel := context.WithTimeout(s.g.ctx, within)
+		defer cancel()
+		before := c.Stats().BytesIn
+		err := c.Ping(ctx)
+		if errors.Is(err, context.DeadlineExceeded) && c.Stats().BytesIn == before {
+			s.relay.ended(side, errNoPong)
+			c.CloseNow()
+		}
+	})
+}
+
+// checkDue checks the backends whose time has come.
+func (g *Gateway) checkDue(now time.Time, checked map[*backend]time.Time) {
+	live := make(map[*backend]bool)
+	for _, r := range g.state.Load().routes {
+		for _, b := range r.backends.list {
+			live[b] = true
+			if r.Health.Check == "off" || now.Before(checked[b]) {
+				continue
+			}
+			checked[b] = now.Add(time.Duration(r.Health.Interval))
+			g.working.Go(func() { g.check(r, b) })
+		}
+	}
+	for b := range checked {
+		if !live[b] {
+			delete(checked, b)
+		}
+	}
+}
+
+// check looks whether a backend is there.
+func (g *Gateway) check(r *route, b *backend) {
+	if !b.checking.CompareAndSwap(false, true) {
+		return // the last one still waits
+	}
+	defer b.checking.Store(false)
+	err := b.look(g.ctx, g.dial, time.Duration(r.Health.Timeout))
+	if g.ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		b.err.Store(&err)
+	} else {
+		b.until.Store(0)
+	}
+	if b.sick.Swap(err != nil) != (err != nil) {
+		if f := g.hooks.BackendUp; f != nil {
+			f(r.Name, b.name, err == nil, err)
+		}
+	}
+}
+
+// dropOld lets go of the servers of replaced ports when their last connection
+// has ended.
+func (g *Gateway) dropOld() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.old = slices.DeleteFunc(g.old, func(s *draftwire.Server) bool {
+		n := s.Counts()
+		if n.Pending+n.Open > 0 {
+			return false
+		}
+		go s.Close()
+		return true
+	})
+}
