@@ -34,7 +34,8 @@ type example struct{ line, why string }
 
 func (p *program) commands() []command {
 	return []command{
-		p.serveCommand(), p.clientCommand(), p.benchCommand(), p.reportCommand(), p.certCommand(), p.versionsCommand(),
+		p.serveCommand(), p.gatewayCommand(), p.clientCommand(), p.benchCommand(), p.statusCommand(), p.drainCommand(),
+		p.reloadCommand(), p.reportCommand(), p.configCommand(), p.certCommand(), p.versionsCommand(),
 		p.completionCommand(), p.manCommand(), p.versionCommand(), p.helpCommand(),
 	}
 }

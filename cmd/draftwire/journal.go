@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
+	"maps"
 	"math"
 	"net"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/wire"
 	"github.com/sirupsen/logrus"
@@ -49,7 +52,7 @@ func (j *journal) observer() *draftwire.Observer {
 func (j *journal) opened(c *draftwire.Conn) {
 	v := &visit{id: strconv.FormatUint(j.last.Add(1), 36), log: j.log}
 	j.open.Store(c, v)
-	j.log.WithFields(logrus.Fields{"conn": v.id, "version": c.Version().String()}).Debug("connected")
+	j.log.WithFields(logrus.Fields{"event": "handshake.accept", "conn": v.id, "draft": c.Version().String()}).Debug("connected")
 }
 
 // visit returns the notes on a connection.
@@ -67,16 +70,41 @@ func (v *visit) because(cause string) {
 }
 
 func (j *journal) closed(c *draftwire.Conn, err error) {
+	if _, ok := c.Handshake().Value.(*gateway.Session); ok {
+		return // ended tells of both sides
+	}
+	j.write(c, err, nil)
+}
+
+// ended is the end of a gateway's session.
+func (j *journal) ended(s *gateway.Session, c *draftwire.Conn) {
+	by, err := s.By()
+	fields := logrus.Fields{"listener": s.Listener, "route": s.Route, "backend": s.Backend, "close_by": string(by)}
+	for l, n := range s.Lost() {
+		fields["lost_"+string(l)] = n
+	}
+	j.write(c, err, fields)
+}
+
+// write writes the line of a connection, with more fields.
+func (j *journal) write(c *draftwire.Conn, err error, more logrus.Fields) {
 	v := j.visit(c)
 	j.open.Delete(c)
 	h, s := c.Handshake(), c.Stats()
 	code, _ := ending(c.Version(), err)
 	fields := logrus.Fields{
-		"conn": v.id, "client_ip": ipOf(h.Remote), "version": c.Version().String(),
-		"path": redact(h.Target), "origin": short(h.Origin), "user_agent": short(h.Fields().Get("User-Agent")),
-		"subprotocol": short(c.Subprotocol()), "deflate": short(h.Deflate), "tls": h.Secure, "close_code": int(code),
+		"event": "conn.close", "conn": v.id, "client_ip": ipOf(h.Remote), "draft": c.Version().String(),
+		"path": redact(h.Target), "host": short(h.Host), "origin": short(h.Origin), "user_agent": short(h.Fields().Get("User-Agent")),
+		"subprotocol": short(c.Subprotocol()), "deflate": short(h.Deflate), "secure": h.Secure, "close_code": int(code),
 		"duration_s": seconds(time.Since(h.Began)),
 		"msgs_in":    s.MessagesIn, "msgs_out": s.MessagesOut, "bytes_in": s.BytesIn, "bytes_out": s.BytesOut,
+	}
+	maps.Copy(fields, more)
+	if h.Via != "" {
+		fields["via"] = ipOf(h.Via)
+	}
+	if h.TLS != nil {
+		fields["tls"], fields["cipher"] = tls.VersionName(h.TLS.Version), tls.CipherSuiteName(h.TLS.CipherSuite)
 	}
 	if text := failure(err); text != "" {
 		fields["error"] = text

@@ -32,8 +32,8 @@ func TestLogLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for field, want := range map[string]any{
-		"client_ip": "127.0.0.1", "version": "rfc6455", "path": "/path?...", "origin": "http://o.example", "user_agent": "Test~1", "subprotocol": "p", "deflate": "",
-		"tls": false, "close_code": 1000.0, "msgs_in": 1.0, "msgs_out": 1.0, "bytes_in": 3.0, "bytes_out": 3.0, "level": "info",
+		"event": "conn.close", "client_ip": "127.0.0.1", "draft": "rfc6455", "path": "/path?...", "origin": "http://o.example", "user_agent": "Test~1", "subprotocol": "p", "deflate": "",
+		"secure": false, "close_code": 1000.0, "msgs_in": 1.0, "msgs_out": 1.0, "bytes_in": 3.0, "bytes_out": 3.0, "level": "info",
 	} {
 		if got[field] != want {
 			t.Errorf("%s is %v, want %v", field, got[field], want)

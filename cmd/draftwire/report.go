@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"time"
@@ -109,9 +108,9 @@ func gather(ctx context.Context, o reportOptions) (*usage.Snapshot, error) {
 			return nil, err
 		}
 	}
-	for _, url := range o.admins {
-		s, err := fetchLedger(ctx, url, o)
-		if err := add(url, s, err); err != nil {
+	for _, from := range o.admins {
+		s, err := fetchLedger(ctx, from, o)
+		if err := add(from.url.String(), s, err); err != nil {
 			return nil, err
 		}
 	}
@@ -141,28 +140,17 @@ func readLedger(name string, wait time.Duration) (*usage.Snapshot, error) {
 }
 
 // fetchLedger asks a gateway.
-func fetchLedger(ctx context.Context, url string, o reportOptions) (*usage.Snapshot, error) {
+func fetchLedger(ctx context.Context, from adminPort, o reportOptions) (*usage.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	resp, err := from.ask(ctx, http.MethodGet, "/usage")
 	if err != nil {
-		return nil, usagef("--admin: %w", err)
-	}
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DisableKeepAlives = true
-	resp, err := (&http.Client{Transport: t}).Do(req)
-	if err != nil {
-		code := exitFailure
-		var op *net.OpError
-		if errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded) {
-			code = exitConnect
-		}
-		hint := ""
 		if len(o.ledgers) == 0 {
-			hint = "; --admin URL asks another gateway, --ledger FILE reads a file"
+			err = fmt.Errorf("%w; --admin URL asks another gateway, --ledger FILE reads a file", err)
 		}
-		return nil, exitf(code, "no answer from the gateway: %w%s", err, hint)
+		return nil, err
 	}
+	url := resp.Request.URL
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: the answer is %s; is that the admin listener of a gateway that keeps a ledger?", url, cmp.Or(resp.Status, "no status"))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,14 +13,14 @@ import (
 )
 
 // defaultAdmin is where a gateway of this machine is asked.
-const defaultAdmin = "http://127.0.0.1:9090"
+const defaultAdmin = "http://" + adminAddress
 
 const formatText = "text"
 
 // reportOptions are what the report command needs to know.
 type reportOptions struct {
 	ledgers []string // files
-	admins  []string // URLs of exports
+	admins  []adminPort
 	format  string
 	timeout time.Duration
 	report  usage.ReportOptions
@@ -104,17 +103,11 @@ func readSources(c *cli.Context, o *reportOptions) (err error) {
 		admins = []string{defaultAdmin}
 	}
 	for _, a := range admins {
-		if !strings.Contains(a, "://") {
-			a = "http://" + a // as the gateway's own flag is written
+		port, err := parseAdmin(a)
+		if err != nil {
+			return err
 		}
-		u, err := url.Parse(a)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return usagef("--admin: %q is no URL like %s", a, defaultAdmin)
-		}
-		if !strings.HasSuffix(u.Path, "/usage") {
-			u = u.JoinPath("usage")
-		}
-		o.admins = append(o.admins, u.String())
+		o.admins = append(o.admins, port)
 	}
 	o.timeout, err = timeFlag(c, "timeout")
 	return err

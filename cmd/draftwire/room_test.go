@@ -81,7 +81,7 @@ func TestBroadcast(t *testing.T) {
 			m.Close(draftwire.CodeNormal, "")
 		}
 		for i, v := range served {
-			line := server.err.await(t, `(?m)^.*"path":"/(?:broadcast|room).*"version":"`+v.String()+`".*$`)[0]
+			line := server.err.await(t, `(?m)^.*"draft":"`+v.String()+`".*"path":"/(?:broadcast|room).*$`)[0]
 			// Its own greeting and those behind it, "after", and "bin" where it can.
 			out, dropped := len(served)-i+1, `"dropped":1,`
 			if v.Supports(wire.CapBinary) {

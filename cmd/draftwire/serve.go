@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
 	"github.com/sirupsen/logrus"
 )
 
@@ -43,7 +44,7 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 	failed := make(chan error, len(o.listen))
 	var listeners []net.Listener
 	for _, addr := range o.listen {
-		l, err := listen(addr)
+		l, err := gateway.Listen(addr)
 		if err != nil {
 			for _, l := range listeners {
 				l.Close()

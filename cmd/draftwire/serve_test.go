@@ -125,7 +125,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%q: exit %d, %q, %s", c.args, code, out, err)
 		}
 	}
-	server.err.await(t, `"tls":true.*"version":"hixie-76"`)
+	server.err.await(t, `"draft":"hixie-76".*"secure":true.*"tls":"TLS 1.3"`)
 }
 
 func TestFlashPolicy(t *testing.T) {

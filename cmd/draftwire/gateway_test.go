@@ -1,0 +1,197 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+)
+
+// gatewayOn starts a gateway on free ports and returns its URL, and that of its
+// admin port.
+func gatewayOn(t *testing.T, args ...string) (url, admin string, p *process) {
+	t.Helper()
+	p = start(t, append([]string{"gateway", "--log-format", "json"}, args...)...)
+	admin = p.err.await(t, `"admin":"([^"]+)"`)[1]
+	return "ws://" + p.err.await(t, `"addr":"([^"]+)"`)[1], admin, p
+}
+
+var free = []string{"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}
+
+// The gateway from its flags: each version gets through, and is seen in the log,
+// the status, the metrics and the report.
+func TestGateway(t *testing.T) {
+	back, _ := serveOn(t)
+	url, admin, p := gatewayOn(t, append(free, "--to", back, "--ledger", filepath.Join(t.TempDir(), "usage.db"))...)
+	for _, v := range draftwire.Served().List() {
+		c := dialWith(t, url+"/a?secret=b", draftwire.DialOptions{Version: v, Header: http.Header{"User-Agent": {"TV/1"}}})
+		write(t, c, draftwire.OpText, "grüße")
+		wantMessage(t, c, "grüße")
+		code, out, err := call(t, "", "status", "--admin", admin, "--json")
+		var s gateway.Status
+		if json.Unmarshal([]byte(out), &s); code != 0 || s.Versions[v.String()] != 1 || s.Connections != 1 || s.Routes[0].Backends[0].Connections != 1 {
+			t.Errorf("%s: exit %d, %s%s", v, code, out, err)
+		}
+		c.Close(draftwire.CodeNormal, "")
+		var line map[string]any
+		json.Unmarshal([]byte(p.err.await(t, `(?m)^.*"draft":"`+v.String()+`".*"msg":"connection".*$`)[0]), &line)
+		for field, want := range map[string]any{
+			"event": "conn.close", "client_ip": "127.0.0.1", "route": "default", "backend": back, "close_by": "client",
+			"path": "/a?...", "user_agent": "TV/1", "msgs_in": 1.0, "msgs_out": 1.0, "bytes_in": 7.0, "bytes_out": 7.0,
+		} {
+			if line[field] != want {
+				t.Errorf("%s: %s is %v, want %v", v, field, line[field], want)
+			}
+		}
+	}
+	for path, want := range map[string]string{
+		"/healthz": "ok\n", "/readyz": "ready\n",
+		"/metrics": `draftwire_messages_total{direction="in",draft="hixie-76",type="text"} 1` + "\n",
+	} {
+		resp, err := http.Get(admin + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != 200 || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %d, no %q in %s", path, resp.StatusCode, want, body)
+		}
+	}
+	if code, out, err := call(t, "", "status", "--admin", admin); code != 0 || !strings.Contains(out, "ready, up") || !strings.Contains(out, back+" up") {
+		t.Errorf("status: exit %d, %s%s", code, out, err)
+	}
+	if code, out, err := call(t, "", "report", "--admin", admin, "--json"); code != 0 || !strings.Contains(out, "TV/1") {
+		t.Errorf("report: exit %d, %s%s", code, out, err)
+	}
+	if code, out, err := call(t, "", "drain", "--admin", admin); code != 0 || out != "draining\n" {
+		t.Errorf("drain: exit %d, %s%s", code, out, err)
+	}
+	if code := p.wait(t); code != 0 {
+		t.Errorf("exit %d; %s", code, p.err)
+	}
+	if code, _, err := call(t, "", "status", "--admin", admin); code != exitConnect {
+		t.Errorf("status behind the end: exit %d, %s", code, err)
+	}
+}
+
+// configFile writes a configuration in front of a backend.
+func configFile(t *testing.T, file, backend string) {
+	t.Helper()
+	text := "listen: [{name: main, address: '127.0.0.1:0'}]\nadmin: {address: '127.0.0.1:0'}\ndrain: 100ms\n" +
+		"routes: [{name: all, backends: [{url: '" + backend + "'}]}]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A reload takes the file whole or not at all, by command and by SIGHUP.
+func TestGatewayReload(t *testing.T) {
+	one, _ := serveOn(t)
+	two, second := serveOn(t)
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	configFile(t, file, one)
+	url, admin, p := gatewayOn(t, "--config", file)
+	hello := func() {
+		c := dial(t, url, draftwire.Hixie76)
+		write(t, c, draftwire.OpText, "a")
+		wantMessage(t, c, "a")
+		c.Close(draftwire.CodeNormal, "")
+	}
+	hello()
+	os.WriteFile(file, []byte("routs: []\n"), 0o600)
+	if code, _, err := call(t, "", "reload", "--admin", admin); code != exitUsage || !strings.Contains(err, `"routes" is meant?`) {
+		t.Errorf("reload of a wrong file: exit %d, %s", code, err)
+	}
+	hello()
+	configFile(t, file, two)
+	if code, out, err := call(t, "", "reload", "--admin", admin); code != 0 || out != "reloaded\n" {
+		t.Errorf("reload: exit %d, %s%s", code, out, err)
+	}
+	hello()
+	second.err.await(t, `"msg":"connection"`)
+	configFile(t, file, one)
+	syscall.Kill(os.Getpid(), syscall.SIGHUP)
+	p.err.await(t, `(?s)"msg":"reloaded".*"msg":"reloaded"`)
+	if code := p.stop(t); code != 0 {
+		t.Errorf("exit %d; %s", code, p.err)
+	}
+}
+
+func TestConfigCommand(t *testing.T) {
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
+	_, example, _ := call(t, "", "config", "init")
+	os.WriteFile(good, []byte(example), 0o600)
+	os.WriteFile(bad, []byte("limits:\n  mesage: 5\n"), 0o600)
+	for _, tt := range []struct {
+		args []string
+		in   string
+		code int
+		out  string // part of stdout
+		err  string // part of stderr
+	}{
+		{[]string{"check", good}, "", exitDone, "", ""},
+		{[]string{"print", good}, "", exitDone, "handshake: 10s", ""},
+		{[]string{"print", "-"}, example, exitDone, "ping: 30s", ""},
+		{[]string{"check", bad}, "", exitUsage, "", `line 2: there is no key "mesage" here; "message" is meant?`},
+		{[]string{"check", "-"}, "routes: [{}]\n", exitUsage, "", "route 1: backends: there is none"},
+		{[]string{"check", filepath.Join(dir, "none")}, "", exitUsage, "", "no such file"},
+		{[]string{"chek"}, "", exitUsage, "", "none of init, check, print"},
+		{nil, "", exitUsage, "", "missing"},
+	} {
+		code, out, err := call(t, tt.in, append([]string{"config"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(out, tt.out) || !strings.Contains(err, tt.err) || tt.code != 0 && out != "" {
+			t.Errorf("config %q: exit %d, stdout %.300s, stderr %s", tt.args, code, out, err)
+		}
+	}
+	_, printed, _ := call(t, "", "config", "print", good)
+	if code, again, err := call(t, printed, "config", "print", "-"); code != 0 || again != printed {
+		t.Errorf("what print writes is not read as the same: exit %d, %s", code, err)
+	}
+}
+
+func TestGatewayUsage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	configFile(t, file, "ws://127.0.0.1:1")
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "where to?"},
+		{[]string{"--to", "http://a"}, "none of ws:, wss:, tcp: and unix:"},
+		{[]string{"--to", "ws://a?version=99"}, "99"},
+		{[]string{"--to", "ws://a", "--trusted-proxy", "x"}, "no network"},
+		{[]string{"--to", "ws://a", "--proxy-protocol", "accept"}, "which networks"},
+		{[]string{"--to", "ws://a", "--binary", "rot13"}, `"rot13" is none of`},
+		{[]string{"--to", "ws://a", "--tls-cert", "x"}, "go together"},
+		{[]string{"--to", "ws://a", "--max-message", "x"}, "no size"},
+		{[]string{"--to", "ws://a", "--versions", "hixie-77"}, "hixie-77"},
+		{[]string{"--to", "ws://a", "--listen", "nowhere"}, "HOST:PORT"},
+		{[]string{"--config", file, "--to", "ws://a"}, "does not go with --config"},
+		{[]string{"--config", file + "x"}, "no such file"},
+	} {
+		if code, out, err := call(t, "", append([]string{"gateway"}, tt.args...)...); code != exitUsage || !strings.Contains(err, tt.want) || out != "" {
+			t.Errorf("%q: exit %d, stdout %q, stderr %s", tt.args, code, out, err)
+		}
+	}
+}
+
+// A gateway without a backend is not ready, and a client gets its status.
+func TestGatewayNotReady(t *testing.T) {
+	url, admin, _ := gatewayOn(t, append(free, "--to", "ws://127.0.0.1:1")...)
+	_, resp, err := draftwire.Dial(deadline(t), url, nil)
+	if err == nil || resp == nil || resp.StatusCode != http.StatusBadGateway || resp.Header.Get("Draftwire-Reason") != "backend" {
+		t.Errorf("%v, %+v", err, resp)
+	}
+	if code, _, err := call(t, "", "reload", "--admin", admin); code != exitFailure || !strings.Contains(err, "no configuration file") {
+		t.Errorf("reload: exit %d, %s", code, err)
+	}
+}
