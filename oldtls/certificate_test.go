@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,6 +92,38 @@ func TestLoadFilesErrors(t *testing.T) {
 			t.Errorf("%q: %v", c, err)
 		}
 	}
+}
+
+// Many handshakes look at files that keep changing: one at a time reads them, and
+// each gets a whole pair.
+func TestReloadAtOnce(t *testing.T) {
+	theKit()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		cert, key := written(t, dir, "one.example")
+		failed := 0
+		c, err := LoadFiles(cert, key, func(error) { failed++ })
+		must(err)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range 20 {
+					time.Sleep(CheckEvery / 2)
+					if p := c.pair(); !p.leaf.Equal(p.tls.Leaf) {
+						t.Error("half a pair")
+					}
+				}
+			})
+		}
+		for i := range 4 {
+			time.Sleep(2 * CheckEvery)
+			must(os.WriteFile(key, make([]byte, i), 0o600))
+		}
+		all.Wait()
+		if failed < 2 || failed > 4 {
+			t.Errorf("failed %d times", failed)
+		}
+	})
 }
 
 // A new certificate is served from the next handshake on.

@@ -127,7 +127,7 @@ func (j *journal) refused(remote string, head []byte, he *draftwire.HandshakeErr
 	}
 	reason, detail := string(he.Reason), he.Detail
 	if e, ok := errors.AsType[*oldtls.HelloError](he); ok { // an old device that somebody will look for
-		level, reason, detail = logrus.WarnLevel, e.Reason(), e.Error()
+		level, reason, detail = logrus.WarnLevel, e.Reason(), strings.TrimPrefix(e.Error(), "oldtls: ")
 	}
 	if !j.log.IsLevelEnabled(level) || !j.fold.pass(reason) {
 		return
