@@ -7,7 +7,7 @@ off, and passes the rest to a server on 127.0.0.1. Prints for each connection:
   NAME VERSION SOURCE FIRST-BYTES
 
 or "NAME refused: ..." and closes, if the header is missing, or names the proxy itself
-as the source. On READYZ_PORT it answers every request with 200, as the admin listener
+as the source. Who connects and goes without a word is not mentioned. On READYZ_PORT it answers every request with 200, as the admin listener
 does while all is well.
 """
 
@@ -23,6 +23,8 @@ def exactly(sock, n):
     data = b""
     while len(data) < n:
         more = sock.recv(n - len(data))
+        if not more and not data:
+            raise EOFError  # somebody looked whether the port is open
         if not more:
             raise ValueError("closed after %r" % data)
         data += more
@@ -77,7 +79,9 @@ def serve(name, sock, peer, port):
         server.sendall(first)
         threading.Thread(target=copy, args=(server, sock), daemon=True).start()
         copy(sock, server)
-    except (ValueError, OSError) as e:
+    except (EOFError, OSError):
+        sock.close()
+    except ValueError as e:
         print(name, "refused:", e, flush=True)
         sock.close()
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""probe.py direct=HOST:PORT [NAME=HOST:PORT...]: what becomes of each handshake.
+"""probe.py PATIENCE direct=HOST:PORT [NAME=HOST:PORT...]: what becomes of each handshake.
 
 Sends the examples that the drafts print, byte for byte, to an echo server: once
 directly, then through each proxy. Prints a line for each, tab separated:
@@ -9,7 +9,7 @@ directly, then through each proxy. Prints a line for each, tab separated:
   loose   handshake and echo work, but a client that compares the first three
           lines, as hixie-75 says, gives up
   400     refused with that status
-  hang    no answer, or half of one, within two seconds
+  hang    no answer, or half of one, within PATIENCE seconds
   fail    anything else; why is said on stderr
 """
 
@@ -19,7 +19,6 @@ import socket
 import sys
 import time
 
-PATIENCE = 2.0  # seconds for each answer
 LATE = 0.3  # seconds that key3 comes after its head
 
 HIXIE_FRAME = b"\x00hello\xff"
@@ -84,15 +83,15 @@ class Verdict(Exception):
 class Link:
     """A connection, and all that has come over it."""
 
-    def __init__(self, address):
+    def __init__(self, address, patience):
         host, port = address.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), PATIENCE)
+        self.sock = socket.create_connection((host, int(port)), patience)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.data, self.read = b"", 0
+        self.data, self.read, self.patience = b"", 0, patience
 
     def until(self, end):
         """Reads until end(unread bytes) says how many of them belong together."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while (n := end(self.data[self.read:])) < 0:
             self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
@@ -128,10 +127,10 @@ def judge_head(case, head):
     return "pass" if tuple(rows[:len(case.first)]) == case.first else "loose"
 
 
-def attempt(case, address):
+def attempt(case, address, patience):
     """Returns the verdict, the reason, and what came."""
     try:
-        link = Link(address)
+        link = Link(address, patience)
     except OSError as e:
         return "fail", str(e), b""
     try:
@@ -155,11 +154,12 @@ def attempt(case, address):
 
 
 def main():
-    if len(sys.argv) < 2 or not sys.argv[1].startswith("direct="):
+    if len(sys.argv) < 3 or not sys.argv[2].startswith("direct="):
         sys.exit(__doc__)
-    targets = [a.split("=", 1) for a in sys.argv[1:]]
+    patience = float(sys.argv[1])
+    targets = [a.split("=", 1) for a in sys.argv[2:]]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        runs = {(name, c.name): pool.submit(attempt, c, where) for name, where in targets for c in CASES}
+        runs = {(name, c.name): pool.submit(attempt, c, where, patience) for name, where in targets for c in CASES}
     print("\t".join(["through"] + [c.name for c in CASES]))
     for name, _ in targets:
         row = [name]

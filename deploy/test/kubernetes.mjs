@@ -1,0 +1,76 @@
+// node kubernetes.mjs FILE...: checks manifests without a cluster.
+//
+// Values against the published schemas (kubernetes-models), names against their types
+// (TypeScript refuses a field that is not there, which the schemas do not), and a few
+// things that must fit each other. Prints what is wrong; exit code 1 then.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import ts from 'typescript'
+import { parseAllDocuments } from 'yaml'
+
+const bad = []
+const objects = {}
+for (const file of process.argv.slice(2)) {
+  for (const document of parseAllDocuments(readFileSync(file, 'utf8'), { uniqueKeys: true })) {
+    for (const e of [...document.errors, ...document.warnings]) bad.push(`${file}: ${e.message}`)
+    const object = document.toJS()
+    const path = `kubernetes-models/${object.apiVersion}`
+    const models = await import(path)
+    const model = models[object.kind]
+    if (!model) {
+      bad.push(`${file}: no ${object.kind} in ${object.apiVersion}`)
+      continue
+    }
+    try {
+      new model(object).validate()
+    } catch (e) {
+      bad.push(`${file}: ${e.message}`)
+    }
+    typed(file, path, object)
+    objects[object.kind] = object
+  }
+}
+
+// typed lets the compiler judge the object as a literal, where excess fields count.
+function typed(file, path, object) {
+  const source = new URL(`.manifest-${process.pid}.ts`, import.meta.url).pathname
+  const options = { noEmit: true, strict: true, skipLibCheck: true, types: [],
+    module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext }
+  writeFileSync(source, `import { I${object.kind} } from '${path}'\n` +
+    `export const object: I${object.kind} = ${JSON.stringify(object, null, 1)}\n`)
+  try {
+    const program = ts.createProgram([source], options)
+    for (const d of ts.getPreEmitDiagnostics(program)) {
+      const line = d.file && d.file.text.split('\n')[d.file.getLineAndCharacterOfPosition(d.start).line].trim()
+      bad.push(`${file}: ${ts.flattenDiagnosticMessageText(d.messageText, ' ')} (${line})`)
+    }
+  } finally {
+    if (existsSync(source)) rmSync(source)
+  }
+}
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b)
+const { Deployment, Service, ConfigMap, PodDisruptionBudget } = objects
+const pod = Deployment.spec.template
+const [container] = pod.spec.containers
+const labels = pod.metadata.labels
+const drain = Number(container.args.join(' ').match(/--drain=(\d+)s/)?.[1])
+const stop = container.lifecycle.preStop.sleep.seconds
+const grace = pod.spec.terminationGracePeriodSeconds
+if (grace !== drain + 15 || stop + drain >= grace) bad.push(`grace period ${grace}, preStop ${stop}, drain ${drain}`)
+for (const [what, selector] of Object.entries({
+  Deployment: Deployment.spec.selector.matchLabels, Service: Service.spec.selector,
+  PodDisruptionBudget: PodDisruptionBudget.spec.selector.matchLabels,
+})) if (!same(selector, labels)) bad.push(`${what} selects other pods`)
+const ports = container.ports.map(p => p.name)
+for (const port of [...Service.spec.ports.map(p => p.targetPort), container.readinessProbe.httpGet.port]) {
+  if (!ports.includes(port)) bad.push(`no port ${port}`)
+}
+for (const { configMapRef } of container.envFrom ?? []) {
+  if (configMapRef.name !== ConfigMap.metadata.name) bad.push(`no ConfigMap ${configMapRef.name}`)
+}
+for (const [, name] of container.args.join(' ').matchAll(/\$\((\w+)\)/g)) {
+  if (!(name in ConfigMap.data)) bad.push(`no ${name} in the ConfigMap`)
+}
+
+console.log(bad.length ? bad.join('\n') : `${Object.keys(objects).length} objects`)
+process.exit(bad.length ? 1 : 0)
