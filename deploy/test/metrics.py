@@ -24,14 +24,20 @@ used = set()
 
 
 def look(where, query):
+    of_query = set()
     for name, _, matchers in re.findall(r"\b((?:draftwire|process|go)_\w+|up)\b(?!\s*\()(\{([^}]*)\})?", query):
         used.add(name)
         if name not in known:
             bad.append("%s: no metric %s" % (where, name))
             continue
+        of_query |= known[name]
         for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers):
             if label not in known[name]:
                 bad.append("%s: %s has no label %s" % (where, name, label))
+    for labels in re.findall(r"\b(?:by|on)\s*\(([^)]*)\)", query):
+        for label in re.findall(r"\w+", labels):
+            if label not in of_query:
+                bad.append("%s: nothing in %s has the label %s" % (where, query, label))
 
 
 board = json.loads((here / "grafana/draftwire.json").read_text())
@@ -55,7 +61,9 @@ for variable in board["templating"]["list"]:
 for where, query in queries:
     look(where, query)
 rules = (here / "prometheus/alerts.yml").read_text()
-look("alerts.yml", re.sub(r"(?m)^\s*#.*|job_name: \w+|alert: \w+|summary: .*|description: .*|name: \w+", "", rules))
+for rule in rules.split("- alert: ")[1:]:
+    name, body = rule.split("\n", 1)
+    look(name, re.sub(r"(?m)^\s*#.*|summary: .*|description: .*", "", body))
 
 for name in known:
     base = re.sub("_(bucket|sum|count)$", "", name)
