@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
@@ -194,4 +195,32 @@ func TestGatewayNotReady(t *testing.T) {
 	if code, _, err := call(t, "", "reload", "--admin", admin); code != exitFailure || !strings.Contains(err, "no configuration file") {
 		t.Errorf("reload: exit %d, %s", code, err)
 	}
+}
+
+// The plan of a configuration is put to what a gateway has seen.
+func TestReportOfConfig(t *testing.T) {
+	back, _ := serveOn(t)
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	configFile(t, file, back)
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(f, "versions: {hixie-76: [{mode: warn}], hybi-08: [{mode: 'off'}]}\n")
+	f.Close()
+	url, admin, p := gatewayOn(t, "--config", file)
+	c := dial(t, url, draftwire.Hixie76)
+	write(t, c, draftwire.OpText, "a")
+	wantMessage(t, c, "a")
+	if _, resp, err := draftwire.Dial(deadline(t), url, &draftwire.DialOptions{Version: draftwire.Hybi08}); err == nil || resp.StatusCode != http.StatusUpgradeRequired ||
+		strings.Contains(strings.Join(resp.Header.Values("Sec-WebSocket-Version"), ","), "8") {
+		t.Errorf("a version that is off: %v, %+v", err, resp)
+	}
+	p.err.await(t, `"draft":"hixie-76".*"mode":"warn".*"refused":false`)
+	p.err.await(t, `"draft":"hybi-08".*"mode":"off".*"refused":true`)
+	code, out, say := call(t, "", "report", "--admin", admin, "--config", file, "--dry-run", "--day", time.Now().UTC().Format(time.DateOnly))
+	if code != 0 || !strings.Contains(out, "hybi-08") || !strings.Contains(out, "127.0.0.1") {
+		t.Errorf("exit %d, %s%s", code, out, say)
+	}
+	c.Close(draftwire.CodeNormal, "")
 }

@@ -74,9 +74,10 @@ func reportFlags() []cli.Flag {
 		&cli.IntFlag{Name: "few", Value: usage.DefaultFew, Usage: "up to `N` clients can be asked one by one"},
 		&cli.StringFlag{Name: "require", DefaultText: "none", Usage: "exit with 7 unless each of `VERSIONS` is safe to disable or off"},
 		&cli.StringFlag{Name: "plan", DefaultText: "none", Usage: "stages joined by commas, a `PLAN` like 'hixie-76=off@2027-01-01,hybi-08=sample 10%'"},
-		&cli.BoolFlag{Name: "dry-run", Usage: "tell what --plan would have refused"},
-		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at --plan as of `DATE`"},
-		&cli.StringFlag{Name: "day", DefaultText: "yesterday", Usage: "put the handshakes of `DATE` to --plan"},
+		&cli.StringFlag{Name: "config", DefaultText: "none", Usage: "take the plan from a gateway's configuration `FILE`"},
+		&cli.BoolFlag{Name: "dry-run", Usage: "tell what the plan would have refused"},
+		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at the plan as of `DATE`"},
+		&cli.StringFlag{Name: "day", DefaultText: "yesterday", Usage: "put the handshakes of `DATE` to the plan"},
 	}
 	how := []cli.Flag{
 		&cli.StringFlag{Name: "format", Value: formatText, Usage: "print `text|json|csv|html`; csv with --list has a line for each client"},
@@ -157,7 +158,18 @@ func readSets(c *cli.Context, o *reportOptions) (err error) {
 }
 
 func readPlan(c *cli.Context, o *reportOptions) (err error) {
-	if c.IsSet("plan") {
+	switch file := c.String("config"); {
+	case file != "" && c.IsSet("plan"):
+		return usagef("--plan and --config both say the plan")
+	case file != "":
+		cfg, err := loadConfig(file)
+		if err != nil {
+			return err
+		}
+		if o.report.Plan, err = cfg.Plan(); err != nil {
+			return usagef("%s: %w", file, err)
+		}
+	case c.IsSet("plan"):
 		if o.report.Plan, err = usage.ParsePlan(c.String("plan")); err != nil {
 			return usagef("--plan: %w", err)
 		}
@@ -168,8 +180,8 @@ func readPlan(c *cli.Context, o *reportOptions) (err error) {
 		}
 		return nil
 	}
-	if o.report.Plan == nil {
-		return usagef("--dry-run needs --plan")
+	if len(o.report.Plan) == 0 {
+		return usagef("--dry-run needs --plan, or --config with versions")
 	}
 	if o.report.List != 0 || o.require != 0 {
 		return usagef("--dry-run has neither --list nor --require: it lists whom the plan hits")
