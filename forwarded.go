@@ -27,10 +27,19 @@ func (o *acceptor) clientURL(req *wire.Request, info *Handshake) place {
 	if err != nil || !contains(o.TrustForwarded, peer.Addr()) {
 		return u
 	}
+	direct := u
 	var client netip.AddrPort
-	if req.Fields.Has("Forwarded") {
+	switch old, standard := req.Fields.Has("X-Forwarded-For"), req.Fields.Has("Forwarded"); {
+	case old && standard:
+		// Most proxies write one family and let the other pass, as the client wrote
+		// it: what both do not say alike is believed of neither.
 		client = o.walk(hopsOf(req.Fields), &u)
-	} else {
+		if client.Addr() != o.walk(xHopsOf(req.Fields), &place{}).Addr() {
+			return direct
+		}
+	case standard:
+		client = o.walk(hopsOf(req.Fields), &u)
+	default:
 		client = o.walk(xHopsOf(req.Fields), &u)
 		// Of several proxies the first one saw the client.
 		if l := req.Fields.List("X-Forwarded-Proto"); len(l) > 0 {

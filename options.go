@@ -79,14 +79,13 @@ type AcceptOptions struct {
 	// client's address, which Handshake.Remote then is. A peer is judged by the
 	// address of its connection, or by what a PROXY header says.
 	//
-	// Forwarded (RFC 7239) is read where a request has it: from the last element
-	// back to the first that does not name another proxy of the list. Without it
-	// X-Forwarded-For is read in the same way, and of X-Forwarded-Proto and
-	// X-Forwarded-Host the first member. What cannot be read, or names nobody
-	// ("unknown", "_hidden"), ends the reading and is no error: in front of it a
-	// client may have written what it likes. So a proxy must remove from its
-	// clients' requests those of these fields that it does not write itself,
-	// Forwarded above all.
+	// Forwarded (RFC 7239) is read from the last element back to the first that does
+	// not name another proxy of the list, X-Forwarded-For in the same way, and of
+	// X-Forwarded-Proto and X-Forwarded-Host the first member. What cannot be read, or
+	// names nobody ("unknown", "_hidden"), ends the reading and is no error: in front
+	// of it a client may have written what it likes. Where a request has both families
+	// and they name different clients, neither is believed. A proxy had better remove
+	// from its clients' requests what of these it does not write itself.
 	TrustForwarded []netip.Prefix
 	// PublicURL is the URL under which clients know the server, scheme and host,
 	// "wss://example.com" or "ws://example.com:8080", where neither the connection

@@ -154,7 +154,7 @@ func (r *runningGateway) reload() error {
 		r.log.Warn("nothing to reload: the flags said it all")
 		return nil
 	}
-	cfg, err := loadConfig(r.file)
+	cfg, err := r.load()
 	if err != nil {
 		r.watch.reloaded(nil, err)
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ func (p *program) gatewayCommand() command {
 
 func gatewayFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that says everything; no other flag but those of the log goes with it"},
+		&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that says everything; of the flags, --admin, --ledger and --drain go over it"},
 		&cli.StringSliceFlag{Name: "to", Usage: "`URL` of a backend: ws, wss (?version=NAME), tcp://HOST:PORT, unix:PATH; several share the load"},
 		&cli.StringSliceFlag{Name: "listen", DefaultText: "127.0.0.1:8080", Usage: "`ADDR` to listen on: HOST:PORT, unix:PATH, fd:NAME"},
 		&cli.StringFlag{Name: "versions", Value: "all", Usage: "`VERSIONS` that clients may speak"},
@@ -83,6 +84,7 @@ const adminAddress = "127.0.0.1:9090"
 type gatewayOptions struct {
 	file   string // to read again; "" where the flags said it
 	config *gateway.Config
+	over   func(*gateway.Config) // lays the flags over the file
 }
 
 // gatewayOptionsOf reads the file or the flags.
@@ -93,13 +95,34 @@ func gatewayOptionsOf(c *cli.Context) (gatewayOptions, error) {
 		o.config, err = configOfFlags(c)
 		return o, err
 	}
+	over := []string{"config", "admin", "ledger", "drain"}
 	for _, f := range gatewayFlags() {
-		if name := f.Names()[0]; name != "config" && c.IsSet(name) {
+		if name := f.Names()[0]; !slices.Contains(over, name) && c.IsSet(name) {
 			return o, usagef("--%s does not go with --config: say it in %s", name, o.file)
 		}
 	}
-	o.config, err = loadConfig(o.file)
+	o.over = func(cfg *gateway.Config) {
+		if c.IsSet("admin") {
+			cfg.Admin.Address = c.String("admin")
+		}
+		if c.IsSet("ledger") {
+			cfg.Ledger.File = c.String("ledger")
+		}
+		if c.IsSet("drain") {
+			cfg.Drain = gateway.Duration(c.Duration("drain"))
+		}
+	}
+	o.config, err = o.load()
 	return o, err
+}
+
+// load reads the file and lays the flags over it.
+func (o *gatewayOptions) load() (*gateway.Config, error) {
+	cfg, err := loadConfig(o.file)
+	if err == nil {
+		o.over(cfg)
+	}
+	return cfg, err
 }
 
 // loadConfig reads a configuration file; what is wrong with it is a usage error.
