@@ -143,6 +143,10 @@ func (o *opening) sniff() bool {
 		case kind == detect.HTTP2 && within:
 			o.toHTTP()
 			return false
+		case kind == detect.SSLv2 && s.tls != nil && !within:
+			src.nc.Write([]byte(sslv2Alert))
+			o.refuse(wire.Refuse(Unknown, wire.ReasonPreface, "a hello in the format of SSL 2"))
+			return false
 		case kind == detect.FlashPolicy && o.rules.flash != "" && !within:
 			src.nc.Write([]byte(o.rules.flash + "\x00"))
 			closeGently(src.nc)
@@ -153,6 +157,10 @@ func (o *opening) sniff() bool {
 		}
 	}
 }
+
+// sslv2Alert tells a client that begins as in SSL 2, in the words of TLS 1.0,
+// that its version is not served (RFC 5246 7.2, E.2).
+const sslv2Alert = "\x15\x03\x01\x00\x02\x02\x46"
 
 // enterTLS makes src the stream within TLS.
 func (o *opening) enterTLS() bool {

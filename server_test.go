@@ -534,3 +534,31 @@ func TestHybi01(t *testing.T) {
 		}
 	})
 }
+
+// A client that begins as in SSL 2 hears in the words of TLS that it is too old,
+// where TLS is served; where it is not, nothing.
+func TestSSLv2Hello(t *testing.T) {
+	for _, tt := range []struct {
+		tls  *tls.Config
+		want string
+	}{
+		{&tls.Config{Certificates: []tls.Certificate{{}}}, "\x15\x03\x01\x00\x02\x02\x46"},
+		{nil, ""},
+	} {
+		bubble(t, func(t *testing.T) {
+			refused := make(chan *draftwire.HandshakeError, 1)
+			opt := every()
+			opt.Observer = &draftwire.Observer{Refused: func(_ string, _ []byte, he *draftwire.HandshakeError) { refused <- he }}
+			_, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt, TLS: tt.tls})
+			nc, _ := l.Dial()
+			defer nc.Close()
+			io.WriteString(nc, "\x80\x2e\x01\x03\x01\x00")
+			if p, err := io.ReadAll(nc); string(p) != tt.want || err != nil {
+				t.Errorf("got %q, %v", p, err)
+			}
+			if he := <-refused; he.Reason != wire.ReasonPreface {
+				t.Errorf("refused with %v", he)
+			}
+		})
+	}
+}

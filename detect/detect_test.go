@@ -31,7 +31,7 @@ func TestPreface(t *testing.T) {
 		"OPTIONS *": detect.HTTP1, "PROPFIND /": detect.HTTP1, "M-SEARCH *": detect.HTTP1,
 		"P": detect.More, "PR": detect.More, "PRI ": detect.More, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": detect.HTTP2, "PRI x": detect.HTTP1,
 		"PROXY": detect.More, "PROXY TCP4": detect.Proxy, "\r\n\r\n\x00\r\nQUIT\n": detect.Proxy, "\r\n": detect.More,
-		"\x16": detect.More, "\x16\x03\x01": detect.TLS, "\x80\x2e\x01": detect.Unknown,
+		"\x16": detect.More, "\x16\x03\x01": detect.TLS, "\x80": detect.More, "\x80\x2e": detect.More, "\x80\x2e\x01": detect.SSLv2, "\x80\x2e\x02": detect.Unknown,
 		"<": detect.More, "<policy-file-request/>": detect.More, "<policy-file-request/>\x00": detect.FlashPolicy, "<p>": detect.Unknown,
 		" ": detect.Unknown, "\x00": detect.Unknown, strings.Repeat("G", 19): detect.More, strings.Repeat("G", 21): detect.Unknown,
 	} {

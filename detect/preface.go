@@ -13,10 +13,11 @@ const (
 	TLS                     // a ClientHello record
 	FlashPolicy             // <policy-file-request/> and a NUL
 	Proxy                   // the PROXY protocol, version 1 or 2
+	SSLv2                   // a ClientHello in the format of SSL 2, as OpenSSL 0.9.8 and Java 6 send it
 	Unknown                 // nothing of these
 )
 
-var kindNames = [...]string{"more", "http/1", "http/2", "tls", "flash-policy", "proxy", "unknown"}
+var kindNames = [...]string{"more", "http/1", "http/2", "tls", "flash-policy", "proxy", "sslv2", "unknown"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {
@@ -55,6 +56,15 @@ func Preface(p []byte) Kind {
 		if len(p) < len(x.text) && x.text[:len(p)] == string(p) {
 			return More
 		}
+	}
+	if p[0]&0x80 != 0 { // two bytes of length, then the type: a hello is 1
+		switch {
+		case len(p) < 3:
+			return More
+		case p[2] == 1:
+			return SSLv2
+		}
+		return Unknown
 	}
 	// A method: letters, then a space.
 	for i, c := range p {

@@ -36,6 +36,14 @@ func (s *Session) Handshake() *draftwire.Handshake { return s.handshake }
 // Version is the client's.
 func (s *Session) Version() draftwire.Version { return s.handshake.Version }
 
+// Client is the client's connection; nil before it is open.
+func (s *Session) Client() *draftwire.Conn {
+	if s.client == nil {
+		return nil
+	}
+	return s.client.Conn
+}
+
 // By is who ended the session, and how: NoSide while it is open.
 func (s *Session) By() (Side, error) {
 	if s.relay == nil {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -47,6 +48,13 @@ func (g *Gateway) forget(s *Session) {
 	g.mu.Lock()
 	delete(g.sessions, s)
 	g.mu.Unlock()
+}
+
+// Sessions returns those that are open at the moment.
+func (g *Gateway) Sessions() []*Session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Keys(g.sessions))
 }
 
 // pingDue pings the sides of the sessions whose time has come.

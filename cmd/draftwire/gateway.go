@@ -15,6 +15,7 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/usage"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/sirupsen/logrus"
 )
@@ -28,6 +29,7 @@ func runGateway(ctx context.Context, o gatewayOptions, log *logrus.Logger, signa
 	}
 	defer ledger.Close()
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	watch := newWatch(log, registry, ledger, o.config)
 	defer watch.journal.fold.flush()
 	g, err := gateway.New(o.config, gateway.Options{Hooks: watch.hooks()})
@@ -48,6 +50,9 @@ func runGateway(ctx context.Context, o gatewayOptions, log *logrus.Logger, signa
 	checkFiles(o.config, log)
 	failed := make(chan error, 1)
 	go func() { failed <- g.Run(ctx) }()
+	sweeping, stop := context.WithCancel(ctx)
+	defer stop()
+	go watch.sweep(sweeping, g)
 	r.announce()
 	daemon.SdNotify(false, daemon.SdNotifyReady)
 	for {

@@ -47,8 +47,8 @@ func gatewayFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "to", Usage: "`URL` of a backend: ws, wss (?version=NAME), tcp://HOST:PORT, unix:PATH; several share the load"},
 		&cli.StringSliceFlag{Name: "listen", DefaultText: "127.0.0.1:8080", Usage: "`ADDR` to listen on: HOST:PORT, unix:PATH, fd:NAME"},
 		&cli.StringFlag{Name: "versions", Value: "all", Usage: "`VERSIONS` that clients may speak"},
-		&cli.StringFlag{Name: "tls-cert", Usage: "certificate `FILE` (PEM); TLS is then recognised on the same port"},
-		&cli.StringFlag{Name: "tls-key", Usage: "key `FILE` of the certificate (PEM)"},
+		&cli.StringSliceFlag{Name: "tls-cert", Usage: "certificate `FILE` (PEM); TLS is then recognised on the same port"},
+		&cli.StringSliceFlag{Name: "tls-key", Usage: "key `FILE` of the certificate (PEM)"},
 		&cli.StringFlag{Name: "tls-profile", Value: "modern", Usage: "`modern|legacy|museum`: old settings, for old hellos alone"},
 		&cli.StringFlag{Name: "proxy-protocol", Value: "off", Usage: "`off|accept|require` a PROXY header from --trusted-proxy"},
 		&cli.StringSliceFlag{Name: "trusted-proxy", Usage: "`CIDR` of proxies that may name the client, by PROXY header or X-Forwarded-For"},
@@ -183,8 +183,8 @@ func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 }
 
 func listenersOfFlags(c *cli.Context, trusted []netip.Prefix) ([]gateway.Listener, error) {
-	cert, key := c.String("tls-cert"), c.String("tls-key")
-	if (cert == "") != (key == "") {
+	certs, keys := c.StringSlice("tls-cert"), c.StringSlice("tls-key")
+	if len(certs) != len(keys) {
 		return nil, usagef("--tls-cert and --tls-key go together")
 	}
 	addrs := c.StringSlice("listen")
@@ -200,8 +200,11 @@ func listenersOfFlags(c *cli.Context, trusted []netip.Prefix) ([]gateway.Listene
 		if t := c.String("tolerate"); t != "" {
 			l.Tolerate = strings.Split(t, ",")
 		}
-		if cert != "" {
-			l.TLS = &gateway.TLS{Profile: c.String("tls-profile"), Certificates: []gateway.KeyPair{{Cert: cert, Key: key}}}
+		for i, cert := range certs {
+			if l.TLS == nil {
+				l.TLS = &gateway.TLS{Profile: c.String("tls-profile")}
+			}
+			l.TLS.Certificates = append(l.TLS.Certificates, gateway.KeyPair{Cert: cert, Key: keys[i]})
 		}
 		list = append(list, l)
 	}

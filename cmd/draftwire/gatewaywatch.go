@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/draftwire/draftwire"
@@ -24,10 +26,14 @@ type watch struct {
 	metrics *metrics.Metrics
 	ledger  *usage.Ledger
 	client  func(h *draftwire.Handshake) string
+
+	mu   sync.Mutex
+	told map[*gateway.Session]draftwire.Stats // what the ledger knows of open sessions
 }
 
 func newWatch(log *logrus.Logger, reg prometheus.Registerer, ledger *usage.Ledger, cfg *gateway.Config) *watch {
-	w := &watch{log: log, journal: newJournal(log), ledger: ledger, client: clientKey(cfg.Ledger.Client)}
+	w := &watch{log: log, journal: newJournal(log), ledger: ledger, client: clientKey(cfg.Ledger.Client),
+		told: make(map[*gateway.Session]draftwire.Stats)}
 	b := readBuild()
 	w.metrics = metrics.New(reg, metrics.Build{Version: b.Version, GoVersion: b.Go})
 	w.configured(cfg)
@@ -38,9 +44,9 @@ func newWatch(log *logrus.Logger, reg prometheus.Registerer, ledger *usage.Ledge
 func (w *watch) hooks() gateway.Hooks {
 	return gateway.Hooks{
 		Observer: func(listener string) *draftwire.Observer {
-			return draftwire.JoinObservers(w.journal.observer(), w.metrics.Observer(listener), &draftwire.Observer{Opened: w.opened, Closed: w.closed})
+			return draftwire.JoinObservers(w.journal.observer(), w.metrics.Observer(listener), &draftwire.Observer{Opened: w.opened})
 		},
-		Ended: w.journal.ended,
+		Ended: w.ended,
 		Meter: func(s *gateway.Session, from gateway.Side) func(draftwire.Op, int) {
 			direction := "in"
 			if from == gateway.BackendSide {
@@ -65,11 +71,58 @@ func (w *watch) hooks() gateway.Hooks {
 
 func (w *watch) opened(c *draftwire.Conn) { w.ledger.Opened(w.visit(c.Handshake())) }
 
-func (w *watch) closed(c *draftwire.Conn, _ error) {
-	s := c.Stats()
+// ended is the end of a session.
+func (w *watch) ended(s *gateway.Session, c *draftwire.Conn) {
+	w.carried(s, c)
+	w.mu.Lock()
+	delete(w.told, s)
+	w.mu.Unlock()
+	w.journal.ended(s, c)
+}
+
+// carried tells the ledger what a session has carried since the last time. A
+// client that is connected for weeks is in use every day of them.
+func (w *watch) carried(s *gateway.Session, c *draftwire.Conn) {
+	now := c.Stats()
+	w.mu.Lock()
+	before := w.told[s]
+	w.told[s] = now
+	w.mu.Unlock()
 	w.ledger.Traffic(c.Version(), w.client(c.Handshake()), usage.Traffic{
-		In: s.BytesIn, Out: s.BytesOut, MessagesIn: s.MessagesIn, MessagesOut: s.MessagesOut, Tolerated: c.Handshake().Tolerated,
+		In: now.BytesIn - before.BytesIn, Out: now.BytesOut - before.BytesOut,
+		MessagesIn: now.MessagesIn - before.MessagesIn, MessagesOut: now.MessagesOut - before.MessagesOut,
+		Tolerated: c.Handshake().Tolerated,
 	})
+}
+
+// sweepEvery is how often the ledger hears of sessions that are open.
+const sweepEvery = time.Minute
+
+// windows are those of the number of distinct clients.
+var windows = map[string]time.Duration{"1d": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour}
+
+// sweep tells the ledger of open sessions, and the metrics what the ledger knows,
+// until ctx ends.
+func (w *watch) sweep(ctx context.Context, g *gateway.Gateway) {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		for _, s := range g.Sessions() {
+			if by, _ := s.By(); by == gateway.NoSide {
+				w.carried(s, s.Client())
+			}
+		}
+		for name, since := range windows {
+			for _, n := range w.ledger.Counts(since) {
+				w.metrics.Clients(n.Version, name, n.Clients)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
 }
 
 // visit is a handshake for the ledger.
