@@ -93,7 +93,7 @@ func newConn(cfg *connConfig) *Conn {
 	if cfg.parent != nil {
 		c.ctx.Store(newContext(cfg.parent))
 	}
-	c.info.Protocol, c.info.Done = cfg.acc.Protocol, time.Now()
+	c.info.Protocol, c.info.Took = cfg.acc.Protocol, time.Since(c.info.Began)
 	c.in.src.adopt(cfg.src)
 	ses := session.Config{Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold, Text: cfg.set.text}
 	ses.Role, ses.Rand, ses.MaskKey, ses.Tolerate = cfg.role, cfg.rand, cfg.acc.MaskKey, cfg.set.tolerate
@@ -112,13 +112,13 @@ func newConn(cfg *connConfig) *Conn {
 func (c *Conn) nc() net.Conn { return c.in.src.nc }
 
 // now is a clock of the connection's own, at is a time on it.
-func (c *Conn) now() time.Duration { return time.Since(c.info.Done) }
+func (c *Conn) now() time.Duration { return time.Since(c.info.Began) - c.info.Took }
 
 func (c *Conn) at(t time.Duration) time.Time {
 	if t == 0 {
 		return time.Time{}
 	}
-	return c.info.Done.Add(t)
+	return c.info.Began.Add(c.info.Took + t)
 }
 
 // closeTimeout bounds the wait for the peer's answer to our close.

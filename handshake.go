@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire/detect"
@@ -133,6 +134,7 @@ func (o *acceptor) compress(a *admission, offers []string) {
 func (a *admission) complete(src *source, l *Limits) error {
 	out, body := a.hs.Head(a.out, &a.acc)
 	a.out, a.info.Response = out, string(out)
+	a.info.Deflate = within(a.info.Response, a.info.Deflate)
 	if body > 0 && src.buffered() < body {
 		if err := a.awaitBody(src, body, l); err != nil {
 			return err
@@ -142,6 +144,15 @@ func (a *admission) complete(src *source, l *Limits) error {
 	a.out = a.hs.Tail(out, src.peek(body))
 	src.take(body)
 	return a.write(src, a.out)
+}
+
+// within returns part as a part of whole, in which it stands, so that it needs no
+// memory of its own.
+func within(whole, part string) string {
+	if i := strings.Index(whole, part); i >= 0 {
+		return whole[i : i+len(part)]
+	}
+	return part
 }
 
 // awaitBody sends the head and reads the bytes behind the request's.

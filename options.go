@@ -196,10 +196,10 @@ type Handshake struct {
 	Request   string   // the head as it came, or as net/http gave it; a client's as it went
 	Response  string   // the head as it went; a client's as it came
 	TLS       *tls.ConnectionState
-	Remote    string    // address and port of the peer, or of the client whom Via named: port 0 where that is unknown
-	Via       string    // address of the proxy that named Remote; "" where Remote is the peer's
-	Began     time.Time // when the first byte was looked at
-	Done      time.Time // when the connection was open
+	Remote    string        // address and port of the peer, or of the client whom Via named: port 0 where that is unknown
+	Via       string        // address of the proxy that named Remote; "" where Remote is the peer's
+	Began     time.Time     // when the first byte was looked at
+	Took      time.Duration // from then until the connection was open
 	// Value is for Authorize to leave something for the handler, for example what
 	// it has opened on the connection's behalf. Where the connection does not
 	// open after all and Value is an io.Closer, it is closed.
@@ -216,7 +216,7 @@ func (h *Handshake) abandon() {
 // dropHeads lets go of the heads, and of what is part of them.
 func (h *Handshake) dropHeads() {
 	h.Request, h.Response = "", ""
-	for _, s := range []*string{&h.Target, &h.Host, &h.Origin, &h.Protocol} {
+	for _, s := range []*string{&h.Target, &h.Host, &h.Origin, &h.Protocol, &h.Deflate} {
 		*s = strings.Clone(*s)
 	}
 	for i := range h.Offered {

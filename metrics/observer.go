@@ -26,8 +26,8 @@ func (l *listening) opened(c *draftwire.Conn) {
 	h, v := c.Handshake(), draft(c.Version())
 	l.connections.WithLabelValues(l.name, v, yesNo(h.TLS != nil)).Inc()
 	l.handshakes.WithLabelValues(l.name, v, "accepted").Inc()
-	l.handshakeDuration.WithLabelValues(v).Observe(h.Done.Sub(h.Began).Seconds())
-	l.lastSeen.WithLabelValues(v).Set(unix(h.Done))
+	l.handshakeDuration.WithLabelValues(v).Observe(h.Took.Seconds())
+	l.lastSeen.WithLabelValues(v).Set(unix(h.Began.Add(h.Took)))
 	if h.TLS != nil {
 		l.tlsConnections.WithLabelValues(tlsVersion(h.TLS.Version), cipher(h.TLS.CipherSuite)).Inc()
 	}
@@ -38,7 +38,7 @@ func (l *listening) closed(c *draftwire.Conn, err error) {
 	l.connections.WithLabelValues(l.name, v, yesNo(h.TLS != nil)).Dec()
 	code, who := ending(c.Version(), err)
 	l.closes.WithLabelValues(v, closeCode(code), who).Inc()
-	l.duration.WithLabelValues(v).Observe(time.Since(h.Done).Seconds())
+	l.duration.WithLabelValues(v).Observe(time.Since(h.Began.Add(h.Took)).Seconds())
 }
 
 // ending is the close code that err stands for, and who began. Where the version

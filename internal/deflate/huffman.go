@@ -56,6 +56,7 @@ type alphabet struct {
 	n     int                // of used
 
 	a, b [numLit + 2]uint32
+	at   [256]uint16 // of sort
 }
 
 // code is a code as it is written, its length in the upper half.
@@ -149,7 +150,8 @@ func (t *alphabet) sort() (sorted, spare []uint32) {
 		most = max(most, k>>16)
 	}
 	for shift := 16; ; shift += 8 {
-		var at [256]uint16
+		at := &t.at
+		clear(at[:])
 		for _, k := range from {
 			at[k>>shift&0xff]++
 		}

@@ -77,21 +77,28 @@ func init() {
 	litEntries[numLit], litEntries[numLit+1] = special, special
 	distEntries[numDist], distEntries[numDist+1] = special, special
 
+	var b builder
 	lens := fixedLens()
-	build(fixedLit[:], litBits, lens[:], litEntries[:])
+	b.build(fixedLit[:], litBits, lens[:], litEntries[:])
 	dists := [numDist + 2]uint8{}
 	for i := range dists {
 		dists[i] = 5
 	}
-	build(fixedDist[:], distBits, dists[:], distEntries[:])
+	b.build(fixedDist[:], distBits, dists[:], distEntries[:])
+}
+
+// builder makes tables. What it needs for that stands here and not on the stack.
+type builder struct {
+	symbol, sorted [numLit + 2]uint16 // those that have a code; by its length
+	table          [1 << maxLens]entry
+	lens           [numLit + numDist]uint8
 }
 
 // build fills a table. ok is false where the lengths are of no code, or leave
 // bits without meaning; what is allowed is no code at all, and a single one of
 // one bit.
-func build(table []entry, tableBits int, lens []uint8, symbols []entry) (ok bool) {
-	var symbol [numLit + 2]uint16 // that has a code
-	used := 0
+func (b *builder) build(table []entry, tableBits int, lens []uint8, symbols []entry) (ok bool) {
+	symbol, used := &b.symbol, 0
 	for i, l := range lens {
 		symbol[used] = uint16(i)
 		used += int(-uint32(l) >> 31) // 1 where l is not 0; a branch is mispredicted too often
@@ -119,7 +126,7 @@ func build(table []entry, tableBits int, lens []uint8, symbols []entry) (ok bool
 		return true
 	}
 
-	var sorted [numLit + 2]uint16
+	sorted := &b.sorted
 	for _, s := range symbol[:used] {
 		l := lens[s]
 		sorted[at[l]] = s
@@ -199,6 +206,7 @@ type inflater struct {
 
 	ownLit  [litSize]entry
 	ownDist [distSize]entry
+	builder
 }
 
 // The states.
@@ -332,11 +340,11 @@ func (z *inflater) dynamic() bool {
 		}
 		own[s] = uint8(z.take(3))
 	}
-	var table [1 << maxLens]entry
-	if !build(table[:], maxLens, own[:], lensEntries[:]) {
+	table, lens := &z.table, &z.lens
+	if !z.build(table[:], maxLens, own[:], lensEntries[:]) {
 		return false
 	}
-	var lens [numLit + numDist]uint8
+	clear(lens[:])
 	for i := 0; i < lits+dists; {
 		if z.n < 14 && !z.load() {
 			return false
@@ -377,8 +385,8 @@ func (z *inflater) dynamic() bool {
 			i++
 		}
 	}
-	return build(z.ownLit[:], litBits, lens[:lits], litEntries[:]) &&
-		build(z.ownDist[:], distBits, lens[lits:lits+dists], distEntries[:])
+	return z.build(z.ownLit[:], litBits, lens[:lits], litEntries[:]) &&
+		z.build(z.ownDist[:], distBits, lens[lits:lits+dists], distEntries[:])
 }
 
 // codes expands a block's codes, to its end or to stop.

@@ -201,12 +201,12 @@ func Accepted(answers []string, takeover bool) (p Params, ok bool) {
 }
 
 // Compressor returns the compressor of one side.
-func (p *Params) Compressor(role wire.Role) *Compressor {
+func (p *Params) Compressor(role wire.Role) Compressor {
 	noTake, bits := p.ServerNoTake, p.ServerWindow
 	if role == wire.Client {
 		noTake, bits = p.ClientNoTake, p.ClientWindow
 	}
-	c := &Compressor{Takeover: !noTake}
+	c := Compressor{Takeover: !noTake}
 	if bits > 0 && bits < 15 {
 		c.Window = 1 << bits
 	}
@@ -214,9 +214,9 @@ func (p *Params) Compressor(role wire.Role) *Compressor {
 }
 
 // Expander returns the expander of one side.
-func (p *Params) Expander(role wire.Role) *Expander {
+func (p *Params) Expander(role wire.Role) Expander {
 	if role == wire.Server {
-		return &Expander{Takeover: !p.ClientNoTake}
+		return Expander{Takeover: !p.ClientNoTake}
 	}
-	return &Expander{Takeover: !p.ServerNoTake}
+	return Expander{Takeover: !p.ServerNoTake}
 }

@@ -11,7 +11,7 @@ import (
 
 // inflation is the reading half's compression.
 type inflation struct {
-	x        *deflate.Expander
+	x        deflate.Expander
 	perFrame bool
 	limit    int64 // of a message, expanded
 
@@ -23,9 +23,8 @@ type inflation struct {
 	size    int64 // given of the message so far
 }
 
-// inflate gathers the bytes of a compressed unit, and expands it when it is
-// whole. ev becomes the first expanded piece, or OpNone while more has to come.
-// The unit is the message, or with deflate-frame the frame.
+// inflate gathers the bytes of a compressed unit; ev becomes OpNone. When the unit
+// is whole it is pending. The unit is the message, or with deflate-frame the frame.
 func (s *Session) inflate(ev *wire.Event) error {
 	in := &s.z.in
 	if ev.First {
@@ -43,16 +42,13 @@ func (s *Session) inflate(ev *wire.Event) error {
 		return nil
 	}
 	in.x.Gather(ev.Data)
-	whole := ev.Last || in.perFrame && ev.FrameEnd
+	in.pending = ev.Last || in.perFrame && ev.FrameEnd
 	in.op, in.last = ev.Op, ev.Last
 	*ev = wire.Event{}
-	if !whole {
-		return nil
-	}
-	return s.expand(ev)
+	return nil
 }
 
-// expand gives the next piece of the unit that was gathered.
+// expand gives the next piece of the pending unit.
 func (s *Session) expand(ev *wire.Event) error {
 	in := &s.z.in
 	room := int64(math.MaxInt64)
@@ -82,25 +78,26 @@ func (s *Session) tooBig() error {
 
 // deflation is the writing half's compression.
 type deflation struct {
-	c         *deflate.Compressor
+	c         deflate.Compressor
 	perFrame  bool
 	threshold int
 	on        bool // the message in hand is compressed
 }
 
-// appendFrame compresses a frame, if that is wanted and may pay.
-func (d *deflation) appendFrame(codec wire.Codec, dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
-	first := op != wire.OpContinuation
-	if first || d.perFrame {
-		d.on = d.pays(fin, len(p))
+// packs decides whether a frame is compressed.
+func (d *deflation) packs(op wire.Op, fin bool, n int) bool {
+	if op != wire.OpContinuation || d.perFrame {
+		d.on = d.pays(fin, n)
 	}
-	if !d.on {
-		return codec.AppendFrame(dst, op, fin, p)
-	}
+	return d.on
+}
+
+// pack compresses a frame and appends it.
+func (d *deflation) pack(codec wire.Codec, dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
 	buf := pool.Get(len(p)/2 + 64)
 	defer pool.Put(buf)
 	buf.B = d.c.Append(buf.B, p, fin || d.perFrame)
-	if first || d.perFrame {
+	if op != wire.OpContinuation || d.perFrame {
 		op |= wire.RSV1
 	}
 	return codec.AppendFrame(dst, op, fin, buf.B)

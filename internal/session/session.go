@@ -124,12 +124,16 @@ func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
 		*ev = wire.Event{}
 		return len(p), s.err
 	}
-	if s.Pending() {
-		return 0, s.deliver(s.expand(ev), ev)
+	n := 0
+	var err error
+	if !s.Pending() {
+		n, err = s.codec.Decode(p, ev)
+		if err == nil && s.z != nil && ev.Op.IsData() {
+			err = s.inflate(ev)
+		}
 	}
-	n, err := s.codec.Decode(p, ev)
-	if err == nil && s.z != nil && ev.Op.IsData() {
-		err = s.inflate(ev)
+	if s.Pending() && err == nil {
+		err = s.expandAside(ev)
 	}
 	return n, s.deliver(err, ev)
 }
@@ -272,8 +276,8 @@ func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byt
 	if err != nil {
 		return dst, err
 	}
-	if s.z != nil && (kind.IsData() || kind == wire.OpContinuation) {
-		dst, err = s.z.out.appendFrame(s.codec, dst, kind, fin, p)
+	if s.z != nil && (kind.IsData() || kind == wire.OpContinuation) && s.z.out.packs(kind, fin, len(p)) {
+		dst, err = s.packAside(dst, kind, fin, p)
 	} else {
 		dst, err = s.codec.AppendFrame(dst, kind, fin, p)
 	}
