@@ -1,12 +1,13 @@
 package usage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
-	"slices"
+	"strconv"
 	"time"
 )
 
@@ -71,38 +72,78 @@ func (d *Day) merge(x Day) {
 
 // MarshalJSON writes [date, opened, refused, carried, in, out] without the
 // zeros at the end; date counts days since 1970-01-01.
-func (d Day) MarshalJSON() ([]byte, error) {
-	n := []uint64{d.Opened, d.Refused, 0, d.In, d.Out}
+func (d Day) MarshalJSON() ([]byte, error) { return d.append(nil), nil }
+
+func (d Day) append(b []byte) []byte {
+	n := [...]uint64{d.Opened, d.Refused, 0, d.In, d.Out}
 	if d.Carried {
 		n[2] = 1
 	}
-	for len(n) > 0 && n[len(n)-1] == 0 {
-		n = n[:len(n)-1]
+	last := len(n)
+	for last > 0 && n[last-1] == 0 {
+		last--
 	}
-	return fmt.Appendf(nil, "[%d%s]", d.Date, numbers(n)), nil
-}
-
-func numbers(n []uint64) []byte {
-	var b []byte
-	for _, x := range n {
-		b = fmt.Appendf(b, ",%d", x)
+	b = strconv.AppendInt(append(b, '['), int64(d.Date), 10)
+	for _, x := range n[:last] {
+		b = strconv.AppendUint(append(b, ','), x, 10)
 	}
-	return b
+	return append(b, ']')
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (d *Day) UnmarshalJSON(p []byte) error {
-	var n []uint64
-	if err := json.Unmarshal(p, &n); err != nil {
+	p, err := compact(p)
+	if err != nil {
 		return err
 	}
-	if len(n) == 0 || len(n) > 6 || n[0] > maxDate {
-		return fmt.Errorf("usage: %.40q is no day", p)
+	rest, err := d.parse(p)
+	if err == nil && len(rest) > 0 {
+		err = errDay(p)
 	}
-	date := Date(n[0])
-	n = append(n[1:], make([]uint64, 5)...)
-	*d = Day{Date: date, Opened: n[0], Refused: n[1], Carried: n[2] != 0, In: n[3], Out: n[4]}
-	return nil
+	return err
+}
+
+// compact takes out the spaces that others put in.
+func compact(p []byte) ([]byte, error) {
+	if !bytes.ContainsAny(p, " \t\r\n") {
+		return p, nil
+	}
+	var b bytes.Buffer
+	err := json.Compact(&b, p)
+	return b.Bytes(), err
+}
+
+func errDay(p []byte) error { return fmt.Errorf("usage: %.40q is no day", p) }
+
+// parse reads a day at the beginning of p and returns what follows. It is
+// written by hand, as a ledger has millions of days.
+func (d *Day) parse(p []byte) (rest []byte, err error) {
+	if len(p) == 0 || p[0] != '[' {
+		return nil, errDay(p)
+	}
+	var n [6]uint64
+	at := 1
+	for i := range n {
+		from := at
+		for at < len(p) && p[at] >= '0' && p[at] <= '9' {
+			at++
+		}
+		if n[i], err = strconv.ParseUint(string(p[from:at]), 10, 64); err != nil || at == len(p) {
+			return nil, errDay(p)
+		}
+		at++
+		if p[at-1] == ']' {
+			if n[0] > maxDate {
+				return nil, errDay(p)
+			}
+			*d = Day{Date: Date(n[0]), Opened: n[1], Refused: n[2], Carried: n[3] != 0, In: n[4], Out: n[5]}
+			return p[at:], nil
+		}
+		if p[at-1] != ',' {
+			return nil, errDay(p)
+		}
+	}
+	return nil, errDay(p)
 }
 
 // maxDate is in the year 9999, the last that JSON can tell.
@@ -223,18 +264,40 @@ func sumDays(days iter.Seq[Day], first, last Date) (total Day, seen bool) {
 }
 
 // MarshalJSON writes an array of days.
-func (h History) MarshalJSON() ([]byte, error) { return json.Marshal(slices.Collect(h.All())) }
+func (h History) MarshalJSON() ([]byte, error) {
+	b := []byte{'['}
+	for d := range h.All() {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = d.append(b)
+	}
+	return append(b, ']'), nil
+}
 
 // UnmarshalJSON reads an array of days.
-func (h *History) UnmarshalJSON(p []byte) error {
-	var days []Day
-	if err := json.Unmarshal(p, &days); err != nil {
+func (h *History) UnmarshalJSON(p []byte) (err error) {
+	*h = History{}
+	if p, err = compact(p); err != nil {
 		return err
+	}
+	if len(p) < 2 || p[0] != '[' || p[len(p)-1] != ']' {
+		return errDay(p)
+	}
+	days := make([]Day, 0, KeptDays)
+	for p = p[1:]; len(p) > 1; p = p[1:] {
+		var d Day
+		if p, err = d.parse(p); err != nil {
+			return err
+		}
+		if len(days) == KeptDays || len(p) == 0 || p[0] != ',' && string(p) != "]" {
+			return errDay(p)
+		}
+		days = append(days, d)
 	}
 	if err := checkDays(days); err != nil {
 		return err
 	}
-	*h = History{}
 	for _, d := range days {
 		h.add(d)
 	}

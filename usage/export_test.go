@@ -37,6 +37,13 @@ func TestExport(t *testing.T) {
 	if got := export(t, s); got != want {
 		t.Errorf("they differ:\n%.2000s\n%.2000s", got, want)
 	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, []byte(want), " ", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := usage.Import(&pretty); err != nil || export(t, s) != want {
+		t.Errorf("pretty: %v", err)
+	}
 	// Members of a later program are passed over.
 	more := strings.Replace(want, `"sources":`, `"later":{"a":[1,{}]},"sources":`, 1)
 	if s, err := usage.Import(strings.NewReader(more)); err != nil || export(t, s) != want {
@@ -50,18 +57,21 @@ func TestImportRefuses(t *testing.T) {
 	for name, in := range map[string]string{
 		"empty": "", "no object": "[]", "text": "<html>", "another": `{"status":"ok"}`, "nothing": "{}", "later format": `{"format":"draftwire-usage/2"}`,
 		"cut": head + `,"clients":[` + client, "twice": head + `,"clients":[` + client + `,` + client + `]}`, "member twice": head + `,"clients":[],"clients":[]}`,
-		"version":   head + `,"clients":[` + strings.Replace(client, "hybi-08", "hybi-99", 1) + `]}`,
-		"unknown":   head + `,"versions":[{"version":"hybi-99"}]}`,
-		"no name":   head + `,"sources":[{}]}`,
-		"days":      head + `,"clients":[` + strings.Replace(client, `"days":[]`, `"days":[[20000,1],[20000,1]]`, 1) + `]}`,
-		"many days": head + `,"clients":[` + strings.Replace(client, `"days":[]`, `"days":[[20000,1],[20180,1]]`, 1) + `]}`,
-		"late day":  head + `,"versions":[{"version":"hybi-08","days":[[99999999,1]]}]}`,
-		"long day":  head + `,"versions":[{"version":"hybi-08","days":[[1,2,3,4,5,6,7]]}]}`,
-		"old":       head + `,"clients":[` + strings.Replace(client, "2026", "1026", 1) + `]}`,
-		"tls":       head + `,"clients":[` + strings.Replace(client, "none", "9.9", 1) + `]}`,
-		"tolerance": head + `,"clients":[` + strings.Replace(client, `"tls"`, `"tolerated":"all","tls"`, 1) + `]}`,
-		"huge":      head + `,"clients":[{"client":"` + strings.Repeat("x", 2<<20) + `"}]}`,
-		"spaces":    head + strings.Repeat(" ", 3<<20) + "}",
+		"version":    head + `,"clients":[` + strings.Replace(client, "hybi-08", "hybi-99", 1) + `]}`,
+		"unknown":    head + `,"versions":[{"version":"hybi-99"}]}`,
+		"no name":    head + `,"sources":[{}]}`,
+		"days":       head + `,"clients":[` + strings.Replace(client, `"days":[]`, `"days":[[20000,1],[20000,1]]`, 1) + `]}`,
+		"many days":  head + `,"clients":[` + strings.Replace(client, `"days":[]`, `"days":[[20000,1],[20180,1]]`, 1) + `]}`,
+		"late day":   head + `,"versions":[{"version":"hybi-08","days":[[99999999,1]]}]}`,
+		"long day":   head + `,"versions":[{"version":"hybi-08","days":[[1,2,3,4,5,6,7]]}]}`,
+		"days, not":  head + `,"clients":[` + strings.Replace(client, `"days":[]`, `"days":[[20000,-1]]`, 1) + `]}`,
+		"days, text": head + `,"clients":[` + strings.Replace(client, `"days":[]`, `"days":"[[1]]"`, 1) + `]}`,
+		"days, deep": head + `,"clients":[` + strings.Replace(client, `"days":[]`, `"days":[[[1]]]`, 1) + `]}`,
+		"old":        head + `,"clients":[` + strings.Replace(client, "2026", "1026", 1) + `]}`,
+		"tls":        head + `,"clients":[` + strings.Replace(client, "none", "9.9", 1) + `]}`,
+		"tolerance":  head + `,"clients":[` + strings.Replace(client, `"tls"`, `"tolerated":"all","tls"`, 1) + `]}`,
+		"huge":       head + `,"clients":[{"client":"` + strings.Repeat("x", 2<<20) + `"}]}`,
+		"spaces":     head + strings.Repeat(" ", 3<<20) + "}",
 	} {
 		if s, err := usage.Import(strings.NewReader(in)); err == nil || len(err.Error()) > 300 {
 			t.Errorf("%s: %+v, %.400v", name, s, err)
