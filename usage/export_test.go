@@ -120,7 +120,7 @@ func TestServeHTTP(t *testing.T) {
 // Whatever is imported can be exported and comes back the same, merges with
 // itself, and makes a report.
 func FuzzImport(f *testing.F) {
-	f.Add([]byte(export(f, someSnapshot(f, 30))))
+	f.Add([]byte(export(f, someSnapshot(f, 4))))
 	f.Add([]byte(`{"format":"draftwire-usage/1","clients":[{"version":"rfc6455","client":"\u0000","days":[[1,18446744073709551615,3,1]]}]}`))
 	f.Add([]byte(`{"format":"draftwire-usage/1","sources":[{"id":"a","watched":[{"from":"2026-01-01T00:00:00Z","to":"2025-01-01T00:00:00Z"}]}]}`))
 	f.Fuzz(func(t *testing.T, in []byte) {

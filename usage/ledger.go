@@ -28,7 +28,8 @@ type Options struct {
 	// version. Above it the version with the most records gives up that of the
 	// client that was not seen for the longest time, so that a crowd in one
 	// version cannot drive out the few of another. Default 50,000, which take
-	// about 50 MB, and 100 MB if peers send all that is kept of a string.
+	// some 35 MB of memory and 120 MB of file if each came daily for two months;
+	// 100 MB of memory if peers send all that is kept of a string.
 	Clients int
 
 	// Every is how often changes are written to the file: what a crash may

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/draftwire/draftwire/usage"
@@ -82,6 +83,33 @@ func TestStrings(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever a peer sends is kept short and printable, and its key finds it again.
+func FuzzVisit(f *testing.F) {
+	f.Add("10.0.0.1", "Mozilla/5.0", "/feed?x#y")
+	f.Add(strings.Repeat("\xff", 300), "\u202e\x1b[2J", strings.Repeat("漢", 100))
+	f.Fuzz(func(t *testing.T, key, agent, path string) {
+		l := open(t, "", &clock{newYear}, usage.Options{})
+		l.Opened(usage.Visit{Version: wire.Hixie76, Client: key, UserAgent: agent, Path: path})
+		l.Traffic(wire.Hixie76, key, usage.Traffic{In: 1})
+		s := l.Snapshot()
+		if len(s.Clients) != 1 || s.Clients[0].In != 1 {
+			t.Fatalf("%d clients", len(s.Clients))
+		}
+		c := s.Clients[0]
+		for _, got := range []string{c.Key, c.UserAgent, c.Path} {
+			if len(got) > 200 || !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+				t.Errorf("%q", got)
+			}
+		}
+		if c.Key == "" || strings.ContainsAny(c.Path, "?#") {
+			t.Errorf("%q, %q", c.Key, c.Path)
+		}
+		if b, err := usage.Import(strings.NewReader(export(t, s))); err != nil || b.Clients[0].Key != c.Key || b.Clients[0].UserAgent != c.UserAgent {
+			t.Errorf("it comes back as %+v, %v", b, err)
+		}
+	})
 }
 
 // A crowd of 200,000 keys stays within the bound, drives out nobody of another

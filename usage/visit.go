@@ -104,7 +104,8 @@ func cutAt(s string, n int) int {
 func cleanKey(s string) string {
 	if len(s) > maxText {
 		h := sha256.Sum256([]byte(s))
-		return fmt.Sprintf("%s~%x", cleanText(s[:cutAt(s, maxText-17)]), h[:8])
+		s = cleanText(s)
+		return fmt.Sprintf("%s~%x", s[:cutAt(s, maxText-17)], h[:8])
 	}
 	if s = cleanText(s); s == "" {
 		return "unknown"
