@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +27,9 @@ func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accep
 	s := &Session{g: g, Listener: listener, handshake: h, key: keyOf(h.Remote)}
 	if err := st.judge(s); err != nil {
 		return err
+	}
+	if !strings.HasPrefix(h.Target, "/") || hasDots(h.Target) {
+		return wire.Refuse(h.Version, wire.ReasonNoRoute, "a path that does not begin with / or has . or .. in it")
 	}
 	for _, r := range st.routes {
 		if r.matches(listener, h) {
@@ -53,15 +58,20 @@ func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accep
 // open opens the backend's connection, of the first backend that takes it.
 func (s *Session) open(acc *wire.Accept) error {
 	r, h := s.route, s.handshake
-	ctx, cancel := context.WithTimeout(s.g.ctx, time.Duration(r.Dial))
+	by := time.Now().Add(time.Duration(r.Dial))
+	if all := h.Began.Add(s.handshakeTime()); all.Before(by) {
+		by = all // the client is to hear of it
+	}
+	ctx, cancel := context.WithDeadline(s.g.taking, by)
 	defer cancel()
 	var failures []error
-	for _, b := range r.backends.order() {
+	list := r.backends.order()
+	for i, b := range list {
 		v, err := s.visit(b)
 		if err != nil {
-			return wire.Refuse(h.Version, wire.ReasonNoRoute, err.Error())
+			return err
 		}
-		p, answer, err := b.dial(ctx, s.g.dial, v)
+		p, answer, err := b.try(ctx, len(list)-i, s.g.dial, v)
 		if err == nil {
 			s.backend, s.Backend, s.peer = b, b.name, p
 			b.open.Add(1)
@@ -82,11 +92,26 @@ func (s *Session) open(acc *wire.Accept) error {
 			break
 		}
 	}
+	if s.g.draining.Load() {
+		return wire.Refuse(h.Version, wire.ReasonShutdown, "")
+	}
 	he := wire.Refuse(h.Version, wire.ReasonBackend, fmt.Sprintf("route %s: tried %d of %d backends", r.Name, len(failures), len(r.backends.list)))
-	if he.Err = errors.Join(failures...); errors.Is(he.Err, context.DeadlineExceeded) {
+	if he.Err = errors.Join(failures...); slices.ContainsFunc(failures, timedOut) {
 		he.Status = http.StatusGatewayTimeout
 	}
 	return he
+}
+
+// handshakeTime bounds the client's handshake.
+func (s *Session) handshakeTime() time.Duration {
+	return time.Duration(s.g.state.Load().cfg.Limits.Handshake)
+}
+
+// timedOut reports whether a try failed because nothing came.
+func timedOut(err error) bool {
+	he, ok := errors.AsType[*draftwire.HandshakeError](err)
+	return ok && he.Reason == wire.ReasonTimeout ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // passed are the fields of a backend's refusal that the client gets.
@@ -178,8 +203,13 @@ func (s *Session) visit(b *backend) (*visit, error) {
 		s.lose(LossProtocols)
 	}
 	var err error
-	v.target, err = r.target(b.url.EscapedPath(), h.Target)
-	return v, err
+	if v.target, err = r.target(b.url.EscapedPath(), h.Target); err != nil {
+		return nil, wire.Refuse(h.Version, wire.ReasonNoRoute, err.Error())
+	}
+	if b.url.User != nil { // the gateway's own credentials stand instead
+		maps.DeleteFunc(v.fields, func(n string, _ []string) bool { return strings.EqualFold(n, "Authorization") })
+	}
+	return v, nil
 }
 
 func textPolicy(name string) wire.TextPolicy {
@@ -191,9 +221,13 @@ func textPolicy(name string) wire.TextPolicy {
 
 // hop are the fields that belong to the client's connection, or that the gateway
 // says itself.
-var hop = []string{
-	"Host", "Connection", "Upgrade", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Content-Length",
-	"Origin", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version",
+var hop = slices.Concat(ofHandshake, []string{
+	"Host", "Origin", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version",
+})
+
+// ofHandshake are those that nobody but the handshake itself may say.
+var ofHandshake = []string{
+	"Connection", "Upgrade", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Content-Length",
 	"WebSocket-Protocol", "HTTP2-Settings",
 }
 
@@ -205,29 +239,46 @@ func (s *Session) fields() http.Header {
 	all := h.Fields()
 	drop := slices.Concat(hop, r.DropHeaders, all.List("Connection"))
 	for _, f := range all {
-		if has(drop, f.Name) || hasPrefixFold(f.Name, "Sec-WebSocket-") || hasPrefixFold(f.Name, "Proxy-") {
+		// Servers of CGI's kind take _ for -.
+		if name := strings.ReplaceAll(f.Name, "_", "-"); has(drop, name) || has(drop, f.Name) || notPassed(name) {
 			continue
 		}
 		out[f.Name] = append(out[f.Name], f.Value)
 	}
-	client, proto := hostOf(h.Remote), "http"
-	if h.Secure {
-		proto = "https"
-	}
-	quoted := client
-	if strings.Contains(client, ":") {
-		quoted = `"[` + client + `]"`
-	}
-	out["X-Forwarded-For"] = []string{client}
-	out["X-Forwarded-Proto"] = []string{proto}
-	out["X-Forwarded-Host"] = []string{h.Host}
-	out["Forwarded"] = []string{fmt.Sprintf(`for=%s;proto=%s;host=%s`, quoted, proto, quoteValue(h.Host))}
-	out["Draftwire-Version"] = []string{h.Version.String()}
+	s.forward(out)
 	for name, value := range r.SetHeaders {
 		maps.DeleteFunc(out, func(n string, _ []string) bool { return strings.EqualFold(n, name) })
 		out[name] = []string{value}
 	}
 	return out
+}
+
+// notPassed reports whether a field is one of the handshake, or for a proxy.
+func notPassed(name string) bool {
+	return hasPrefixFold(name, "Sec-WebSocket-") || hasPrefixFold(name, "Proxy-")
+}
+
+// forward says who the client is. A client on a unix socket has no address.
+func (s *Session) forward(out http.Header) {
+	h, proto, node := s.handshake, "http", "unknown"
+	if h.Secure {
+		proto = "https"
+	}
+	if addr, err := netip.ParseAddr(hostOf(h.Remote)); err == nil {
+		addr = addr.Unmap().WithZone("")
+		if node = addr.String(); addr.Is6() {
+			node = `"[` + node + `]"`
+		}
+		out["X-Forwarded-For"] = []string{addr.String()}
+	}
+	out["X-Forwarded-Proto"] = []string{proto}
+	forwarded := "for=" + node + ";proto=" + proto
+	if h.Host != "" {
+		out["X-Forwarded-Host"] = []string{h.Host}
+		forwarded += ";host=" + quoteValue(h.Host)
+	}
+	out["Forwarded"] = []string{forwarded}
+	out["Draftwire-Version"] = []string{h.Version.String()}
 }
 
 // quoteValue writes a value of the Forwarded field as a quoted string (RFC 7239

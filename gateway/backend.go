@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,7 +28,8 @@ type backends struct {
 
 // backend is a server behind the gateway.
 type backend struct {
-	name    string // as the configuration says it
+	name    string // as the configuration says it, but for a password
+	raw     string // as the configuration says it
 	url     *url.URL
 	version draftwire.Version // Unknown for a stream
 	network string            // of a stream
@@ -35,6 +37,7 @@ type backend struct {
 	tls     *tls.Config
 
 	open     atomic.Int64          // connections
+	dialing  atomic.Int64          // those that are being opened
 	until    atomic.Int64          // unix time in nanoseconds: after a failed dial, when it is to be tried again first
 	sick     atomic.Bool           // the last check failed
 	checking atomic.Bool           // a check is under way
@@ -52,7 +55,7 @@ func newBackends(cfg *Route, old *route) (*backends, error) {
 		}
 		if old != nil {
 			for _, o := range old.backends.list {
-				if o.name == n.name && (o.tls == nil) == (n.tls == nil) {
+				if o.raw == n.raw && (o.tls == nil) == (n.tls == nil) {
 					n = o
 				}
 			}
@@ -63,7 +66,7 @@ func newBackends(cfg *Route, old *route) (*backends, error) {
 }
 
 func newBackend(c *Backend) (*backend, error) {
-	b := &backend{name: c.URL}
+	b := &backend{name: c.URL, raw: c.URL}
 	if path, ok := strings.CutPrefix(c.URL, "unix:"); ok && path != "" {
 		b.network, b.addr = "unix", path
 		return b, nil
@@ -72,38 +75,55 @@ func newBackend(c *Backend) (*backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backend %q: %w", c.URL, err)
 	}
-	if u.Host == "" {
-		return nil, fmt.Errorf("backend %q has no host", c.URL)
+	b.name = u.Redacted()
+	if u.Host == "" || u.Hostname() == "" && u.Scheme != "tcp" {
+		return nil, fmt.Errorf("backend %q has no host", b.name)
+	}
+	if _, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16); err != nil {
+		return nil, fmt.Errorf("backend %q: %q is no port", b.name, u.Port())
 	}
 	switch u.Scheme {
 	case "tcp":
 		b.network, b.addr = "tcp", u.Host
-		if _, _, err := net.SplitHostPort(u.Host); err != nil || strings.Trim(u.Path, "/") != "" {
-			return nil, fmt.Errorf("backend %q is not tcp://HOST:PORT", c.URL)
+		if _, _, err := net.SplitHostPort(u.Host); err != nil || strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" {
+			return nil, fmt.Errorf("backend %q is not tcp://HOST:PORT", b.name)
 		}
-		return b, nil
 	case "ws", "wss":
+		if err := b.webSocket(u); err != nil {
+			return nil, err
+		}
 	default:
-		return nil, fmt.Errorf("backend %q is none of ws:, wss:, tcp: and unix:", c.URL)
+		return nil, fmt.Errorf("backend %q is none of ws:, wss:, tcp: and unix:", b.name)
 	}
+	if c.Insecure {
+		if u.Scheme != "wss" {
+			return nil, fmt.Errorf("backend %q: insecure is for wss alone", b.name)
+		}
+		b.tls = &tls.Config{InsecureSkipVerify: true}
+	}
+	return b, nil
+}
+
+// webSocket reads the rest of a ws or wss URL.
+func (b *backend) webSocket(u *url.URL) (err error) {
 	b.version = draftwire.RFC6455
 	q := u.Query()
 	if v := q.Get("version"); v != "" {
 		if b.version, err = draftwire.ParseVersion(v); err != nil {
-			return nil, fmt.Errorf("backend %q: %w", c.URL, err)
+			return fmt.Errorf("backend %q: %s", b.name, strings.TrimPrefix(err.Error(), "draftwire: "))
+		}
+		if !draftwire.Served().Has(b.version) {
+			return fmt.Errorf("backend %q: version %s is not spoken here; spoken are %s", b.name, b.version, draftwire.Served())
 		}
 		q.Del("version")
 	}
 	if len(q) > 0 || u.Fragment != "" {
-		return nil, fmt.Errorf("backend %q: the query is the client's; only version may stand here", c.URL)
+		return fmt.Errorf("backend %q: the query is the client's; only version may stand here", b.name)
 	}
 	u.RawQuery = ""
 	b.url = u
 	b.network, b.addr = "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), map[string]string{"ws": "80", "wss": "443"}[u.Scheme]))
-	if c.Insecure {
-		b.tls = &tls.Config{InsecureSkipVerify: true}
-	}
-	return b, nil
+	return nil
 }
 
 // up reports whether the backend is thought to be there.
@@ -134,10 +154,13 @@ func (b *backends) order() []*backend {
 			}
 			return 1
 		}
-		return cmp.Compare(x.open.Load(), y.open.Load())
+		return cmp.Compare(x.load(), y.load())
 	})
 	return list
 }
+
+// load is what the backend has to do.
+func (b *backend) load() int64 { return b.open.Load() + b.dialing.Load() }
 
 // up reports whether any backend is thought to be there.
 func (b *backends) up() bool {
@@ -168,6 +191,21 @@ type visit struct {
 	compress  bool
 	text      wire.TextPolicy
 	limits    draftwire.Limits
+}
+
+// leastTry is what a try has at least, of the time for all.
+const leastTry = time.Second
+
+// try opens a connection to the backend, one of so many that are left to try, in
+// its share of ctx's time: one that takes connections and does not answer must
+// not keep the others from being tried.
+func (b *backend) try(ctx context.Context, left int, dial dialer, v *visit) (peer, *http.Response, error) {
+	by, _ := ctx.Deadline()
+	ctx, cancel := context.WithTimeout(ctx, max(time.Until(by)/time.Duration(left), leastTry))
+	defer cancel()
+	b.dialing.Add(1)
+	defer b.dialing.Add(-1)
+	return b.dial(ctx, dial, v)
 }
 
 // dial opens a connection to the backend. answer is its response, nil for a

@@ -3,10 +3,12 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/internal/httphead"
@@ -28,14 +30,9 @@ func (c *Config) check() error {
 	if c.Admin.Address != "off" {
 		f.address("admin: address", c.Admin.Address)
 	}
-	if c.Drain < 0 {
-		f.add("drain: %s is below 0", c.Drain)
-	}
+	f.positive("drain", c.Drain)
 	c.Limits.check(&f)
-	f.word("ledger: client", strings.Fields(c.Ledger.Client + " x")[0], "address", "header", "cookie", "query")
-	if n := len(strings.Fields(c.Ledger.Client)); (c.Ledger.Client == "address") != (n == 1) || n > 2 {
-		f.add("ledger: client: %q is none of address, header NAME, cookie NAME, query NAME", c.Ledger.Client)
-	}
+	c.Ledger.check(&f)
 	if _, err := newPlan(c.Versions); err != nil {
 		f.add("versions: %v", err)
 	}
@@ -63,6 +60,12 @@ func (f *faults) unique(what string, seen map[string]bool, s string) {
 	seen[s] = true
 }
 
+func (f *faults) positive(what string, d Duration) {
+	if d < 0 {
+		f.add("%s: %s is below 0", what, d)
+	}
+}
+
 // word checks that s is one of words.
 func (f *faults) word(what, s string, words ...string) {
 	if !slices.Contains(words, s) {
@@ -71,8 +74,10 @@ func (f *faults) word(what, s string, words ...string) {
 }
 
 func (f *faults) address(what, s string) {
-	if strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "fd:") {
-		return
+	for _, kind := range []string{"unix:", "fd:"} {
+		if strings.HasPrefix(s, kind) && s != kind {
+			return
+		}
 	}
 	if _, _, err := net.SplitHostPort(s); err != nil {
 		f.add("%s: %q is none of HOST:PORT, unix:PATH, fd:NAME", what, s)
@@ -106,60 +111,126 @@ func (l *Listener) check(f *faults, at string) {
 	}
 }
 
+func (l *Ledger) check(f *faults) {
+	what := strings.Fields(l.Client)
+	switch {
+	case len(what) == 1 && what[0] == "address":
+	case len(what) == 2 && slices.Contains([]string{"header", "cookie", "query"}, what[0]):
+	default:
+		f.add("ledger: client: %q is none of address, header NAME, cookie NAME, query NAME", l.Client)
+	}
+	if l.Clients < 0 {
+		f.add("ledger: clients: %d is below 0", l.Clients)
+	}
+}
+
 func (l *Limits) check(f *faults) {
 	if l.Head > 1<<20 || l.Head < 256 {
 		f.add("limits: head: %d is not from 256 to 1 MiB", l.Head)
 	}
-	for name, d := range map[string]Duration{"handshake": l.Handshake, "key3": l.Key3, "close": l.Close, "write": l.Write} {
-		if d < 0 {
-			f.add("limits: %s: %s is below 0", name, d)
-		}
-	}
-	if l.Idle < 0 {
-		f.add("limits: idle: %s is below 0", l.Idle)
-	}
+	f.positive("limits: handshake", l.Handshake)
+	f.positive("limits: key3", l.Key3)
+	f.positive("limits: close", l.Close)
+	f.positive("limits: write", l.Write)
+	f.positive("limits: idle", l.Idle)
 	if l.Pending < 0 {
 		f.add("limits: pending: %d is below 0", l.Pending)
 	}
 }
 
 func (r *Route) check(f *faults, at string, listeners map[string]bool) {
-	f.versions(at+": match: versions", r.Match.Versions)
-	for _, l := range r.Match.Listeners {
-		if !listeners[l] {
-			f.add("%s: match: listeners: there is no listener %q", at, l)
-		}
-	}
-	for _, p := range r.Match.Paths {
-		if !strings.HasPrefix(p, "/") && p != "*" {
-			f.add("%s: match: paths: %q does not begin with /", at, p)
-		}
+	r.Match.check(f, at+": match: ", listeners)
+	if err := (&draftwire.AcceptOptions{Origins: r.Origins}).Check(); err != nil {
+		f.add("%s: origins: %s", at, strings.TrimPrefix(err.Error(), "draftwire: options: "))
 	}
 	if len(r.Backends) == 0 {
 		f.add("%s: backends: there is none", at)
 	}
 	urls := map[string]bool{}
 	for i := range r.Backends {
-		if _, err := newBackend(&r.Backends[i]); err != nil {
+		b, err := newBackend(&r.Backends[i])
+		if err != nil {
 			f.add("%s: %v", at, err)
+			continue
 		}
-		f.unique(at+": backends", urls, r.Backends[i].URL)
+		f.unique(at+": backends", urls, b.name)
 	}
 	f.word(at+": health: check", r.Health.Check, "tcp", "off")
-	for name, d := range map[string]Duration{"dial": r.Dial, "health: interval": r.Health.Interval, "health: timeout": r.Health.Timeout, "health: cooldown": r.Health.Cooldown} {
-		if d < 0 {
-			f.add("%s: %s: %s is below 0", at, name, d)
-		}
+	f.positive(at+": dial", r.Dial)
+	f.positive(at+": health: interval", r.Health.Interval)
+	f.positive(at+": health: timeout", r.Health.Timeout)
+	f.positive(at+": health: cooldown", r.Health.Cooldown)
+	if p := r.StripPrefix; p != "" && (p[0] != '/' || strings.ContainsAny(p, "?#")) {
+		f.add("%s: strip_prefix: %q is no path that begins with /", at, p)
 	}
-	if r.StripPrefix != "" && !strings.HasPrefix(r.StripPrefix, "/") {
-		f.add("%s: strip_prefix: %q does not begin with /", at, r.StripPrefix)
-	}
-	for name, value := range r.SetHeaders {
-		if !httphead.IsToken(name) || !httphead.IsFieldValue(value) {
-			f.add("%s: set_headers: %q: %q cannot be sent", at, name, value)
-		}
-	}
+	r.checkFields(f, at)
 	r.Policy.check(f, at+": policy: ")
+}
+
+// checkFields checks what the backend's request is made of.
+func (r *Route) checkFields(f *faults, at string) {
+	if !httphead.IsFieldValue(r.Origin) {
+		f.add("%s: origin: %q cannot be sent", at, r.Origin)
+	}
+	for _, name := range r.DropHeaders {
+		if !httphead.IsToken(name) {
+			f.add("%s: drop_headers: %q is no name of a field", at, name)
+		}
+	}
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(r.SetHeaders)) {
+		value := r.SetHeaders[name]
+		switch {
+		case !httphead.IsToken(name) || !httphead.IsFieldValue(value):
+			f.add("%s: set_headers: %q: %q cannot be sent", at, name, value)
+		case strings.EqualFold(name, "Origin"):
+			f.add("%s: set_headers: %s is set by the route's origin", at, name)
+		case has(ofHandshake, name) || notPassed(name):
+			f.add("%s: set_headers: %s belongs to the handshake", at, name)
+		}
+		f.unique(at+": set_headers", seen, strings.ToLower(name))
+	}
+}
+
+func (m *Match) check(f *faults, at string, listeners map[string]bool) {
+	f.versions(at+"versions", m.Versions)
+	for _, l := range m.Listeners {
+		if !listeners[l] {
+			f.add("%slisteners: there is no listener %q", at, l)
+		}
+	}
+	for _, h := range m.Hosts {
+		if !isHostPattern(h) {
+			f.add("%shosts: %q is not like example.com, *.example.com or *, without a port", at, h)
+		}
+	}
+	for _, p := range m.Paths {
+		plain := strings.TrimSuffix(p, "/*")
+		if p == "*" || p == "/*" {
+			continue
+		}
+		if plain == "" || plain[0] != '/' || strings.ContainsAny(plain, "*?#") {
+			f.add("%spaths: %q is not like /feed, /feed/* or *", at, p)
+		}
+	}
+	for _, p := range m.Protocols {
+		if !httphead.IsToken(p) {
+			f.add("%sprotocols: %q is no subprotocol", at, p)
+		}
+	}
+}
+
+// isHostPattern reports whether a client's host can match p.
+func isHostPattern(p string) bool {
+	if p == "*" {
+		return true
+	}
+	host := strings.TrimPrefix(p, "*.")
+	if a, ok := strings.CutPrefix(host, "["); ok {
+		a, ok = strings.CutSuffix(a, "]")
+		return ok && strings.Contains(a, ":")
+	}
+	return host != "" && !strings.ContainsAny(host, "*:/[] ")
 }
 
 func (p *Policy) check(f *faults, at string) {
@@ -171,4 +242,12 @@ func (p *Policy) check(f *faults, at string) {
 	f.word(at+"fragments", p.Fragments, "stream", "gather")
 	f.word(at+"close_without_code", p.CloseWithoutCode, "normal", "none")
 	f.word(at+"compression", p.Compression, "off", "client", "backend", "both")
+	if p.Ping > 0 && time.Duration(p.Ping) < tick {
+		f.add("%sping: %s is below 1s", at, p.Ping)
+	}
+	for _, l := range p.Fatal {
+		if !slices.ContainsFunc(lossTable, func(row LossInfo) bool { return row.Loss == l }) {
+			f.add("%sfatal: there is no loss %q", at, l)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"go.yaml.in/yaml/v3"
 )
 
 // Config is what a gateway does, as its file says it (YAML, see Load). Zero
@@ -106,8 +108,8 @@ type Ledger struct {
 
 // Stage is a step of a version's retirement.
 type Stage struct {
-	Mode string    `yaml:"mode"` // on, warn, "sample 10%", off
-	From time.Time `yaml:"from"` // a date or a time; none: always
+	Mode string    `yaml:"mode"`           // on, warn, "sample 10%", off
+	From time.Time `yaml:"from,omitempty"` // a date or a time; none: always
 }
 
 // Route sends the clients that it matches to backends.
@@ -193,6 +195,9 @@ type Policy struct {
 // Duration is a time.Duration that is written like 30s.
 type Duration time.Duration
 
+// UnmarshalYAML implements yaml.Unmarshaler: its errors have a line.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error { return scalar(n, d) }
+
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Duration) UnmarshalText(p []byte) error {
 	v, err := time.ParseDuration(string(p))
@@ -216,6 +221,21 @@ var units = []struct {
 	name string
 	size Size
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+// UnmarshalYAML implements yaml.Unmarshaler: its errors have a line.
+func (s *Size) UnmarshalYAML(n *yaml.Node) error { return scalar(n, s) }
+
+// scalar reads a value. yaml itself would not say where a wrong one stands.
+func scalar(n *yaml.Node, v interface{ UnmarshalText([]byte) error }) error {
+	err := errors.New("a value stands here, no list and no keys")
+	if n.Kind == yaml.ScalarNode {
+		err = v.UnmarshalText([]byte(n.Value))
+	}
+	if err != nil {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", n.Line, err)}}
+	}
+	return nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Size) UnmarshalText(p []byte) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +48,9 @@ type Hooks struct {
 // Options are what New needs beside a configuration.
 type Options struct {
 	Hooks Hooks
-	// Listen opens an address of the configuration; nil is the function Listen.
+	// Listen opens an address of the configuration; nil is the function Listen. A
+	// port that a Reload changes needs a listener with a method File, as those of
+	// package net have.
 	Listen func(address string) (net.Listener, error)
 	// Dial connects to a backend; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -61,17 +64,22 @@ type Gateway struct {
 	dial   dialer
 	ctx    context.Context // ends with the gateway
 	cancel context.CancelFunc
+	taking context.Context // ends as soon as it takes no more clients
+	refuse context.CancelFunc
 	began  time.Time
 
 	state    atomic.Pointer[state]
 	limits   limiter
 	draining atomic.Bool
 
+	changing sync.Mutex // held while the ports change, or come to their end
 	mu       sync.Mutex
 	ports    []*port
-	old      []*draftwire.Server // of ports that were replaced, while they have connections
+	old      []*port // that were replaced or removed, while they have connections
 	sessions map[*Session]struct{}
+	running  bool
 	closed   bool
+	ended    bool // what is open was cut
 	working  sync.WaitGroup
 	fatal    chan error
 }
@@ -84,7 +92,9 @@ type state struct {
 	since  time.Time
 }
 
-// New returns a gateway that listens, as cfg says, but does not serve yet.
+// New returns a gateway that listens, as cfg says, but does not serve yet: that
+// is for Run. Close lets go of it in any case. cfg is not to be changed behind
+// New, nor behind Reload.
 func New(cfg *Config, o Options) (*Gateway, error) {
 	g := &Gateway{
 		hooks: o.Hooks, listen: o.Listen, dial: o.Dial, began: time.Now(),
@@ -97,6 +107,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 		g.dial = new(net.Dialer).DialContext
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.taking, g.refuse = context.WithCancel(g.ctx)
 	st, err := newState(cfg, nil)
 	if err != nil {
 		return nil, err
@@ -152,12 +163,14 @@ func (g *Gateway) use(st *state, ports []*port) {
 // what is left. It returns the first error of a listener, if one fails.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.mu.Lock()
-	for _, p := range g.ports {
-		g.start(p)
+	if !g.running && !g.closed {
+		g.running = true
+		for _, p := range g.ports {
+			g.start(p)
+		}
+		g.working.Go(g.tend)
 	}
 	g.mu.Unlock()
-	g.working.Add(1)
-	go g.tend()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -168,11 +181,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return err
 }
 
-// start serves a port.
+// start serves a port. The caller holds g.mu.
 func (g *Gateway) start(p *port) {
-	g.working.Add(1)
-	go func() {
-		defer g.working.Done()
+	p.served = make(chan struct{})
+	g.working.Go(func() {
+		defer close(p.served)
 		err := p.server.Serve(p.listener)
 		if p.left.Load() || g.draining.Load() || g.ctx.Err() != nil {
 			return
@@ -181,7 +194,7 @@ func (g *Gateway) start(p *port) {
 		case g.fatal <- fmt.Errorf("listener %s: %w", p.Name, err):
 		default:
 		}
-	}()
+	})
 }
 
 // Reload puts another configuration in force: all of it or, with an error, none.
@@ -193,10 +206,15 @@ func (g *Gateway) Reload(cfg *Config) (err error) {
 			f(cfg, err)
 		}
 	}()
+	g.changing.Lock()
+	defer g.changing.Unlock()
 	g.mu.Lock()
 	before, closed := g.ports, g.closed
 	g.mu.Unlock()
-	if closed || g.draining.Load() {
+	switch {
+	case closed:
+		return errors.New("gateway: it is closed")
+	case g.draining.Load():
 		return errors.New("gateway: it is draining")
 	}
 	st, err := newState(cfg, g.state.Load())
@@ -208,57 +226,64 @@ func (g *Gateway) Reload(cfg *Config) (err error) {
 		return err
 	}
 	g.use(st, ports)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for _, p := range ports {
-		if !contains(before, p) {
+		if !slices.Contains(before, p) && g.running {
 			g.start(p)
 		}
 	}
 	for _, p := range before {
-		if !contains(ports, p) {
-			g.leave(p, ports)
+		if !slices.Contains(ports, p) {
+			g.leave(p)
 		}
 	}
 	return nil
 }
 
 // leave stops taking connections from a port. Those that are open stay where the
-// address is still served, else they are drained.
-func (g *Gateway) leave(p *port, now []*port) {
+// address is still served, else they are drained. The caller holds g.mu.
+func (g *Gateway) leave(p *port) {
 	p.left.Store(true)
-	p.listener.Close()
-	for _, n := range now {
+	g.old = append(g.old, p)
+	for _, n := range g.ports {
 		if n.Address == p.Address {
-			g.mu.Lock()
-			g.old = append(g.old, p.server)
-			g.mu.Unlock()
+			n.inherit(p)
+			p.listener.Close()
 			return
 		}
 	}
-	g.working.Add(1)
-	go func() {
-		defer g.working.Done()
-		g.farewell([]*draftwire.Server{p.server})
-	}()
+	p.listener.Close()
+	var servers []*draftwire.Server
+	for _, o := range g.old { // with those that the port replaced
+		if o.Address == p.Address {
+			servers = append(servers, o.server)
+		}
+	}
+	g.working.Go(func() { g.farewell(servers) })
 }
 
 // Drain ends the gateway in order: no new clients are taken, and each client gets
 // its version's farewell, spread over the drain time. It returns when all
-// connections have ended, or ctx's error with what is left cut.
+// connections have ended, or ctx's error with what is left cut. A second call
+// waits for the first.
 func (g *Gateway) Drain(ctx context.Context) error {
-	if g.draining.Swap(true) {
-		<-g.ctx.Done()
-		return nil
-	}
-	defer g.cancel()
-	g.mu.Lock()
-	servers := append([]*draftwire.Server(nil), g.old...)
-	for _, p := range g.ports {
-		servers = append(servers, p.server)
-	}
-	g.mu.Unlock()
+	g.changing.Lock()
+	again := g.draining.Swap(true)
+	g.changing.Unlock()
 	stop := context.AfterFunc(ctx, g.cut)
 	defer stop()
-	g.farewell(servers)
+	if again {
+		select {
+		case <-g.ctx.Done():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer g.cancel()
+	g.refuse()
+	g.farewell(g.servers())
 	return ctx.Err()
 }
 
@@ -268,7 +293,12 @@ const drainGrace = 5 * time.Second
 // farewell shuts servers down, each over the drain time.
 func (g *Gateway) farewell(servers []*draftwire.Server) {
 	cfg := g.state.Load().cfg
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Drain+cfg.Limits.Close)+drainGrace)
+	g.shutdown(servers, time.Duration(cfg.Drain+cfg.Limits.Close)+drainGrace)
+}
+
+// shutdown waits until servers have ended, at most so long.
+func (g *Gateway) shutdown(servers []*draftwire.Server, most time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, s := range servers {
@@ -277,36 +307,45 @@ func (g *Gateway) farewell(servers []*draftwire.Server) {
 	all.Wait()
 }
 
-// cut ends all connections at once.
-func (g *Gateway) cut() {
+// servers are those of all ports, old ones too.
+func (g *Gateway) servers() []*draftwire.Server {
 	g.mu.Lock()
-	servers := append([]*draftwire.Server(nil), g.old...)
-	for _, p := range g.ports {
-		servers = append(servers, p.server)
+	defer g.mu.Unlock()
+	var list []*draftwire.Server
+	for _, p := range slices.Concat(g.old, g.ports) {
+		list = append(list, p.server)
 	}
-	g.mu.Unlock()
-	for _, s := range servers {
+	return list
+}
+
+// cut ends all connections at once, those to backends too.
+func (g *Gateway) cut() {
+	for _, s := range g.servers() {
 		s.Close()
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	for s := range g.sessions {
+		s.peer.cut()
+	}
 }
 
-// Close ends the gateway at once, without farewell, and waits for its
-// goroutines.
+// Close ends the gateway at once, without farewell, and waits for its goroutines
+// and, a few seconds at most, for those of its connections.
 func (g *Gateway) Close() error {
+	g.changing.Lock()
 	g.mu.Lock()
 	g.closed = true
+	for _, p := range g.ports {
+		p.left.Store(true)
+		p.listener.Close()
+	}
 	g.mu.Unlock()
+	g.changing.Unlock()
 	g.cancel()
 	g.cut()
+	g.shutdown(g.servers(), drainGrace)
 	g.working.Wait()
 	return nil
-}
-
-func contains(list []*port, p *port) bool {
-	for _, x := range list {
-		if x == p {
-			return true
-		}
-	}
-	return false
 }

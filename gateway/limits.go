@@ -22,6 +22,7 @@ type limiter struct {
 	by   map[netip.Prefix]int
 
 	most, mostBy int
+	perSecond    int
 	handshakes   atomic.Pointer[rate.Limiter]
 }
 
@@ -30,7 +31,11 @@ func (l *limiter) set(c *Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.most, l.mostBy = c.Connections, c.ConnectionsPerAddress
-	if n := c.HandshakesPerSecond; n > 0 {
+	n := c.HandshakesPerSecond
+	if n == l.perSecond {
+		return // a new limiter would allow a burst
+	}
+	if l.perSecond = n; n > 0 {
 		l.handshakes.Store(rate.NewLimiter(rate.Limit(n), n))
 	} else {
 		l.handshakes.Store(nil)

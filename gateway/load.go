@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -37,7 +38,7 @@ func Load(r io.Reader) (*Config, error) {
 	d := yaml.NewDecoder(bytes.NewReader(p))
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, explain(err)
+		return nil, explain(err, p)
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("the configuration has more than one document")
@@ -55,6 +56,12 @@ func (c *Config) Check() error {
 func (c *Config) own() *Config {
 	own := *c
 	own.Listen, own.Routes = slices.Clone(c.Listen), slices.Clone(c.Routes)
+	for i := range own.Listen {
+		if t := own.Listen[i].TLS; t != nil {
+			mine := *t
+			own.Listen[i].TLS = &mine
+		}
+	}
 	own.withDefaults()
 	return &own
 }
@@ -69,16 +76,27 @@ func (c *Config) Print(w io.Writer) error {
 	return e.Close()
 }
 
-var unknownKey = regexp.MustCompile(`^(line \d+): field (\S+) not found in type gateway\.(\w+)$`)
+var (
+	unknownKey = regexp.MustCompile(`^(line \d+): field (.+) not found in type gateway\.(\w+)$`)
+	wrongType  = regexp.MustCompile(`^(line \d+: )cannot unmarshal !!(\w+)( .*)? into (\S+)$`)
+	someType   = strings.NewReplacer("str", "text", "seq", "a list", "map", "keys", "int", "a number", "float", "a number", "null", "nothing", "bool", "true or false", "timestamp", "a time")
+)
 
-// explain makes yaml's error one for people: with what may have been meant.
-func explain(err error) error {
+// explain makes yaml's error for p one for people: with what may have been meant.
+func explain(err error, p []byte) error {
 	te, ok := errors.AsType[*yaml.TypeError](err)
 	if !ok {
-		return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		text := strings.TrimPrefix(err.Error(), "yaml: ")
+		if strings.HasPrefix(text, "line ") {
+			return errors.New(text)
+		}
+		return errors.New(lineOf(text, p) + text)
 	}
 	var lines []string
 	for _, line := range te.Errors {
+		if m := wrongType.FindStringSubmatch(line); m != nil {
+			line = fmt.Sprintf("%s%s%s stands where %s should", m[1], someType.Replace(m[2]), m[3], kindName(m[4]))
+		}
 		if m := unknownKey.FindStringSubmatch(line); m != nil {
 			line = fmt.Sprintf("%s: there is no key %q here", m[1], m[2])
 			known := keysOf(m[3])
@@ -91,6 +109,51 @@ func explain(err error) error {
 		lines = append(lines, line)
 	}
 	return errors.New(strings.Join(lines, "\n"))
+}
+
+// kindName is a Go type in the words of a configuration.
+func kindName(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"):
+		return "a list"
+	case strings.HasPrefix(goType, "int"):
+		return "a number"
+	case goType == "bool":
+		return "true or false"
+	case goType == "time.Time":
+		return "a date or a time"
+	case strings.HasPrefix(goType, "map["), strings.HasPrefix(goType, "gateway."):
+		return "keys"
+	}
+	return "text"
+}
+
+// lineOf finds the value that an error quotes, of which yaml does not tell the
+// line: "line N: ", or "" where there is none or it is not the only one.
+func lineOf(text string, p []byte) string {
+	var doc yaml.Node
+	if yaml.Unmarshal(p, &doc) != nil {
+		return ""
+	}
+	found := 0
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && strings.Contains(text, strconv.Quote(n.Value)) {
+			if found != 0 {
+				found = -1
+			} else {
+				found = n.Line
+			}
+		}
+		for _, below := range n.Content {
+			walk(below)
+		}
+	}
+	walk(&doc)
+	if found <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("line %d: ", found)
 }
 
 // keysOf are the keys of the struct with that name, in the configuration.
@@ -107,7 +170,8 @@ func keysOf(name string) []string {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if t.Name() == name {
-				keys = append(keys, f.Tag.Get("yaml"))
+				key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+				keys = append(keys, key)
 			}
 		}
 		for i := range t.NumField() {

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 // newPlan reads the plan to retire versions.
 func newPlan(versions map[string][]Stage) (usage.Plan, error) {
 	plan := usage.Plan{}
-	for name, stages := range versions {
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
 		v, err := draftwire.ParseVersion(name)
 		if err != nil {
 			return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "draftwire: "))
@@ -22,7 +24,7 @@ func newPlan(versions map[string][]Stage) (usage.Plan, error) {
 		if _, ok := plan[v]; ok {
 			return nil, fmt.Errorf("%s stands twice, under another name", v)
 		}
-		for _, s := range stages {
+		for _, s := range versions[name] {
 			stage, err := usage.ParseMode(s.Mode)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "usage: "))

@@ -28,7 +28,35 @@ type port struct {
 	portConfig
 	listener net.Listener
 	server   *draftwire.Server
-	left     atomic.Bool // no longer in the configuration
+	served   chan struct{} // closed when the server takes no more; nil while it has not begun
+	left     atomic.Bool   // no longer in the configuration
+}
+
+// idle reports whether nothing is left of a port that was left.
+func (p *port) idle() bool {
+	if p.served != nil {
+		select {
+		case <-p.served:
+		default:
+			return false
+		}
+	}
+	n := p.server.Counts()
+	return n.Pending+n.Open == 0
+}
+
+// inherit takes over the file of a unix socket from the port that p succeeds: it
+// is removed when p ends.
+func (p *port) inherit(from *port) {
+	if !strings.HasPrefix(p.Address, "unix:") {
+		return
+	}
+	if l, ok := from.listener.(*net.UnixListener); ok {
+		l.SetUnlinkOnClose(false)
+	}
+	if l, ok := p.listener.(*net.UnixListener); ok {
+		l.SetUnlinkOnClose(true)
+	}
 }
 
 // portConfig is what a port's server is made of.
@@ -46,7 +74,7 @@ func (g *Gateway) openPorts(cfg *Config, before []*port) (ports []*port, err err
 	defer func() {
 		if err != nil {
 			for _, p := range ports {
-				if !contains(before, p) {
+				if !slices.Contains(before, p) {
 					p.listener.Close()
 				}
 			}
@@ -203,7 +231,10 @@ func inherited(name string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l := named[name]; len(l) > 0 && l[0] != nil {
+	switch l := named[name]; {
+	case len(l) > 1:
+		return nil, fmt.Errorf("systemd passes %d sockets %q: a socket unit for each, with a name of its own", len(l), name)
+	case len(l) == 1 && l[0] != nil:
 		return again(l[0])
 	}
 	return nil, fmt.Errorf("systemd passes no socket %q, but %q", name, slices.Sorted(maps.Keys(named)))
@@ -214,9 +245,6 @@ func again(l net.Listener) (net.Listener, error) {
 	f, ok := l.(interface{ File() (*os.File, error) })
 	if !ok {
 		return nil, fmt.Errorf("%s cannot be shared", l.Addr())
-	}
-	if u, ok := l.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false)
 	}
 	file, err := f.File()
 	if err != nil {

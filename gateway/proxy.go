@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"net/netip"
 
 	"github.com/draftwire/draftwire"
 	"github.com/pires/go-proxyproto"
@@ -34,7 +35,8 @@ func readProxy(p []byte) (n int, h draftwire.ProxyHeader, err error) {
 	}
 	h.Local = head.Command.IsLocal() || head.SourceAddr == nil
 	if a, ok := head.SourceAddr.(*net.TCPAddr); ok && !h.Local {
-		h.Client = a.AddrPort()
+		ap := a.AddrPort()
+		h.Client = netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 	} else {
 		h.Local = true // UNKNOWN, or a family that names no client
 	}

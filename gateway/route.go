@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/draftwire/draftwire"
@@ -28,12 +29,33 @@ func newRoute(cfg *Route, old *route) (*route, error) {
 // matches reports whether the route takes a client that came to listener.
 func (r *route) matches(listener string, h *draftwire.Handshake) bool {
 	m := &r.Match
-	path, _, _ := strings.Cut(h.Target, "?")
+	path := pathOf(h.Target)
 	return r.versions.Has(h.Version) &&
 		anyOf(m.Listeners, func(l string) bool { return l == listener }) &&
 		anyOf(m.Hosts, func(p string) bool { return matchHost(p, h.Host) }) &&
 		anyOf(m.Paths, func(p string) bool { return matchPath(p, path) }) &&
 		anyOf(m.Protocols, func(p string) bool { return offers(h, p) })
+}
+
+// pathOf is the path of a target, without escapes: what a backend will see, so
+// that nobody passes by a route by writing it in another way.
+func pathOf(target string) string {
+	path, _, _ := strings.Cut(target, "?")
+	if plain, err := url.PathUnescape(path); err == nil {
+		return plain
+	}
+	return path
+}
+
+// hasDots reports whether a path has a segment . or .., which no browser sends:
+// what it means is for each server to say, and not to be routed by.
+func hasDots(target string) bool {
+	for seg := range strings.FieldsFuncSeq(pathOf(target), func(r rune) bool { return r == '/' || r == '\\' }) {
+		if seg == "." || seg == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // anyOf reports whether a list is empty or f holds for one of it.
@@ -46,10 +68,13 @@ func anyOf(list []string, f func(string) bool) bool {
 	return len(list) == 0
 }
 
-// matchHost matches a host, without regard to its port.
+// matchHost matches a host, without regard to its port and the root's dot.
 func matchHost(pattern, host string) bool {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:i]
+	}
+	if host = strings.TrimSuffix(host, "."); pattern == "*" {
+		return true
 	}
 	if below, ok := strings.CutPrefix(pattern, "*"); ok {
 		return len(host) > len(below) && strings.EqualFold(host[len(host)-len(below):], below)
@@ -89,9 +114,10 @@ func offered(h *draftwire.Handshake) []string {
 // client's, without the prefix that is to be stripped.
 func (r *route) target(base, target string) (string, error) {
 	if r.StripPrefix != "" {
-		rest, ok := strings.CutPrefix(target, r.StripPrefix)
-		if !ok {
-			return "", fmt.Errorf("%q does not begin with %q", target, r.StripPrefix)
+		prefix := strings.TrimSuffix(r.StripPrefix, "/")
+		rest, ok := strings.CutPrefix(target, prefix)
+		if !ok || rest != "" && rest[0] != '/' && rest[0] != '?' {
+			return "", fmt.Errorf("%.200q is not below %q", target, r.StripPrefix)
 		}
 		if target = rest; !strings.HasPrefix(target, "/") {
 			target = "/" + target

@@ -24,7 +24,7 @@ type Session struct {
 	handshake *draftwire.Handshake
 	peer      peer // the backend's side
 	client    *socket
-	relay     *relay
+	relay     atomic.Pointer[relay]
 	lost      [32]atomic.Uint32 // by place in lossTable
 	once      sync.Once
 	next      time.Time // when it is pinged again; the keeper's
@@ -46,11 +46,10 @@ func (s *Session) Client() *draftwire.Conn {
 
 // By is who ended the session, and how: NoSide while it is open.
 func (s *Session) By() (Side, error) {
-	if s.relay == nil {
-		return NoSide, nil
-	}
-	if e := s.relay.by.Load(); e != nil {
-		return e.by, e.err
+	if r := s.relay.Load(); r != nil {
+		if e := r.by.Load(); e != nil {
+			return e.by, e.err
+		}
 	}
 	return NoSide, nil
 }
@@ -100,19 +99,30 @@ func (g *Gateway) serve(_ context.Context, c *draftwire.Conn) error {
 	s.client = &socket{Conn: c}
 	c.SetReadLimit(int64(s.route.Message))
 	c.SetInvalidText(textPolicy(s.route.Policy.InvalidText))
-	s.relay = s.relayed()
+	r := s.relayed()
+	s.relay.Store(r)
 	if !g.keep(s) {
-		c.Close(draftwire.CodeGoingAway, "")
+		c.CloseNow()
+		s.peer.cut()
 	}
 	defer g.forget(s)
-	s.relay.run()
-	if n := c.Stats().Repaired; n > 0 {
-		s.lose(LossTextRepaired)
-	}
+	r.run()
+	s.repaired()
 	if f := g.hooks.Ended; f != nil {
 		f(s, c)
 	}
 	return nil
+}
+
+// repaired counts the text that either side got wrong.
+func (s *Session) repaired() {
+	n := s.client.Stats().Repaired
+	if back, ok := s.peer.(*socket); ok {
+		n += back.Stats().Repaired
+	}
+	if n > 0 {
+		s.lose(LossTextRepaired)
+	}
 }
 
 // relayed makes the relay of an open session.

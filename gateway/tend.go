@@ -16,7 +16,6 @@ const tick = time.Second
 
 // tend looks after sessions and backends until the gateway ends.
 func (g *Gateway) tend() {
-	defer g.working.Done()
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	checked := make(map[*backend]time.Time)
@@ -32,7 +31,7 @@ func (g *Gateway) tend() {
 	}
 }
 
-// keep notes an open session; false where the gateway has ended.
+// keep notes an open session; false where all that is open was cut.
 func (g *Gateway) keep(s *Session) bool {
 	if every := time.Duration(s.route.Policy.Ping); every > 0 {
 		// Spread, so that clients that came together are not pinged together.
@@ -41,7 +40,7 @@ func (g *Gateway) keep(s *Session) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sessions[s] = struct{}{}
-	return !g.closed
+	return !g.ended
 }
 
 func (g *Gateway) forget(s *Session) {
@@ -88,7 +87,7 @@ func (s *Session) ping(side Side, c *socket, within time.Duration) {
 		before := c.Stats().BytesIn
 		err := c.Ping(ctx)
 		if errors.Is(err, context.DeadlineExceeded) && c.Stats().BytesIn == before {
-			s.relay.ended(side, errNoPong)
+			s.relay.Load().ended(side, errNoPong)
 			c.CloseNow()
 		}
 	})
@@ -100,7 +99,11 @@ func (g *Gateway) checkDue(now time.Time, checked map[*backend]time.Time) {
 	for _, r := range g.state.Load().routes {
 		for _, b := range r.backends.list {
 			live[b] = true
-			if r.Health.Check == "off" || now.Before(checked[b]) {
+			if r.Health.Check == "off" {
+				g.unchecked(r, b)
+				continue
+			}
+			if now.Before(checked[b]) {
 				continue
 			}
 			checked[b] = now.Add(time.Duration(r.Health.Interval))
@@ -126,27 +129,35 @@ func (g *Gateway) check(r *route, b *backend) {
 	}
 	if err != nil {
 		b.err.Store(&err)
-	} else {
-		b.until.Store(0)
 	}
 	if b.sick.Swap(err != nil) != (err != nil) {
+		if err == nil {
+			b.until.Store(0) // else it rests: it may take connections and not answer
+		}
 		if f := g.hooks.BackendUp; f != nil {
 			f(r.Name, b.name, err == nil, err)
 		}
 	}
 }
 
-// dropOld lets go of the servers of replaced ports when their last connection
-// has ended.
+// unchecked thinks well of a backend that is no longer checked.
+func (g *Gateway) unchecked(r *route, b *backend) {
+	if b.sick.CompareAndSwap(true, false) {
+		if f := g.hooks.BackendUp; f != nil {
+			f(r.Name, b.name, true, nil)
+		}
+	}
+}
+
+// dropOld lets go of replaced ports when their last connection has ended.
 func (g *Gateway) dropOld() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.old = slices.DeleteFunc(g.old, func(s *draftwire.Server) bool {
-		n := s.Counts()
-		if n.Pending+n.Open > 0 {
+	g.old = slices.DeleteFunc(g.old, func(p *port) bool {
+		if !p.idle() {
 			return false
 		}
-		go s.Close()
+		g.working.Go(func() { p.server.Close() })
 		return true
 	})
 }
