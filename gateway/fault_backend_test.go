@@ -1,0 +1,400 @@
+package gateway_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// Each client is told what became of its backend, whatever its version, and
+// nothing stays behind.
+func TestBackendRefuses(t *testing.T) {
+	cases := []struct {
+		name   string
+		script func(net.Conn, *bufio.Reader) // nil: nobody listens
+		status int
+		field  string // that the client gets
+	}{
+		{"nobody listens", nil, 502, ""},
+		{"401", says("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nX-Secret: 1\r\n\r\n"), 401, "WWW-Authenticate"},
+		{"403", says("HTTP/1.1 403 Forbidden\r\n\r\n"), 403, ""},
+		{"404", says("HTTP/1.1 404 Not Found\r\nSet-Cookie: a=b\r\n\r\n"), 404, "Set-Cookie"},
+		{"429", says("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n"), 429, "Retry-After"},
+		{"426 with versions nobody speaks", says("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 14, 99\r\n\r\n"), 502, ""},
+		{"426 without versions", says("HTTP/1.1 426 Upgrade Required\r\n\r\n"), 502, ""},
+		{"302", says("HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"), 502, ""},
+		{"500", says("HTTP/1.1 500 Internal Server Error\r\n\r\n"), 502, ""},
+		{"503", says("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3\r\n\r\n"), 502, ""},
+		{"garbage", says("\x16\x03\x01 what is this?\r\n\r\n"), 502, ""},
+		{"an endless head", says("HTTP/1.1 101 Switching Protocols\r\n" + strings.Repeat("X-Y: z\r\n", 5000)), 502, ""},
+		{"no proof", says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), 502, ""},
+		{"dies at once", says(""), 502, ""},
+		{"dies in its head", says("HTTP/1.1 101 Switching Prot"), 502, ""},
+		{"says nothing", silent, 504, ""},
+		{"says a byte a second", slowly("HTTP/1.1 101 Switching Protocols\r\n"), 504, ""},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				var back []*seen
+				if tc.script != nil {
+					back = append(back, w.script("back:80", tc.script))
+				}
+				w.start(to(gateway.Policy{}, "ws://back"))
+				for _, v := range draftwire.Served().List() {
+					began := time.Now()
+					he := w.refusal(v)
+					if he.Status != tc.status {
+						t.Errorf("%s: %v", v, he)
+					}
+					if tc.field != "" && he.Fields.Get(tc.field) == "" {
+						t.Errorf("%s: without %s: %v", v, tc.field, he.Fields)
+					}
+					if he.Fields.Get("X-Secret") != "" {
+						t.Errorf("%s: the backend's fields: %v", v, he.Fields)
+					}
+					if got := he.Fields.Get("Draftwire-Reason"); got != string(wire.ReasonBackend) {
+						t.Errorf("%s: reason %q", v, got)
+					}
+					if d := time.Since(began); d > 5*time.Second {
+						t.Errorf("%s: after %v", v, d)
+					}
+				}
+				w.settled(back...)
+			})
+		})
+	}
+}
+
+// slowly is a script that never comes to its end.
+func slowly(text string) func(net.Conn, *bufio.Reader) {
+	return func(nc net.Conn, _ *bufio.Reader) {
+		for _, b := range []byte(text) {
+			<-time.After(time.Second)
+			if _, err := nc.Write([]byte{b}); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// A backend that lists the versions it speaks gets the newest of them.
+func TestBackendSpeaksAnotherVersion(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.echo("back:80", draftwire.SetOf(draftwire.Hybi07, draftwire.Hybi08))
+		w.start(to(gateway.Policy{}, "ws://back"))
+		for _, v := range draftwire.Served().List() {
+			c := w.mustClient(v, draftwire.DialOptions{})
+			if err := exchange(c, "hello"); err != nil {
+				t.Errorf("%s: %v", v, err)
+			}
+			c.Close(draftwire.CodeNormal, "")
+		}
+		w.settled()
+	})
+}
+
+// What a backend does behind its 101 ends the client too.
+func TestBackendDies(t *testing.T) {
+	die := func(f func(ctx context.Context, c *draftwire.Conn)) func(context.Context, *draftwire.Conn) error {
+		return func(ctx context.Context, c *draftwire.Conn) error {
+			f(ctx, c)
+			return c.CloseNow()
+		}
+	}
+	cases := []struct {
+		name string
+		f    func(ctx context.Context, c *draftwire.Conn)
+	}{
+		{"at once", func(context.Context, *draftwire.Conn) {}},
+		{"behind a message", func(ctx context.Context, c *draftwire.Conn) { c.Write(ctx, draftwire.OpText, []byte("hello")) }},
+		{"in a message", func(ctx context.Context, c *draftwire.Conn) {
+			w, err := c.Writer(ctx, draftwire.OpText)
+			if err == nil {
+				w.Write([]byte(strings.Repeat("x", 100000)))
+			}
+		}},
+		{"in a message of the client", func(ctx context.Context, c *draftwire.Conn) {
+			_, r, err := c.Reader(ctx)
+			if err == nil {
+				r.Read(make([]byte, 10))
+			}
+		}},
+	}
+	for _, tc := range cases {
+		forPairs(t, func(t *testing.T, front, back draftwire.Version) {
+			w := newWorld(t)
+			w.backend("back:80", &draftwire.Server{WebSocket: die(tc.f), Options: open(draftwire.SetOf(back))})
+			w.start(to(gateway.Policy{}, backURL(back)))
+			c := w.mustClient(front, draftwire.DialOptions{})
+			go c.Write(bg, draftwire.OpText, []byte(strings.Repeat("y", 200000)))
+			var err error
+			for err == nil {
+				_, _, err = c.Read(bg)
+			}
+			if code := draftwire.CloseStatus(err); front >= draftwire.Hybi07 && code != draftwire.CodeInternal {
+				t.Errorf("%s: the client heard %v", tc.name, err)
+			}
+			if by, err := (<-w.ends).By(); by != gateway.BackendSide {
+				t.Errorf("%s: ended by %q: %v", tc.name, by, err)
+			}
+			w.settled()
+		})
+	}
+}
+
+// A backend that does not read holds its client back, and is cut when the write
+// timeout has passed; one that reads again goes on.
+func TestBackendDoesNotRead(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		rest time.Duration
+		ok   bool
+	}{{"for a while", 20 * time.Second, true}, {"ever", time.Hour, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				got := make(chan int, 1)
+				w.backend("back:80", &draftwire.Server{Options: open(draftwire.Every), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+					n := 0
+					defer func() { got <- n }()
+					select {
+					case <-time.After(tc.rest):
+					case <-ctx.Done():
+						return nil
+					}
+					for m, err := range c.Messages(ctx) {
+						if err != nil {
+							return err
+						}
+						n += len(m.Data)
+					}
+					return nil
+				}})
+				cfg := to(gateway.Policy{Ping: -1}, "ws://back")
+				w.start(cfg)
+				c := w.mustClient(draftwire.RFC6455, draftwire.DialOptions{})
+				sent, part := 0, strings.Repeat("z", 10000)
+				var err error
+				for range 100 {
+					if err = c.Write(bg, draftwire.OpText, []byte(part)); err != nil {
+						break
+					}
+					sent += len(part)
+				}
+				if tc.ok {
+					if err != nil {
+						t.Fatal(err)
+					}
+					c.Close(draftwire.CodeNormal, "")
+					if n := <-got; n != sent {
+						t.Errorf("%d of %d bytes came", n, sent)
+					}
+				} else {
+					if err == nil || sent > 400_000 {
+						t.Errorf("%d bytes were taken, %v", sent, err)
+					}
+					c.CloseNow()
+				}
+				w.settled()
+			})
+		})
+	}
+}
+
+// The backend's connection is not opened anew behind the 101, and not at all for
+// another backend where the first gave an answer.
+func TestTriesAnotherBackend(t *testing.T) {
+	cases := []struct {
+		name   string
+		first  func(net.Conn, *bufio.Reader)
+		status int // 0: the second takes it
+	}{
+		{"nobody listens", nil, 0},
+		{"says nothing", silent, 0},
+		{"dies at once", says(""), 0},
+		{"garbage", says("what?\r\n\r\n"), 0},
+		{"500", says("HTTP/1.1 500 No\r\n\r\n"), 0},
+		{"403", says("HTTP/1.1 403 No\r\n\r\n"), 403},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				var back []*seen
+				if tc.first != nil {
+					back = append(back, w.script("one:80", tc.first))
+				}
+				w.echo("two:80", draftwire.Every)
+				w.start(to(gateway.Policy{}, "ws://one", "ws://two"))
+				refused := 0
+				for range 4 { // whoever's turn it is first
+					c, err := w.client(draftwire.RFC6455, draftwire.DialOptions{})
+					if err != nil {
+						if refused++; statusOf(err) != tc.status {
+							t.Errorf("refused: %v", err)
+						}
+						continue
+					}
+					if err := exchange(c, "hello"); err != nil {
+						t.Error(err)
+					}
+					c.Close(draftwire.CodeNormal, "")
+				}
+				if tc.status != 0 && refused == 0 {
+					t.Error("nobody was refused")
+				}
+				w.settled(back...)
+			})
+		})
+	}
+}
+
+func TestAllBackendsDown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start(to(gateway.Policy{}, "ws://one", "ws://two", "tcp://three:1"))
+		for _, v := range draftwire.Served().List() {
+			if he := w.refusal(v); he.Status != 502 {
+				t.Errorf("%s: %v", v, he)
+			}
+		}
+		for _, b := range w.gw.Status().Routes[0].Backends {
+			if b.Error == "" {
+				t.Errorf("%s: no error in the status", b.URL)
+			}
+		}
+		w.settled()
+	})
+}
+
+// Clients go where the fewest are; who failed rests, and then has its turn again.
+func TestLeastConnectionsAndCooldown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.echo("one:80", draftwire.Every)
+		w.echo("two:80", draftwire.Every)
+		w.start(to(gateway.Policy{}, "ws://one", "ws://two"))
+		count := func(want ...int) {
+			t.Helper()
+			for i, b := range w.gw.Status().Routes[0].Backends {
+				if b.Connections != want[i] {
+					t.Errorf("%s has %d connections, not %d", b.URL, b.Connections, want[i])
+				}
+			}
+		}
+		join := func(n int) (list []*draftwire.Conn) {
+			for range n {
+				list = append(list, w.mustClient(draftwire.RFC6455, draftwire.DialOptions{}))
+			}
+			return list
+		}
+		first := join(10)
+		count(5, 5)
+		w.down("one:80")
+		for _, c := range first {
+			c.CloseNow()
+		}
+		pass(10 * time.Second)
+		join(6)
+		count(0, 6)
+		w.echo("one:80", draftwire.Every)
+		join(2) // it rests still
+		count(0, 8)
+		pass(6 * time.Second)
+		join(2)
+		count(2, 8)
+	})
+}
+
+// Checks find who is down and who is up again, and tell it.
+func TestHealth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.echo("one:80", draftwire.Every)
+		type news struct {
+			up      bool
+			backend string
+		}
+		heard := make(chan news, 100)
+		cfg := to(gateway.Policy{}, "ws://one", "ws://two")
+		cfg.Routes[0].Health.Check = ""
+		w.startWith(cfg, gateway.Hooks{BackendUp: func(_, b string, up bool, err error) {
+			if up != (err == nil) {
+				t.Errorf("%s: up %v, %v", b, up, err)
+			}
+			heard <- news{up, b}
+		}})
+		expect := func(want news) {
+			t.Helper()
+			pass(11 * time.Second)
+			select {
+			case got := <-heard:
+				if got != want {
+					t.Errorf("heard %v, not %v", got, want)
+				}
+			default:
+				t.Errorf("heard nothing, not %v", want)
+			}
+		}
+		expect(news{false, "ws://two"})
+		if s := w.gw.Status(); !s.Ready || s.Routes[0].Backends[1].Up || s.Routes[0].Backends[1].Error == "" {
+			t.Errorf("status %+v", s)
+		}
+		w.down("one:80")
+		expect(news{false, "ws://one"})
+		if s := w.gw.Status(); s.Ready || s.Why == "" {
+			t.Errorf("ready: %+v", s)
+		}
+		w.echo("two:80", draftwire.Every)
+		expect(news{true, "ws://two"})
+		if s := w.gw.Status(); !s.Ready {
+			t.Errorf("not ready: %s", s.Why)
+		}
+		if len(heard) != 0 {
+			t.Errorf("%d news more", len(heard))
+		}
+		// Where nobody checks any more, nobody stays down.
+		cfg.Routes[0].Health.Check = "off"
+		if err := w.gw.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		expect(news{true, "ws://one"})
+	})
+}
+
+// A backend that takes connections and does not answer rests, though the checks
+// reach it.
+func TestHalfOpenBackendRests(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := new(seen)
+		w.raw("one:80", s, func(nc net.Conn) { io.Copy(io.Discard, nc) })
+		w.echo("two:80", draftwire.Every)
+		cfg := to(gateway.Policy{}, "ws://one", "ws://two")
+		cfg.Routes[0].Health = gateway.Health{Check: "tcp", Interval: gateway.Duration(time.Second), Cooldown: gateway.Duration(time.Minute)}
+		w.start(cfg)
+		slow := 0
+		for range 10 {
+			began := time.Now()
+			w.mustClient(draftwire.RFC6455, draftwire.DialOptions{})
+			if time.Since(began) > time.Second {
+				slow++
+			}
+			pass(3 * time.Second)
+		}
+		if slow > 1 {
+			t.Errorf("%d clients waited for it", slow)
+		}
+	})
+}
