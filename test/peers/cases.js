@@ -6,6 +6,9 @@
 
   var SIZES = [0, 125, 126, 65535, 65536, 1048576];
   var MIXED = 'a\u00e9\u00df\u0416\u20ac\u6f22\u5b57\ud83d\ude00\ud834\udd1e '; // 1 to 4 bytes a character
+  var SCRIPTS = ['\u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac', '\u05e2\u05d1\u05e8\u05d9\u05ea', '\u0627\u0644\u0639\u0631\u0628\u064a\u0629',
+    '\u0939\u093f\u0928\u094d\u0926\u0940', '\u65e5\u672c\u8a9e', '\ud55c\uad6d\uc5b4', '\u0e44\u0e17\u0e22', '\ud800\udf48\ud83d\udc69\u200d\ud83d\udcbb'];
+  var REASON = 'au revoir, \u00e9t\u00e9';
   var CASE_TIMEOUT = 20000;
 
   function textOf(n) {
@@ -40,6 +43,12 @@
     return list;
   }
 
+  function base64Of(bytes) {
+    var s = '';
+    for (var i = 0; i < bytes.length; i++) s += String.fromCharCode(bytes[i]);
+    return btoa(s);
+  }
+
   function isHixie(version) { return version.indexOf('hixie') === 0; }
 
   // Where two values differ; '' if they are equal. Works on strings and bytes.
@@ -55,26 +64,36 @@
     return want.length === got.length ? '' : 'want length ' + want.length + ', got ' + got.length;
   }
 
+  // What a hybi version before RFC 6455 makes of a code that it does not know.
+  function heard(version, code) { return version === 'rfc6455' ? code : 1002; }
+
   // Each case: name and run(open, pass, fail). open(path, protocol) returns a WebSocket.
   // deflate is PATH=PATTERN: a path that compresses, and what the extensions that the
   // server answers there match. Without it no extension may be answered.
+  // In its place: `gateway`, for a gateway with a backend of today behind it (test/gateway has
+  // two), or `gateway=POLICY`, for one with a backend of hixie-76 and what it does with binary.
   function list(version, deflate) {
-    var cases = [], path = '/echo', pattern = '';
-    if (deflate) {
+    var cases = [], path = '/echo', pattern = '', gateway = false, policy = '';
+    if (deflate && deflate.indexOf('gateway') === 0) {
+      gateway = true;
+      policy = deflate.slice('gateway='.length);
+      deflate = '';
+    } else if (deflate) {
       path = deflate.slice(0, deflate.indexOf('='));
       pattern = deflate.slice(path.length + 1);
     }
 
-    function add(name, run) { cases.push({ name: name, run: run }); }
+    function add(name, run, messages) { cases.push({ name: name, run: run, messages: messages }); }
 
-    function echo(name, messages) {
+    // answers: what comes back where that is something else.
+    function echo(name, messages, answers) {
       add(name, function (open, pass, fail) {
-        var ws = open(path + '?case=' + name), got = 0;
+        var ws = open(path + '?case=' + name), got = 0, want = answers || messages;
         ws.onopen = function () {
           for (var i = 0; i < messages.length; i++) ws.send(messages[i]);
         };
         ws.onmessage = function (e) {
-          var d = difference(messages[got], e.data);
+          var d = difference(want[got], e.data);
           got++;
           if (d) { fail('message ' + got + ': ' + d); ws.close(); }
           if (got === messages.length) { pass(); ws.close(); }
@@ -82,18 +101,51 @@
         ws.onclose = function (e) {
           fail('closed after ' + got + ' of ' + messages.length + ' messages, code ' + e.code + ' ' + (e.reason || ''));
         };
+      }, messages);
+    }
+
+    // Opens path and wants it closed with that code and reason, as far as the version has them,
+    // and no message before. act(ws) does something once it is open.
+    function closed(name, path, code, reason, act) {
+      add(name, function (open, pass, fail) {
+        var ws = open(path), opened = false;
+        ws.onopen = function () { opened = true; if (act) act(ws); };
+        ws.onmessage = function () { fail('a message'); };
+        ws.onclose = function (e) {
+          if (!opened) fail('never opened');
+          else if (isHixie(version)) pass();
+          else if (e.code !== code || e.reason !== reason) fail('want ' + code + ' ' + reason + ', got ' + e.code + ' ' + e.reason);
+          else pass();
+        };
       });
     }
 
+    // Binary before a backend that has none.
+    function binaryAsText(policy) {
+      for (var i = 0; i < SIZES.length; i++) {
+        var bytes = bytesOf(SIZES[i]), name = 'binary-' + SIZES[i];
+        if (policy === 'back') echo(name, [bytes]);
+        if (policy === 'base64') echo(name, [bytes], [base64Of(bytes)]);
+      }
+      if (policy !== 'reject') return;
+      closed('binary-rejected', path + '?case=binary-rejected', 1003, 'no binary messages on hixie-76',
+        function (ws) { ws.send(bytesOf(125)); });
+    }
+
     var i, many = [];
-    for (i = 0; i < SIZES.length; i++) echo('text-' + SIZES[i], [textOf(SIZES[i])]);
-    echo('utf8', [MIXED]);
-    echo('utf8-long', [mixedOf(4000)]);
-    if (!isHixie(version)) {
+    for (i = 0; i < 50; i++) many.push(i + ':' + textOf(i % 5 * 60));
+    if (policy !== 'back') { // with it every text from the backend is binary
+      for (i = 0; i < SIZES.length; i++) echo('text-' + SIZES[i], [textOf(SIZES[i])]);
+      echo('utf8', [MIXED]);
+      echo('utf8-long', [mixedOf(4000)]);
+      if (gateway) echo('scripts', SCRIPTS);
+      echo('several', many);
+    }
+    if (policy) {
+      binaryAsText(policy);
+    } else if (!isHixie(version)) {
       for (i = 0; i < SIZES.length; i++) echo('binary-' + SIZES[i], [bytesOf(SIZES[i])]);
     }
-    for (i = 0; i < 50; i++) many.push(i + ':' + textOf(i % 5 * 60));
-    echo('several', many);
 
     if (deflate) {
       add('negotiated', function (open, pass, fail) {
@@ -123,7 +175,7 @@
       });
     }
 
-    if (version !== 'hixie-75') {
+    if (version !== 'hixie-75' && !policy) {
       add('subprotocol', function (open, pass, fail) {
         var ws = open(path + '?case=subprotocol', 'chat');
         ws.onopen = function () {
@@ -151,16 +203,50 @@
       };
     });
 
-    add('close-server', function (open, pass, fail) {
-      var ws = open('/close?code=4001&reason=bye'), opened = false;
-      ws.onopen = function () { opened = true; };
-      ws.onclose = function (e) {
-        if (!opened) fail('never opened');
-        else if (isHixie(version)) pass();
-        else if (e.code !== 4001 || e.reason !== 'bye') fail('want 4001 bye, got ' + e.code + ' ' + e.reason);
-        else pass();
-      };
-    });
+    // A backend of hixie-76 closes without a code: 1000 is what the gateway adds.
+    if (policy) closed('close-server', '/close?code=4001&reason=bye', 1000, '');
+    else closed('close-server', '/close?code=4001&reason=bye', 4001, 'bye');
+
+    if (gateway && !policy) {
+      add('protocols', function (open, pass, fail) {
+        // The old interface has one string; the browser wants it back as it was.
+        var ws = open(path + '?case=protocols', isHixie(version) ? 'soap, chat' : ['soap', 'chat']);
+        ws.onopen = function () {
+          if (isHixie(version) || ws.protocol === 'chat') pass();
+          else fail('want chat, got ' + ws.protocol);
+          ws.close();
+        };
+        ws.onclose = function () { fail('refused'); };
+      });
+      if (!isHixie(version)) {
+        add('close-4002', function (open, pass, fail) {
+          var ws = open(path + '?case=close-4002');
+          ws.onopen = function () { ws.close(4002, REASON); };
+          ws.onclose = function (e) { if (e.code === 4002) pass(); else fail('want 4002, got ' + e.code); };
+        });
+      }
+      closed('close-policy', '/close?code=1008&reason=policy', heard(version, 1008), 'policy');
+      closed('backend-lost', '/drop', heard(version, 1011), 'backend: connection lost');
+      if (isHixie(version)) {
+        closed('binary-from-backend', '/binary', 1003, '');
+      } else {
+        add('binary-from-backend', function (open, pass, fail) {
+          var ws = open('/binary');
+          ws.onmessage = function (e) {
+            var d = difference(bytesOf(125), e.data);
+            if (d) fail(d); else pass();
+            ws.close();
+          };
+          ws.onclose = function (e) { fail('closed, code ' + e.code); };
+        });
+      }
+      if (root.canBreak) {
+        add('client-lost', function (open, pass, fail) {
+          var ws = open(path + '?case=client-lost');
+          ws.onopen = function () { ws.terminate(); pass(); };
+        });
+      }
+    }
     return cases;
   }
 
@@ -171,7 +257,8 @@
 
     function next() {
       if (at === cases.length) return done();
-      var c = cases[at++], over = false, timer;
+      var c = cases[at++], over = false, timer, patience = CASE_TIMEOUT;
+      if (/^gateway/.test(deflate)) patience *= 3; // many play at once
       function end(line) {
         if (over) return;
         over = true;
@@ -181,7 +268,7 @@
       }
       function pass() { end('ok ' + c.name); }
       function fail(detail) { end('not ok ' + c.name + ' # ' + detail); }
-      timer = setTimeout(function () { fail('timeout after ' + CASE_TIMEOUT / 1000 + ' s'); }, CASE_TIMEOUT);
+      timer = setTimeout(function () { fail('timeout after ' + patience / 1000 + ' s'); }, patience);
       try {
         c.run(function (path, protocol) {
           var ws = open(path, protocol);
@@ -232,5 +319,5 @@
     })();
   }
 
-  root.Cases = { list: list, run: run, pageCheck: pageCheck, difference: difference };
+  root.Cases = { list: list, REASON: REASON, run: run, pageCheck: pageCheck, difference: difference };
 })(typeof exports === 'object' ? exports : this);

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Perl's Protocol::WebSocket 0.26: usage perl.pl URL VERSION
+# Perl's Protocol::WebSocket 0.26: usage perl.pl URL VERSION [gateway]
+# With `gateway` a gateway and a backend of test/gateway are in the server's place.
 # The module has handshakes and frames but no sockets; those are here.
 use strict;
 use warnings;
@@ -7,13 +8,13 @@ use utf8;
 use Digest::SHA ();
 use Encode ();
 use IO::Socket::INET;
-use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use Protocol::WebSocket::Frame;
 use Protocol::WebSocket::Handshake::Client;
 
 $| = 1;
 $SIG{PIPE} = 'IGNORE';
-my ($url, $version) = @ARGV;
+my ($url, $version, $gateway) = @ARGV;
 $url =~ s{/+$}{};
 my %drafts = (
     'hixie-75' => 'draft-hixie-75',
@@ -24,6 +25,7 @@ my %drafts = (
 my $draft = $drafts{$version} or die "no such version: $version\n";
 my $hixie = $version =~ /^hixie/;
 my $mixed = "aéßЖ€漢字😀𝄞 ";    # 1 to 4 bytes a character
+my $patience = $gateway ? 60 : 20;    # seconds for a case; through a gateway many play at once
 my @sizes = (0, 125, 126, 65535, 65536, 1048576);
 
 sub text_of {
@@ -182,11 +184,41 @@ push @cases, ['close-server', sub {
     expect_end($c);
 }];
 
+# What only a backend behind a gateway can do. Codes that hybi-08 does not know come as 1002.
+sub add_closed {
+    my ($name, $path, $code, $reason) = @_;
+    push @cases, [$name, sub {
+        my $c = open_connection($path);
+        if ($version ne 'hixie-75') {
+            my $body = $hixie ? '' : pack('n', $code) . $reason;
+            expect($c, 8, $body);
+            send_frame($c, 'close', $body);
+        }
+        expect_end($c);
+    }];
+}
+
+if ($gateway) {
+    add_echo('scripts', 'text', map { Encode::encode('UTF-8', $_) } qw(Ελληνικά עברית العربية हिन्दी 日本語 한국어 ไทย 𐍈👩‍💻));
+    my $new = $version eq 'rfc6455';
+    add_closed('close-policy', '/close?code=1008&reason=policy', $new ? 1008 : 1002, 'policy');
+    add_closed('backend-lost', '/drop', $new ? 1011 : 1002, 'backend: connection lost');
+    if ($hixie) { add_closed('binary-from-backend', '/binary', 0, '') }
+    else {
+        push @cases, ['binary-from-backend', sub { expect(open_connection('/binary'), 2, bytes_of(125)) }];
+    }
+    push @cases, ['client-lost', sub {
+        my $c = open_connection('/echo?case=client-lost');
+        setsockopt $c->{socket}, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);    # TCP's RST
+        close $c->{socket};
+    }];
+}
+
 print '1..' . @cases . "\n";
 for (@cases) {
     my ($name, $code) = @$_;
-    local $SIG{ALRM} = sub { die "timeout after 20 s\n" };
-    alarm 20;
+    local $SIG{ALRM} = sub { die "timeout after $patience s\n" };
+    alarm $patience;
     if (eval { $code->(); 1 }) { print "ok $name\n" }
     else {
         (my $why = $@) =~ s/\s+/ /g;

@@ -1,6 +1,7 @@
-# Ruby gem websocket 1.2: usage ruby.rb URL VERSION
+# Ruby gem websocket 1.2: usage ruby.rb URL VERSION [gateway]
 # The gem has handshakes and frames but no sockets; those are here.
-# VERSION `mixed` is all versions at once, in the server's broadcast room.
+# VERSION `mixed` is all versions at once, in the server's broadcast room. With `gateway` a
+# gateway and a backend of test/gateway are in its place.
 require 'websocket'
 require 'socket'
 require 'openssl'
@@ -12,11 +13,12 @@ URL = ARGV.fetch(0).sub(%r{/+\z}, '')
 VERSION = ARGV.fetch(1)
 NUMBERS = { 'hixie-75' => 75, 'hixie-76' => 76, 'hybi-02' => 2, 'hybi-07' => 7, 'hybi-08' => 8, 'rfc6455' => 13 }.freeze
 HIXIE = VERSION.start_with?('hixie')
+GATEWAY = ARGV[2] == 'gateway'
 CODES = !HIXIE && VERSION != 'hybi-02' # before hybi-06 a close says nothing
 
 SIZES = [0, 125, 126, 65_535, 65_536, 1_048_576].freeze
 MIXED = "aéßЖ€漢字😀𝄞 ".freeze # 1 to 4 bytes a character
-CASE_TIMEOUT = 20
+CASE_TIMEOUT = GATEWAY ? 60 : 20 # through a gateway many play at once
 
 def text_of(size)
   ('0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ.' * (size / 64 + 1))[0, size]
@@ -29,11 +31,12 @@ end
 class Connection
   attr_reader :handshake
 
-  def initialize(path, protocols = [], version = VERSION)
+  # from is the address to connect from, nil for any.
+  def initialize(path, protocols = [], version = VERSION, from: nil)
     @version = version
     @number = NUMBERS.fetch(version)
     uri = URI(URL)
-    @io = TCPSocket.new(uri.host, uri.port)
+    @io = TCPSocket.new(uri.host, uri.port, from)
     @io.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
     if uri.scheme == 'wss'
       context = OpenSSL::SSL::SSLContext.new
@@ -42,7 +45,7 @@ class Connection
       @io.sync_close = true
       @io.connect
     end
-    @origin = URL.sub(/\Aws/, 'http')
+    @origin = URL[%r{\Awss?://[^/]+}].sub(/\Aws/, 'http')
     @handshake = WebSocket::Handshake::Client.new(url: URL + path, version: @number, origin: @origin, protocols: protocols)
     # The frames that hybi-02 and -03 share the gem has for 3 only; for 2 it has hixie's.
     @number = 3 if @number == 2
@@ -127,6 +130,13 @@ class Connection
 
   def close
     @io.close
+  end
+
+  # Ends the connection as one that breaks: TCP's RST.
+  def break
+    tcp = @io.is_a?(TCPSocket) ? @io : @io.to_io
+    tcp.setsockopt(Socket::Option.linger(true, 0))
+    tcp.close
   end
 end
 
@@ -227,13 +237,61 @@ def standard_cases
   end
 end
 
-VERSION == 'mixed' ? mixed_cases : standard_cases
-puts "1..#{CASES.size}"
-CASES.each do |name, run|
-  begin
-    Timeout.timeout(CASE_TIMEOUT) { run.call }
-    puts "ok #{name}"
-  rescue StandardError => e
-    puts "not ok #{name} # #{e.class}: #{e.message.to_s.gsub(/\s+/, ' ')[0, 300]}"
+# What only a backend behind a gateway can do. Codes that hybi-07 does not know come as 1002.
+def gateway_cases
+  scripts = %w[Ελληνικά עברית العربية हिन्दी 日本語 한국어 ไทย 𐍈👩‍💻]
+  echo 'scripts', :text, *scripts
+  echo_close 'close-4002', 4002, 'au revoir, été' if CODES
+  closes 'close-policy', '/close?code=1008&reason=policy', VERSION == 'rfc6455' ? 1008 : 1002, 'policy'
+  closes 'backend-lost', '/drop', VERSION == 'rfc6455' ? 1011 : 1002, 'backend: connection lost'
+  CASES['client-lost'] = -> { Connection.new('/echo?case=client-lost').break }
+  if HIXIE
+    closes 'binary-from-backend', '/binary', nil, ''
+  else
+    CASES['binary-from-backend'] = -> { connect('/binary') { |c| c.expect(:binary, bytes_of(125)) } }
   end
 end
+
+def echo_close(name, code, reason)
+  CASES[name] = lambda do
+    connect("/echo?case=#{name}") do |c|
+      c.send(:close, reason, code)
+      answer = c.receive or raise 'end of stream without a close frame'
+      raise "want #{code}, got #{answer.type} #{answer.code}" unless [answer.type, answer.code] == [:close, code]
+    end
+  end
+end
+
+def closes(name, path, code, reason)
+  CASES[name] = lambda do
+    connect(path) do |c|
+      unless VERSION == 'hixie-75'
+        got = c.receive or raise 'end of stream without a close frame'
+        raise "want close, got #{got.type}" unless got.type == :close
+        raise "want #{code} #{reason}, got #{got.code} #{got}" unless !CODES || [got.code, got.to_s] == [code, reason]
+        c.send(:close, CODES ? reason : '', CODES ? code : nil)
+      end
+      c.expect_end
+    end
+  end
+end
+
+def play
+  VERSION == 'mixed' ? mixed_cases : standard_cases
+  gateway_cases if GATEWAY
+  run_cases
+end
+
+def run_cases
+  puts "1..#{CASES.size}"
+  CASES.each do |name, run|
+    begin
+      Timeout.timeout(CASE_TIMEOUT) { run.call }
+      puts "ok #{name}"
+    rescue StandardError => e
+      puts "not ok #{name} # #{e.class}: #{e.message.to_s.gsub(/\s+/, ' ')[0, 300]}"
+    end
+  end
+end
+
+play if $PROGRAM_NAME == __FILE__

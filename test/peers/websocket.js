@@ -1,10 +1,12 @@
-// npm websocket 1: usage websocket.js URL VERSION
+// npm websocket 1: usage websocket.js URL VERSION [gateway]
 // Its own interface, not its W3CWebSocket: that one swallows empty messages.
 'use strict';
 const { client: Client } = require('websocket');
-const { Cases } = require('./cases.js');
+const peer = require('./cases.js');
+const { Cases } = peer;
 
-const [url, version] = process.argv.slice(2);
+peer.canBreak = true;
+const [url, version, gateway] = process.argv.slice(2);
 const base = url.replace(/\/+$/, '');
 const config = {
   webSocketVersion: { 'hybi-08': 8, 'rfc6455': 13 }[version],
@@ -20,12 +22,13 @@ function open(path, protocol) {
     ws.protocol = c.protocol;
     ws.send = (data) => (typeof data === 'string' ? c.sendUTF(data) : c.sendBytes(Buffer.from(data)));
     ws.close = (code, reason) => c.close(code, reason);
+    ws.terminate = () => setImmediate(() => c.socket.destroy());
     c.on('message', (m) => ws.onmessage({ data: m.type === 'utf8' ? m.utf8Data : m.binaryData }));
     c.on('close', (code, reason) => ws.onclose({ code, reason }));
     ws.onopen();
   });
-  client.connect(base + path, protocol ? [protocol] : [], base.replace(/^ws/, 'http'));
+  client.connect(base + path, protocol ? [].concat(protocol) : [], new URL(base).origin.replace(/^ws/, 'http'));
   return ws;
 }
 
-Cases.run(version, open, console.log, () => process.exit(0));
+Cases.run(version, open, console.log, () => process.exit(0), gateway);
