@@ -25,7 +25,7 @@ function open(path, protocol) {
     ws.terminate = () => setImmediate(() => c.socket.destroy());
     c.on('message', (m) => ws.onmessage({ data: m.type === 'utf8' ? m.utf8Data : m.binaryData }));
     c.on('close', (code, reason) => ws.onclose({ code, reason }));
-    ws.onopen();
+    if (ws.onopen) ws.onopen();
   });
   client.connect(base + path, protocol ? [].concat(protocol) : [], new URL(base).origin.replace(/^ws/, 'http'));
   return ws;
