@@ -132,6 +132,11 @@ class Connection
     @io.close
   end
 
+  # Waits until something has come, at most that many seconds.
+  def wait(seconds)
+    IO.select([@io], nil, nil, seconds)
+  end
+
   # Ends the connection as one that breaks: TCP's RST.
   def break
     tcp = @io.is_a?(TCPSocket) ? @io : @io.to_io
