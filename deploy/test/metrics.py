@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """metrics.py RULES: holds dashboard and alerts against prometheus/metrics.txt.
 
-Every metric must be in the list, with the labels that are asked for, and every metric
+The list must be that of package metrics. Every metric must be in it, with the labels that are asked for, and every metric
 of the list must be looked at by something. Writes the dashboard's queries as recording
 rules to RULES, so that promtool can parse them. Prints what is wrong; exit code 1 then.
 """
@@ -13,14 +13,22 @@ import sys
 
 here = pathlib.Path(__file__).parent.parent
 OF_PROMETHEUS = {"job", "instance", "le"}
-known, bad = {}, []
+known, bad, listed = {}, [], {}
 for line in (here / "prometheus/metrics.txt").read_text().splitlines():
     if line and not line.startswith("#"):
         name, kind, labels = line.split()
-        labels = set(labels.split(",")) - {"-"} | OF_PROMETHEUS
+        listed[name] = set(labels.split(",")) - {"-"}
+        labels = listed[name] | OF_PROMETHEUS
         for suffix in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
             known[name + suffix] = labels
 used = set()
+
+# What the program has, as its package says.
+package = (here.parent / "metrics/doc.go").read_text()
+exported = {name: set(re.findall(r"\w+", labels)) for name, labels in re.findall(r"(?m)^//\t(draftwire_\w+)(?:\{(.*)\})?", package)}
+for name in exported.keys() | {name for name in listed if name.startswith("draftwire_")}:
+    if exported.get(name) != listed.get(name):
+        bad.append("%s: metrics.txt says %s, metrics/doc.go %s" % (name, listed.get(name), exported.get(name)))
 
 
 def look(where, query):
