@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""hop.py READYZ_PORT NAME=LISTEN_PORT:SERVER_PORT...: stands where the gateway does.
+"""hop.py NAME=LISTEN_PORT:SERVER_PORT...: stands where a gateway does.
 
 Wants a PROXY protocol header (version 1 or 2) in front of every connection, takes it
 off, and passes the rest to a server on 127.0.0.1. Prints for each connection:
@@ -7,8 +7,7 @@ off, and passes the rest to a server on 127.0.0.1. Prints for each connection:
   NAME VERSION SOURCE FIRST-BYTES
 
 or "NAME refused: ..." and closes, if the header is missing, or names the proxy itself
-as the source. Who connects and goes without a word is not mentioned. On READYZ_PORT it answers every request with 200, as the admin listener
-does while all is well.
+as the source. Who connects and goes without a word is not mentioned.
 """
 
 import socket
@@ -70,7 +69,7 @@ def serve(name, sock, peer, port):
         version, source = header(sock)
         if source is None:
             return
-        if source[0] != "127.0.0.1" or source == peer:
+        if not source[0].startswith("127.") or source == peer:
             raise ValueError("the source is %s:%d" % source)
         first = sock.recv(65536)
         print(name, version, "%s:%d" % source, ascii(first[:24].decode("latin-1")), flush=True)
@@ -86,27 +85,22 @@ def serve(name, sock, peer, port):
         sock.close()
 
 
-def ready(sock, *_):
-    sock.recv(4096)
-    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    sock.close()
-
-
-def accept(listener, handle, *args):
+def accept(listener, name, port):
     while True:
         sock, peer = listener.accept()
-        threading.Thread(target=handle, args=(args[0], sock, peer, args[1]) if args else (sock, peer), daemon=True).start()
+        threading.Thread(target=serve, args=(name, sock, peer, port), daemon=True).start()
 
 
 def main():
-    jobs = [(socket.create_server(("127.0.0.1", int(sys.argv[1]))), ready)]
-    for argument in sys.argv[2:]:
+    threads = []
+    for argument in sys.argv[1:]:
         name, ports = argument.split("=")
         listen, server = ports.split(":")
-        jobs.append((socket.create_server(("127.0.0.1", int(listen))), serve, name, int(server)))
-    for job in jobs[1:]:
-        threading.Thread(target=accept, args=job, daemon=True).start()
-    accept(*jobs[0])
+        listener = socket.create_server(("127.0.0.1", int(listen)))
+        threads.append(threading.Thread(target=accept, args=(listener, name, int(server)), daemon=True))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
 
 
 main()

@@ -5,7 +5,7 @@
 // things that must fit each other. Prints what is wrong; exit code 1 then.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import ts from 'typescript'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 
 const bad = []
 const objects = {}
@@ -53,7 +53,8 @@ const { Deployment, Service, ConfigMap, PodDisruptionBudget } = objects
 const pod = Deployment.spec.template
 const [container] = pod.spec.containers
 const labels = pod.metadata.labels
-const drain = Number(container.args.join(' ').match(/--drain=(\d+)s/)?.[1])
+const config = parse(ConfigMap.data['gateway.yaml'])
+const drain = Number(config.drain.replace(/s$/, ''))
 const stop = container.lifecycle.preStop.sleep.seconds
 const grace = pod.spec.terminationGracePeriodSeconds
 if (grace !== drain + 15 || stop + drain >= grace) bad.push(`grace period ${grace}, preStop ${stop}, drain ${drain}`)
@@ -65,12 +66,14 @@ const ports = container.ports.map(p => p.name)
 for (const port of [...Service.spec.ports.map(p => p.targetPort), container.readinessProbe.httpGet.port]) {
   if (!ports.includes(port)) bad.push(`no port ${port}`)
 }
-for (const { configMapRef } of container.envFrom ?? []) {
-  if (configMapRef.name !== ConfigMap.metadata.name) bad.push(`no ConfigMap ${configMapRef.name}`)
+for (const { configMap } of pod.spec.volumes) {
+  if (configMap && configMap.name !== ConfigMap.metadata.name) bad.push(`no ConfigMap ${configMap.name}`)
 }
-for (const [, name] of container.args.join(' ').matchAll(/\$\((\w+)\)/g)) {
-  if (!(name in ConfigMap.data)) bad.push(`no ${name} in the ConfigMap`)
+for (const { name } of container.volumeMounts) {
+  if (!pod.spec.volumes.some(v => v.name === name)) bad.push(`no volume ${name}`)
 }
+const opened = [config.listen[0].address, config.admin.address]
+if (!same(opened, container.ports.map(p => `:${p.containerPort}`))) bad.push(`gateway.yaml opens ${opened}`)
 
 console.log(bad.length ? bad.join('\n') : `${Object.keys(objects).length} objects`)
 process.exit(bad.length ? 1 : 0)

@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 
+FROM = "127.0.0.2"  # where the client is, so that a proxy can be told from it
 LATE = 0.3  # seconds that key3 comes after its head
 
 HIXIE_FRAME = b"\x00hello\xff"
@@ -85,7 +86,7 @@ class Link:
 
     def __init__(self, address, patience):
         host, port = address.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), patience)
+        self.sock = socket.create_connection((host, int(port)), patience, (FROM, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data, self.read, self.patience = b"", 0, patience
 
