@@ -288,7 +288,7 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		c.finish(ErrClosed, true)
 		return nil
 	}
-	c.in.mu.Lock()
+	c.takeOver()
 	defer c.in.mu.Unlock()
 	c.keepLent()
 	for c.in.ended == nil {
@@ -301,6 +301,22 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		return nil
 	}
 	return c.in.ended
+}
+
+// takeOver locks the reading half for Close. Where somebody reads, that one sees the
+// peer's answer, unless its context ends before; both are waited for in a way that
+// testing/synctest's clock goes on, as it would not for a mutex.
+func (c *Conn) takeOver() {
+	for wait := time.Millisecond; !c.in.mu.TryLock(); wait = min(2*wait, time.Second) {
+		t := time.NewTimer(wait)
+		select {
+		case <-c.Context().Done():
+			t.Stop()
+			c.in.mu.Lock() // the reader is on its way out
+			return
+		case <-t.C:
+		}
+	}
 }
 
 // settle waits, on a client, for the server to end the stream: a program that
