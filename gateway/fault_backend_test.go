@@ -133,6 +133,9 @@ func TestBackendDies(t *testing.T) {
 	}
 	for _, tc := range cases {
 		forPairs(t, func(t *testing.T, front, back draftwire.Version) {
+			if front == draftwire.Hixie76 && tc.name == "in a message" {
+				return // nothing can be said in it; TestHixie76MessageIsCut has it
+			}
 			w := newWorld(t)
 			w.backend("back:80", &draftwire.Server{WebSocket: die(tc.f), Options: open(draftwire.SetOf(back))})
 			w.start(to(gateway.Policy{}, backURL(back)))
@@ -142,8 +145,12 @@ func TestBackendDies(t *testing.T) {
 			for err == nil {
 				_, _, err = c.Read(bg)
 			}
-			if code := draftwire.CloseStatus(err); front >= draftwire.Hybi07 && code != draftwire.CodeInternal {
-				t.Errorf("%s: the client heard %v", tc.name, err)
+			want := draftwire.HeardCode(front, draftwire.CodeInternal)
+			if !back.Supports(draftwire.CapCloseCode) && tc.name != "in a message" { // its end is in order
+				want = draftwire.HeardCode(front, draftwire.CodeNormal)
+			}
+			if code := draftwire.CloseStatus(err); front != draftwire.Hixie75 && code != want {
+				t.Errorf("%s: the client heard %v, not %d", tc.name, err, want)
 			}
 			if by, err := (<-w.ends).By(); by != gateway.BackendSide {
 				t.Errorf("%s: ended by %q: %v", tc.name, by, err)
@@ -201,10 +208,12 @@ func TestBackendDoesNotRead(t *testing.T) {
 						t.Errorf("%d of %d bytes came", n, sent)
 					}
 				} else {
-					if err == nil || sent > 400_000 {
-						t.Errorf("%d bytes were taken, %v", sent, err)
+					if _, _, err := c.Read(bg); draftwire.CloseStatus(err) < draftwire.CodeGoingAway {
+						t.Errorf("the client heard %v", err)
 					}
-					c.CloseNow()
+					if by, err := (<-w.ends).By(); by == gateway.ClientSide {
+						t.Errorf("ended by the client: %v", err)
+					}
 				}
 				w.settled()
 			})
