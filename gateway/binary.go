@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -19,7 +20,7 @@ type encoding struct {
 }
 
 var encodings = []*encoding{
-	{name: "base64", encode: encodeBase64, decode: decodeBase64, most: 3},
+	{name: "base64", encode: encodeBase64, decode: decodeBase64, most: 4},
 	{name: "hex", encode: encodeHex, decode: decodeHex, most: 1},
 	{name: "latin1", encode: encodeLatin1, decode: decodeLatin1, most: utf8.UTFMax - 1},
 }
@@ -41,10 +42,17 @@ func encodeBase64(dst, p []byte, last bool) ([]byte, int) {
 	return base64.StdEncoding.AppendEncode(dst, p[:n]), n
 }
 
+var errNotBase64 = errors.New("a line end, or padding that is not at the end")
+
+// decodeBase64 takes no line ends, which the library would skip. It leaves the
+// last four characters, which may be padding where nothing follows.
 func decodeBase64(dst, p []byte, last bool) ([]byte, int, error) {
 	n := len(p)
-	if !last {
-		n -= n % 4
+	if !last && n > 0 {
+		n = (n - 1) / 4 * 4
+	}
+	if bytes.ContainsAny(p, "\r\n") || !last && bytes.IndexByte(p[:n], '=') >= 0 {
+		return dst, 0, errNotBase64
 	}
 	dst, err := base64.StdEncoding.Strict().AppendDecode(dst, p[:n])
 	return dst, n, err

@@ -25,6 +25,7 @@ const (
 	LossCloseCodeChanged Loss = "close_code_changed"
 	LossCloseReason      Loss = "close_reason"
 	LossCloseCodeAdded   Loss = "close_code_added"
+	LossCloseCut         Loss = "close_cut"
 	LossAbnormal         Loss = "abnormal"
 	LossProtocols        Loss = "subprotocols"
 )
@@ -55,6 +56,7 @@ var lossTable = []LossInfo{
 	{LossCloseCodeChanged, "close with a code", "hybi-06 to hybi-08", "1008 and 1010 to 1014 come as 1002, 1007 too before hybi-08", ""},
 	{LossCloseReason, "reason of a close", "any", "a reason without code does not come", ""},
 	{LossCloseCodeAdded, "close without a code, by a version that has none", "hybi-06 and later", "comes as 1000; with none, as a close without code", "close_without_code"},
+	{LossCloseCut, "close inside a message", "hixie-75, hixie-76", "comes as the end of the stream: inside text nothing can be said", ""},
 	{LossAbnormal, "end without a close", "any with a close", "comes as 1001 from a client, as 1011 from a backend", ""},
 	{LossProtocols, "several subprotocols", "hixie-75, hixie-76", "only the first is offered", ""},
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -17,13 +18,19 @@ import (
 // stream of bytes.
 type peer interface {
 	// read returns the next piece of a message, which holds until the next read.
-	read() (draftwire.Part, error)
-	// buffered reports whether more has come that was not read.
+	// Without wait it is errWait where none has come whole.
+	read(wait bool) (draftwire.Part, error)
+	// buffered reports whether more has come that was not read. It need not be a
+	// piece of a message.
 	buffered() bool
+	// repaired reports whether the last piece has U+FFFD in place of what was read.
+	repaired() bool
 	// write passes a piece on. hold tells that more follows at once.
 	write(p draftwire.Part, hold bool) error
 	// flush sends what write held.
 	flush() error
+	// deaf reports whether a close cannot be said now: inside text of a hixie peer.
+	deaf() bool
 	// close ends the connection in order, as far as the peer can hear it.
 	close(code draftwire.CloseCode, reason string) error
 	// cut ends it at once.
@@ -34,15 +41,33 @@ type peer interface {
 
 var background = context.Background()
 
+// ended is a context that has: a call with it does what it can without waiting.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	return ctx
+}()
+
+// errWait: there is nothing to read yet.
+var errWait = context.Canceled
+
 // socket is a peer that speaks WebSocket.
 type socket struct {
 	*draftwire.Conn
 	w      io.WriteCloser // of the message under way, nil between them
+	midst  atomic.Bool    // there is one, and a part of it was written
 	corked bool
 }
 
-func (s *socket) read() (draftwire.Part, error) { return s.ReadPart(background) }
-func (s *socket) buffered() bool                { return s.Buffered() }
+func (s *socket) read(wait bool) (draftwire.Part, error) {
+	if wait {
+		return s.ReadPart(background)
+	}
+	return s.ReadPart(ended)
+}
+
+func (s *socket) buffered() bool { return s.Buffered() }
+func (s *socket) repaired() bool { return false } // the connection counts
 
 func (s *socket) write(p draftwire.Part, hold bool) error {
 	if hold && !s.corked {
@@ -59,7 +84,8 @@ func (s *socket) write(p draftwire.Part, hold bool) error {
 		}
 		s.w = w
 	}
-	if len(p.Data) > 0 {
+	if len(p.Data) > 0 || p.FrameEnd && !p.Last {
+		s.midst.Store(true)
 		if _, err := s.w.Write(p.Data); err != nil {
 			return err
 		}
@@ -69,6 +95,7 @@ func (s *socket) write(p draftwire.Part, hold bool) error {
 	}
 	w := s.w
 	s.w = nil
+	defer s.midst.Store(false)
 	return w.Close()
 }
 
@@ -80,43 +107,67 @@ func (s *socket) flush() error {
 	return s.Flush(background)
 }
 
-func (s *socket) close(code draftwire.CloseCode, reason string) error { return s.Close(code, reason) }
-func (s *socket) cut()                                                { s.CloseNow() }
-func (s *socket) version() draftwire.Version                          { return s.Version() }
+func (s *socket) deaf() bool {
+	return s.midst.Load() && !s.Version().Supports(draftwire.CapFragments)
+}
+
+func (s *socket) close(code draftwire.CloseCode, reason string) error {
+	if s.deaf() { // an answer would be waited for in vain
+		return s.CloseNow()
+	}
+	return s.Close(code, reason)
+}
+
+func (s *socket) cut()                       { s.CloseNow() }
+func (s *socket) version() draftwire.Version { return s.Version() }
 
 // stream is a peer that gives and takes bare bytes.
 type stream struct {
 	net.Conn
-	text    bool          // what it sends is text
-	timeout time.Duration // of a write
-	buf     *pool.Buf     // held while it is read
-	rest    int           // bytes at the beginning of buf: a character cut at the end of the last read
+	text    bool                  // what it sends is text
+	timeout time.Duration         // of a write
+	buf     *pool.Buf             // held while it is read
+	rest    int                   // bytes at the beginning of buf: a character cut at the end of the last read
+	mended  bool                  // the last piece had bytes that are no text
+	broken  atomic.Pointer[error] // why a write failed, for the reader
 }
 
 // streamRead is how much is read of a stream at a time.
 const streamRead = 32 << 10
 
-func (s *stream) read() (draftwire.Part, error) {
+func (s *stream) read(bool) (draftwire.Part, error) {
 	if s.buf == nil {
 		s.buf = pool.Get(streamRead)
 	}
 	p := s.buf.B[:cap(s.buf.B)]
 	for {
 		n, err := s.Conn.Read(p[s.rest:])
-		if n += s.rest; n == 0 || err != nil && n == s.rest {
-			pool.Put(s.buf)
-			s.buf = nil
-			return draftwire.Part{}, streamEnd(err)
+		if n == 0 {
+			return s.last(err)
 		}
-		part := draftwire.Part{Op: draftwire.OpBinary, Data: p[:n], First: true, Last: true, FrameEnd: true}
+		part := draftwire.Part{Op: draftwire.OpBinary, Data: p[:s.rest+n], First: true, Last: true, FrameEnd: true}
 		if s.text {
 			part.Op = draftwire.OpText
-			if part.Data = s.wholeText(p[:n]); len(part.Data) == 0 {
+			if part.Data = s.wholeText(part.Data); len(part.Data) == 0 {
 				continue
 			}
 		}
 		return part, nil
 	}
+}
+
+// last is the end of a stream and, before that, the character that it cut.
+func (s *stream) last(err error) (draftwire.Part, error) {
+	if s.mended = s.rest > 0; s.mended {
+		s.rest = 0
+		return draftwire.Part{Op: draftwire.OpText, Data: []byte(string(utf8.RuneError)), First: true, Last: true, FrameEnd: true}, nil
+	}
+	pool.Put(s.buf)
+	s.buf = nil
+	if e := s.broken.Load(); e != nil {
+		return draftwire.Part{}, *e
+	}
+	return draftwire.Part{}, streamEnd(err)
 }
 
 // wholeText returns p without the beginning of a character at its end, which it
@@ -132,7 +183,7 @@ func (s *stream) wholeText(p []byte) []byte {
 		}
 	}
 	text := p[:cut]
-	if !utf8.Valid(text) {
+	if s.mended = !utf8.Valid(text); s.mended {
 		text = []byte(string([]rune(string(text))))
 	} else if cut < len(p) {
 		text = append([]byte(nil), text...) // the rest moves to its place
@@ -153,14 +204,19 @@ func streamEnd(err error) error {
 }
 
 func (s *stream) buffered() bool { return false }
+func (s *stream) repaired() bool { return s.mended }
 
 func (s *stream) write(p draftwire.Part, _ bool) error {
 	s.SetWriteDeadline(time.Now().Add(s.timeout))
 	_, err := s.Conn.Write(p.Data)
+	if err != nil {
+		s.broken.CompareAndSwap(nil, &err)
+	}
 	return err
 }
 
 func (s *stream) flush() error { return nil }
+func (s *stream) deaf() bool   { return false }
 
 // streamLinger bounds the wait for a stream's end behind ours.
 const streamLinger = 2 * time.Second

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/draftwire/draftwire"
@@ -58,7 +59,7 @@ type way struct {
 type handling uint8
 
 const (
-	pass handling = iota
+	asIs handling = iota
 	encode
 	decode
 	drop
@@ -96,9 +97,11 @@ func (r *relay) carry(w *way) {
 	switch {
 	case refused:
 		if r.ended(GatewaySide, writeErr) {
-			go w.from.close(no.code, no.reason)
+			var told sync.WaitGroup
+			told.Go(func() { w.from.close(no.code, no.reason) })
 			code, _ := gone(w.side, nil)
 			w.to.close(code, no.reason)
+			told.Wait()
 		}
 	case writeErr != nil:
 		// The receiver is gone. Who reads it knows why, and ends this sender.
@@ -121,12 +124,20 @@ func blame(side Side, err error) Side {
 
 // loop passes messages on until the sender or the receiver ends.
 func (w *way) loop() (readErr, writeErr error) {
+	more := false
 	for {
-		p, err := w.from.read()
+		p, err := w.from.read(!more)
+		if more && err == errWait { // what had come was no whole piece
+			more = false
+			if err := w.to.flush(); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err != nil {
 			return err, nil
 		}
-		more := w.from.buffered()
+		more = w.from.buffered()
 		if err := w.take(p, more); err != nil {
 			return nil, err
 		}
@@ -149,6 +160,11 @@ func (w *way) take(p draftwire.Part, more bool) error {
 	if p.Last {
 		w.count(w.side, p.Op, w.size)
 	}
+	if w.from.repaired() {
+		if err := w.lose(LossTextRepaired); err != nil {
+			return err
+		}
+	}
 	if w.how == drop {
 		return nil
 	}
@@ -166,7 +182,7 @@ func (w *way) take(p draftwire.Part, more bool) error {
 			w.gathered = nil
 		}()
 	}
-	if w.how != pass {
+	if w.how != asIs {
 		return w.convert(p, more)
 	}
 	return w.to.write(p, more)
@@ -174,7 +190,7 @@ func (w *way) take(p draftwire.Part, more bool) error {
 
 // begin decides what is done with a message.
 func (w *way) begin(op draftwire.Op) error {
-	w.how, w.size, w.joined, w.moved, w.op = pass, 0, false, false, op
+	w.how, w.size, w.joined, w.moved, w.op = asIs, 0, false, false, op
 	switch {
 	case w.to.version() == draftwire.Unknown:
 		if err := w.lose(LossBorders); err != nil {
@@ -183,7 +199,7 @@ func (w *way) begin(op draftwire.Op) error {
 	case op == draftwire.OpBinary && w.saysText(w.to):
 		return w.beginBinary()
 	}
-	if op == draftwire.OpText && w.back && w.binary != nil && w.saysText(w.from) {
+	if op == draftwire.OpText && w.back && w.binary != nil && w.saysText(w.from) && !w.saysText(w.to) {
 		w.how, w.op = decode, draftwire.OpBinary
 		return w.lose(LossTextDecoded)
 	}
@@ -262,7 +278,7 @@ func (w *way) convert(p draftwire.Part, more bool) error {
 	} else {
 		var err error
 		if out.B, n, err = w.binary.decode(out.B, in, p.Last); err != nil {
-			return &refusal{draftwire.CodeInvalidData, "the text is not " + w.binary.name + ": " + err.Error()}
+			return &refusal{draftwire.CodeInvalidData, "the text is not " + w.binary.name}
 		}
 	}
 	w.carry = append(w.carry[:0], in[n:]...)
@@ -288,19 +304,27 @@ func gone(side Side, err error) (draftwire.CloseCode, string) {
 // farewell says how the receiver's connection is to be closed, by how the
 // sender's ended.
 func (w *way) farewell(err error) (code draftwire.CloseCode, reason string) {
-	from, to := w.from.version(), w.to.version()
 	ce, closed := errors.AsType[*draftwire.CloseError](err)
 	switch {
 	case errors.Is(err, draftwire.ErrClosed): // by the gateway
 		return draftwire.CodeGoingAway, ""
-	case closed && ce.Code != draftwire.CodeAbnormal:
-		code, reason = ce.Code, ce.Reason
-	default:
-		w.lost(LossAbnormal)
+	case !closed || ce.Code == draftwire.CodeAbnormal:
+		if w.to.version().Supports(draftwire.CapCloseFrame) && !w.to.deaf() { // else it ends like the sender
+			w.lost(LossAbnormal)
+		}
 		return gone(w.side, err)
 	}
-	if code == draftwire.CodeNoStatus {
-		if reason != "" {
+	if w.to.deaf() {
+		w.lost(LossCloseCut)
+	}
+	return w.pass(ce)
+}
+
+// pass says what the receiver hears of the sender's close.
+func (w *way) pass(ce *draftwire.CloseError) (code draftwire.CloseCode, reason string) {
+	from, to := w.from.version(), w.to.version()
+	if code = ce.Code; code == draftwire.CodeNoStatus {
+		if ce.Reason != "" {
 			w.lost(LossCloseReason)
 		}
 		if !from.Supports(draftwire.CapCloseCode) && to.Supports(draftwire.CapCloseCode) && w.policy.CloseWithoutCode == "normal" {
@@ -316,5 +340,5 @@ func (w *way) farewell(err error) (code draftwire.CloseCode, reason string) {
 	default:
 		w.lost(LossCloseCodeChanged)
 	}
-	return code, reason
+	return code, ce.Reason
 }
