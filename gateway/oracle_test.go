@@ -15,17 +15,8 @@ import (
 // The oracle says what must come of a plan. It knows the table of losses and the
 // table of versions of the documents, and nothing of the code.
 
-const (
-	hixie75 = draftwire.Hixie75
-	hixie76 = draftwire.Hixie76
-	hybi02  = draftwire.Hybi02
-	hybi06  = draftwire.Hybi06
-	hybi08  = draftwire.Hybi08
-	rfc6455 = draftwire.RFC6455
-)
-
-func isHixie(v draftwire.Version) bool   { return v <= hixie76 }
-func saysCodes(v draftwire.Version) bool { return v >= hybi06 }
+func isHixie(v draftwire.Version) bool   { return v <= draftwire.Hixie76 }
+func saysCodes(v draftwire.Version) bool { return v >= draftwire.Hybi06 }
 
 // said is what a version can say of a close: 1007 became a code of its own in
 // draft 10, 1008 and 1010 and what followed with RFC 6455.
@@ -33,9 +24,9 @@ func said(v draftwire.Version, c draftwire.CloseCode) draftwire.CloseCode {
 	switch {
 	case !saysCodes(v):
 		return draftwire.CodeNoStatus
-	case v == rfc6455, c < 1007, c == draftwire.CodeTooBig, c >= 3000:
+	case v == draftwire.RFC6455, c < 1007, c == draftwire.CodeTooBig, c >= 3000:
 		return c
-	case c == draftwire.CodeInvalidData && v == hybi08:
+	case c == draftwire.CodeInvalidData && v == draftwire.Hybi08:
 		return c
 	}
 	return draftwire.CodeProtocol
@@ -215,7 +206,7 @@ func (d direction) ends(e ending, side string, midst bool) (heard, losses) {
 	cut := midst && isHixie(d.to) // neither can it be passed on there
 	h := heard{draftwire.CodeAbnormal, ""}
 	if !inOrder {
-		if !cut && d.to != hixie75 {
+		if !cut && d.to != draftwire.Hixie75 {
 			lost[gateway.LossAbnormal]++
 		}
 		if !cut {
@@ -226,7 +217,7 @@ func (d direction) ends(e ending, side string, midst bool) (heard, losses) {
 	code, reason := draftwire.CodeNoStatus, ""
 	if e.closes {
 		code = said(d.from, e.code)
-		if code != draftwire.CodeNoStatus || d.from == hybi02 && e.code == draftwire.CodeNoStatus {
+		if code != draftwire.CodeNoStatus || d.from == draftwire.Hybi02 && e.code == draftwire.CodeNoStatus {
 			reason = e.reason // hybi-02: the body of a close may be anything
 		}
 	}

@@ -168,10 +168,8 @@ func (w *way) take(p draftwire.Part, more bool) error {
 	if w.how == drop {
 		return nil
 	}
-	if !p.Last {
-		if err := w.borders(p); err != nil {
-			return err
-		}
+	if err := w.borders(p); err != nil {
+		return err
 	}
 	if w.policy.Fragments == "gather" && !(p.First && p.Last) {
 		if p = w.gather(p); !p.Last {
@@ -240,10 +238,11 @@ func (w *way) borders(p draftwire.Part) error {
 	fragments := w.to.version().Supports(draftwire.CapFragments) && w.policy.Fragments != "gather"
 	switch {
 	case w.to.version() == draftwire.Unknown: // LossBorders says it
-	case p.FrameEnd && !fragments && !w.joined:
+	case p.FrameEnd && !p.Last && !fragments && !w.joined:
 		w.joined = true
 		return w.lose(LossFragmentsJoined)
-	case !p.FrameEnd && fragments && !w.moved:
+	case fragments && !w.moved && (!p.FrameEnd || p.Last && !p.First && len(p.Data) > 0):
+		// The end of a message in pieces is an empty frame behind the last of them.
 		w.moved = true
 		return w.lose(LossFragmentsMoved)
 	}

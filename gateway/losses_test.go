@@ -1,0 +1,240 @@
+package gateway_test
+
+import (
+	"context"
+	"maps"
+	"net"
+	"testing"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+)
+
+// A lossCase is a connection through the gateway on which a loss occurs.
+type lossCase struct {
+	loss        gateway.Loss
+	front, back draftwire.Version // Unknown: a tcp backend
+	policy      gateway.Policy
+	o           draftwire.DialOptions
+	act         func(x *pair) // what makes the loss
+	fine        func(x *pair) // what is like it and loses nothing
+	closes      bool          // made fatal it closes the connection before act's message comes
+}
+
+// pair is both ends of a connection through the gateway. Behind a tcp backend
+// back is nil and stream what it has accepted.
+type pair struct {
+	t           *testing.T
+	front, back *player
+	stream      net.Conn
+}
+
+func (x *pair) do(err error) {
+	x.t.Helper()
+	if err != nil {
+		x.t.Error(err)
+	}
+}
+
+func (x *pair) frontSays(op draftwire.Op, s string) func() {
+	return func() { x.do(x.front.c.Write(bg, op, []byte(s))) }
+}
+
+const (
+	text   = draftwire.OpText
+	binary = draftwire.OpBinary
+)
+
+func says(op draftwire.Op, s string) func(x *pair) {
+	return func(x *pair) { x.do(x.front.c.Write(bg, op, []byte(s))) }
+}
+
+func streamSays(s string) func(x *pair) {
+	return func(x *pair) {
+		_, err := x.stream.Write([]byte(s))
+		x.do(err)
+	}
+}
+
+func closes(code draftwire.CloseCode, reason string) func(x *pair) {
+	return func(x *pair) { x.do(x.front.c.Close(code, reason)) }
+}
+
+func leaves(x *pair) { x.do(x.front.c.CloseNow()) }
+
+// inPieces sends a message in two frames.
+func sayPieces(x *pair) { x.do(x.front.send(step{op: text, kind: "ascii", size: 100, pieces: 2})) }
+
+// begin sends the beginning of a message.
+func begin(then func(x *pair)) func(x *pair) {
+	return func(x *pair) {
+		w, err := x.front.c.Writer(bg, text)
+		x.do(err)
+		_, err = w.Write([]byte("abc"))
+		x.do(err)
+		rest()
+		then(x)
+	}
+}
+
+var lossCases = []lossCase{
+	{loss: gateway.LossBinaryRejected, front: draftwire.RFC6455, back: draftwire.Hixie76, act: says(binary, "b"), fine: says(text, "t"), closes: true},
+	{loss: gateway.LossBinaryEncoded, front: draftwire.RFC6455, back: draftwire.Hixie76, policy: gateway.Policy{Binary: "hex"},
+		act: says(binary, "b"), fine: says(text, "t"), closes: true},
+	{loss: gateway.LossBinaryDropped, front: draftwire.RFC6455, back: draftwire.Hixie75, policy: gateway.Policy{Binary: "drop"},
+		act: says(binary, "b"), fine: says(text, "t"), closes: true},
+	{loss: gateway.LossTextDecoded, front: draftwire.Hixie76, back: draftwire.RFC6455, policy: gateway.Policy{Binary: "hex", BinaryBack: true},
+		act: says(text, "42"), closes: true},
+	{loss: gateway.LossTextRepaired, front: draftwire.RFC6455, back: draftwire.Unknown, policy: gateway.Policy{RawText: true},
+		act: streamSays("a\xff"), fine: streamSays("é"), closes: true},
+	{loss: gateway.LossFragmentsJoined, front: draftwire.RFC6455, back: draftwire.Hixie76, act: sayPieces, fine: says(text, "t"), closes: true},
+	{loss: gateway.LossFragmentsJoined, front: draftwire.RFC6455, back: draftwire.Hybi08, policy: gateway.Policy{Fragments: "gather"},
+		act: sayPieces, fine: says(text, "t"), closes: true},
+	{loss: gateway.LossFragmentsMoved, front: draftwire.Hixie76, back: draftwire.Hybi08, act: sayPieces2, fine: says(text, "t"), closes: true},
+	{loss: gateway.LossBorders, front: draftwire.RFC6455, back: draftwire.Unknown, act: says(text, "t"), fine: streamSays("t"), closes: true},
+	{loss: gateway.LossCloseCode, front: draftwire.RFC6455, back: draftwire.Hybi05, act: closes(1000, ""), fine: closes(draftwire.CodeNoStatus, "")},
+	{loss: gateway.LossCloseCode, front: draftwire.RFC6455, back: draftwire.Unknown, act: closes(1000, ""), fine: closes(draftwire.CodeNoStatus, "")},
+	{loss: gateway.LossCloseCodeChanged, front: draftwire.RFC6455, back: draftwire.Hybi08, act: closes(1011, "x"), fine: closes(1009, "x")},
+	{loss: gateway.LossCloseReason, front: draftwire.Hybi02, back: draftwire.Hybi02, act: closes(draftwire.CodeNoStatus, "x"), fine: closes(draftwire.CodeNoStatus, "")},
+	{loss: gateway.LossCloseCodeAdded, front: draftwire.Hybi04, back: draftwire.RFC6455, act: closes(draftwire.CodeNoStatus, "")},
+	{loss: gateway.LossCloseCodeAdded, front: draftwire.RFC6455, back: draftwire.Unknown, act: func(x *pair) { x.do(x.stream.Close()) }},
+	{loss: gateway.LossCloseCut, front: draftwire.Hybi05, back: draftwire.Hixie76, act: begin(closes(draftwire.CodeNoStatus, "")), fine: closes(draftwire.CodeNoStatus, "")},
+	{loss: gateway.LossAbnormal, front: draftwire.RFC6455, back: draftwire.RFC6455, act: leaves, fine: closes(1000, "")},
+	{loss: gateway.LossAbnormal, front: draftwire.RFC6455, back: draftwire.Hixie76, act: leaves, fine: closes(draftwire.CodeNoStatus, "")},
+}
+
+// sayPieces2 sends a hixie frame that does not come at once.
+func sayPieces2(x *pair) { begin(func(*pair) {})(x) }
+
+// connect opens a case's connection.
+func (lc *lossCase) connect(w *world, policy gateway.Policy) *pair {
+	x := &pair{t: w.t}
+	p := &plan{versions: [2]draftwire.Version{lc.front, lc.back}, policy: policy}
+	if lc.back != draftwire.Unknown {
+		players := p.open(w)
+		x.front, x.back = players[0], players[1]
+		return x
+	}
+	l, _ := w.listen("raw:1")
+	w.start(to(policy, "tcp://raw:1"))
+	x.front = newPlayer(w.mustClient(lc.front, draftwire.DialOptions{}), "")
+	x.stream, _ = l.Accept()
+	w.t.Cleanup(func() { x.stream.Close() })
+	return x
+}
+
+// lostBy is what is lost where act is done.
+func (lc *lossCase) lostBy(t *testing.T, policy gateway.Policy, act func(x *pair), then func(x *pair)) (lost losses) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		x := lc.connect(w, policy)
+		if act != nil {
+			act(x)
+		}
+		rest()
+		lost = w.losses()
+		if then != nil {
+			then(x)
+		}
+		x.front.c.CloseNow()
+		s := <-w.ends
+		if got := losses(s.Lost()); !maps.Equal(got, w.losses()) {
+			t.Errorf("the session has %v, the hook was told %v", got, w.losses())
+		}
+	})
+	return lost
+}
+
+func (p *player) over() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Each row of the table is shown by what makes it and by what does not. Made
+// fatal, a loss closes the connection, but where that ends with it anyway.
+func TestLosses(t *testing.T) {
+	shown := map[gateway.Loss]bool{
+		gateway.LossProtocols: true, // of the handshake: the tests of admission
+	}
+	for _, lc := range lossCases {
+		shown[lc.loss] = true
+		t.Run(string(lc.loss)+" "+lc.front.String()+" to "+lc.back.String(), func(t *testing.T) {
+			if got := lc.lostBy(t, lc.policy, lc.act, nil); got[lc.loss] != 1 {
+				t.Errorf("lost %v", got)
+			}
+			if got := lc.lostBy(t, lc.policy, lc.fine, nil); got[lc.loss] != 0 {
+				t.Errorf("lost %v where nothing is", got)
+			}
+			fatal := lc.policy
+			fatal.Fatal = []gateway.Loss{lc.loss}
+			got := lc.lostBy(t, fatal, lc.act, func(x *pair) {
+				if !lc.closes {
+					return
+				}
+				if !x.front.over() {
+					t.Fatal("it goes on")
+				}
+				if ce := x.front.heard(); lc.front.Supports(draftwire.CapCloseCode) && (ce.code != draftwire.CodeUnsupported && ce.code != draftwire.CodeInternal || ce.reason == "") {
+					t.Errorf("the client heard %v", ce)
+				}
+				if x.back != nil && len(x.back.come()) > 0 {
+					t.Errorf("but the backend got %v", x.back.come())
+				}
+			})
+			if got[lc.loss] != 1 {
+				t.Errorf("made fatal: lost %v", got)
+			}
+		})
+	}
+	for _, row := range gateway.Losses() {
+		if !shown[row.Loss] {
+			t.Errorf("%s is not shown", row.Loss)
+		}
+		if row.From == "" || row.To == "" || row.What == "" {
+			t.Errorf("%s is not explained: %+v", row.Loss, row)
+		}
+		var l gateway.Loss
+		if err := l.UnmarshalText([]byte(row.Loss)); err != nil || l != row.Loss {
+			t.Errorf("%s is read as %q, %v", row.Loss, l, err)
+		}
+	}
+	var l gateway.Loss
+	if err := l.UnmarshalText([]byte("patience")); err == nil {
+		t.Error("a loss of no row is taken")
+	}
+}
+
+// A refused sender is told why, and has the time to answer.
+func TestRefusalWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.echo("back:80", draftwire.SetOf(draftwire.Hixie75))
+		w.start(to(gateway.Policy{}, backURL(draftwire.Hixie75)))
+		var below net.Conn
+		var seen *tap
+		c, _, err := draftwire.Dial(bg, "ws://front/", &draftwire.DialOptions{NetDial: func(ctx context.Context, n, a string) (_ net.Conn, err error) {
+			below, err = w.dial(ctx, n, a)
+			seen = &tap{Conn: below}
+			return seen, err
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		if err := c.Write(bg, binary, []byte("b")); err != nil { // nobody reads: the close is not answered
+			t.Fatal(err)
+		}
+		rest()
+		if _, err := below.Write(nil); err != nil || len(w.ends) > 0 {
+			t.Errorf("it was cut at once: %v", err)
+		}
+		if _, _, err := c.Read(bg); draftwire.CloseStatus(err) != draftwire.CodeUnsupported {
+			t.Errorf("heard %v", err)
+		}
+		<-w.ends
+	})
+}
