@@ -55,7 +55,8 @@ type world struct {
 	mu   sync.Mutex
 	at   map[string]*memnet.Listener
 	lost map[gateway.Loss]int
-	ends chan *gateway.Session // of sessions that are over
+	ends chan *gateway.Session                     // of sessions that are over
+	wrap func(address string, c net.Conn) net.Conn // what is dialled, if not nil
 }
 
 // bubble runs a test in fake time.
@@ -80,7 +81,11 @@ func (w *world) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	if l == nil {
 		return nil, fmt.Errorf("dial %s: nobody is there", address)
 	}
-	return l.Dial()
+	c, err := l.Dial()
+	if err != nil || w.wrap == nil {
+		return c, err
+	}
+	return w.wrap(address, c), nil
 }
 
 // backend serves at an address; it ends with the test.

@@ -15,7 +15,6 @@ type lossCase struct {
 	loss        gateway.Loss
 	front, back draftwire.Version // Unknown: a tcp backend
 	policy      gateway.Policy
-	o           draftwire.DialOptions
 	act         func(x *pair) // what makes the loss
 	fine        func(x *pair) // what is like it and loses nothing
 	closes      bool          // made fatal it closes the connection before act's message comes
@@ -34,10 +33,6 @@ func (x *pair) do(err error) {
 	if err != nil {
 		x.t.Error(err)
 	}
-}
-
-func (x *pair) frontSays(op draftwire.Op, s string) func() {
-	return func() { x.do(x.front.c.Write(bg, op, []byte(s))) }
 }
 
 const (
@@ -62,7 +57,7 @@ func closes(code draftwire.CloseCode, reason string) func(x *pair) {
 
 func leaves(x *pair) { x.do(x.front.c.CloseNow()) }
 
-// inPieces sends a message in two frames.
+// sayPieces sends a message in frames.
 func sayPieces(x *pair) { x.do(x.front.send(step{op: text, kind: "ascii", size: 100, pieces: 2})) }
 
 // begin sends the beginning of a message.
@@ -90,7 +85,7 @@ var lossCases = []lossCase{
 	{loss: gateway.LossFragmentsJoined, front: draftwire.RFC6455, back: draftwire.Hixie76, act: sayPieces, fine: says(text, "t"), closes: true},
 	{loss: gateway.LossFragmentsJoined, front: draftwire.RFC6455, back: draftwire.Hybi08, policy: gateway.Policy{Fragments: "gather"},
 		act: sayPieces, fine: says(text, "t"), closes: true},
-	{loss: gateway.LossFragmentsMoved, front: draftwire.Hixie76, back: draftwire.Hybi08, act: sayPieces2, fine: says(text, "t"), closes: true},
+	{loss: gateway.LossFragmentsMoved, front: draftwire.Hixie76, back: draftwire.Hybi08, act: sayHalf, fine: says(text, "t"), closes: true},
 	{loss: gateway.LossBorders, front: draftwire.RFC6455, back: draftwire.Unknown, act: says(text, "t"), fine: streamSays("t"), closes: true},
 	{loss: gateway.LossCloseCode, front: draftwire.RFC6455, back: draftwire.Hybi05, act: closes(1000, ""), fine: closes(draftwire.CodeNoStatus, "")},
 	{loss: gateway.LossCloseCode, front: draftwire.RFC6455, back: draftwire.Unknown, act: closes(1000, ""), fine: closes(draftwire.CodeNoStatus, "")},
@@ -103,8 +98,8 @@ var lossCases = []lossCase{
 	{loss: gateway.LossAbnormal, front: draftwire.RFC6455, back: draftwire.Hixie76, act: leaves, fine: closes(draftwire.CodeNoStatus, "")},
 }
 
-// sayPieces2 sends a hixie frame that does not come at once.
-func sayPieces2(x *pair) { begin(func(*pair) {})(x) }
+// sayHalf sends the beginning of a frame that does not come at once.
+func sayHalf(x *pair) { begin(func(*pair) {})(x) }
 
 // connect opens a case's connection.
 func (lc *lossCase) connect(w *world, policy gateway.Policy) *pair {
@@ -115,11 +110,10 @@ func (lc *lossCase) connect(w *world, policy gateway.Policy) *pair {
 		x.front, x.back = players[0], players[1]
 		return x
 	}
-	l, _ := w.listen("raw:1")
+	streams := w.streams("raw:1")
 	w.start(to(policy, "tcp://raw:1"))
 	x.front = newPlayer(w.mustClient(lc.front, draftwire.DialOptions{}), "")
-	x.stream, _ = l.Accept()
-	w.t.Cleanup(func() { x.stream.Close() })
+	x.stream = <-streams
 	return x
 }
 
