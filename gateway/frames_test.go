@@ -75,9 +75,9 @@ func line(op wire.Op, data string, last bool) string {
 	return fmt.Sprintf("%v %d %.20q last %v", op, len(data), data, last)
 }
 
-// raw is a backend whose handler does nothing, so that a test may write frames of
+// bare is a backend whose handler does nothing, so that a test may write frames of
 // its own; conns gets what it stands on.
-func (w *world) raw(address string, v draftwire.Version, conns chan<- net.Conn) {
+func (w *world) bare(address string, v draftwire.Version, conns chan<- net.Conn) {
 	over := make(chan struct{})
 	l, _ := w.listen(address)
 	s := &draftwire.Server{Options: open(draftwire.SetOf(v)), WebSocket: func(_ context.Context, c *draftwire.Conn) error {
@@ -164,7 +164,7 @@ func TestFrames(t *testing.T) {
 func testFrames(t *testing.T, front, back draftwire.Version, how, name string, frames []frame, moved, joined int) {
 	w := newWorld(t)
 	conns := make(chan net.Conn, 1)
-	w.raw("back:80", back, conns)
+	w.bare("back:80", back, conns)
 	w.start(to(gateway.Policy{Fragments: how, Binary: "hex"}, backURL(back)))
 	var seen *tap
 	c, _, err := draftwire.Dial(bg, "ws://front/", &draftwire.DialOptions{Version: front, NetDial: func(ctx context.Context, n, a string) (net.Conn, error) {

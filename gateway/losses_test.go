@@ -40,7 +40,7 @@ const (
 	binary = draftwire.OpBinary
 )
 
-func says(op draftwire.Op, s string) func(x *pair) {
+func utters(op draftwire.Op, s string) func(x *pair) {
 	return func(x *pair) { x.do(x.front.c.Write(bg, op, []byte(s))) }
 }
 
@@ -73,20 +73,20 @@ func begin(then func(x *pair)) func(x *pair) {
 }
 
 var lossCases = []lossCase{
-	{loss: gateway.LossBinaryRejected, front: draftwire.RFC6455, back: draftwire.Hixie76, act: says(binary, "b"), fine: says(text, "t"), closes: true},
+	{loss: gateway.LossBinaryRejected, front: draftwire.RFC6455, back: draftwire.Hixie76, act: utters(binary, "b"), fine: utters(text, "t"), closes: true},
 	{loss: gateway.LossBinaryEncoded, front: draftwire.RFC6455, back: draftwire.Hixie76, policy: gateway.Policy{Binary: "hex"},
-		act: says(binary, "b"), fine: says(text, "t"), closes: true},
+		act: utters(binary, "b"), fine: utters(text, "t"), closes: true},
 	{loss: gateway.LossBinaryDropped, front: draftwire.RFC6455, back: draftwire.Hixie75, policy: gateway.Policy{Binary: "drop"},
-		act: says(binary, "b"), fine: says(text, "t"), closes: true},
+		act: utters(binary, "b"), fine: utters(text, "t"), closes: true},
 	{loss: gateway.LossTextDecoded, front: draftwire.Hixie76, back: draftwire.RFC6455, policy: gateway.Policy{Binary: "hex", BinaryBack: true},
-		act: says(text, "42"), closes: true},
+		act: utters(text, "42"), closes: true},
 	{loss: gateway.LossTextRepaired, front: draftwire.RFC6455, back: draftwire.Unknown, policy: gateway.Policy{RawText: true},
 		act: streamSays("a\xff"), fine: streamSays("é"), closes: true},
-	{loss: gateway.LossFragmentsJoined, front: draftwire.RFC6455, back: draftwire.Hixie76, act: sayPieces, fine: says(text, "t"), closes: true},
+	{loss: gateway.LossFragmentsJoined, front: draftwire.RFC6455, back: draftwire.Hixie76, act: sayPieces, fine: utters(text, "t"), closes: true},
 	{loss: gateway.LossFragmentsJoined, front: draftwire.RFC6455, back: draftwire.Hybi08, policy: gateway.Policy{Fragments: "gather"},
-		act: sayPieces, fine: says(text, "t"), closes: true},
-	{loss: gateway.LossFragmentsMoved, front: draftwire.Hixie76, back: draftwire.Hybi08, act: sayHalf, fine: says(text, "t"), closes: true},
-	{loss: gateway.LossBorders, front: draftwire.RFC6455, back: draftwire.Unknown, act: says(text, "t"), fine: streamSays("t"), closes: true},
+		act: sayPieces, fine: utters(text, "t"), closes: true},
+	{loss: gateway.LossFragmentsMoved, front: draftwire.Hixie76, back: draftwire.Hybi08, act: sayHalf, fine: utters(text, "t"), closes: true},
+	{loss: gateway.LossBorders, front: draftwire.RFC6455, back: draftwire.Unknown, act: utters(text, "t"), fine: streamSays("t"), closes: true},
 	{loss: gateway.LossCloseCode, front: draftwire.RFC6455, back: draftwire.Hybi05, act: closes(1000, ""), fine: closes(draftwire.CodeNoStatus, "")},
 	{loss: gateway.LossCloseCode, front: draftwire.RFC6455, back: draftwire.Unknown, act: closes(1000, ""), fine: closes(draftwire.CodeNoStatus, "")},
 	{loss: gateway.LossCloseCodeChanged, front: draftwire.RFC6455, back: draftwire.Hybi08, act: closes(1011, "x"), fine: closes(1009, "x")},

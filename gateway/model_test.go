@@ -19,6 +19,7 @@ type plan struct {
 	policy   gateway.Policy
 	steps    [2][]step // what each sends, both at once
 	end      ending
+	limit    gateway.Size // of a message, if not 0
 }
 
 // ending is how a plan ends, by one side.

@@ -148,7 +148,9 @@ func (p *plan) open(w *world) (players [2]*player) {
 		return nil
 	}})
 	w.t.Cleanup(func() { close(over) })
-	w.start(to(p.policy, backURL(p.versions[1])))
+	cfg := to(p.policy, backURL(p.versions[1]))
+	cfg.Routes[0].Message = p.limit
+	w.start(cfg)
 	c := w.mustClient(p.versions[0], draftwire.DialOptions{Compression: zip})
 	for side, c := range []*draftwire.Conn{c, <-conns} {
 		players[side] = newPlayer(c, p.policy.Binary)
