@@ -211,6 +211,7 @@ func (s *stream) write(p draftwire.Part, _ bool) error {
 	_, err := s.Conn.Write(p.Data)
 	if err != nil {
 		s.broken.CompareAndSwap(nil, &err)
+		s.Conn.Close() // so that who reads it hears of it, as a Conn does by itself
 	}
 	return err
 }

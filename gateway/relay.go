@@ -93,6 +93,9 @@ func (e *refusal) Error() string { return "gateway: " + e.reason }
 func (r *relay) carry(w *way) {
 	readErr, writeErr := w.loop()
 	pool.Put(w.gathered)
+	if errors.Is(writeErr, draftwire.ErrUnsupported) || errors.Is(writeErr, draftwire.ErrInvalidText) {
+		writeErr = &refusal{draftwire.CodeInvalidData, writeErr.Error()} // cannot be, but would leave half a session
+	}
 	no, refused := errors.AsType[*refusal](writeErr)
 	switch {
 	case refused:
@@ -104,10 +107,8 @@ func (r *relay) carry(w *way) {
 			told.Wait()
 		}
 	case writeErr != nil:
-		// The receiver is gone. Who reads it knows why, and ends this sender.
-		if !errors.Is(writeErr, draftwire.ErrClosed) {
-			w.to.cut()
-		}
+		// The receiver is gone: a write that fails ends it. Who reads it knows why, and
+		// ends this sender.
 	case r.ended(blame(w.side, readErr), readErr):
 		code, reason := w.farewell(readErr)
 		w.to.close(code, reason)
