@@ -219,3 +219,31 @@ func testFrames(t *testing.T, front, back draftwire.Version, how, name string, f
 		t.Errorf("%s, %s: lost %v, but sent\n%s\nand got\n%s", name, how, lost, strings.Join(sent, "\n"), strings.Join(got, "\n"))
 	}
 }
+
+// A message goes on at once, though something that is no whole piece of a message
+// has come behind it.
+func TestNothingIsHeldBack(t *testing.T) {
+	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
+		codec := draftOf[back].NewCodec(wire.CodecConfig{Role: wire.Server})
+		message, _ := codec.AppendFrame(nil, wire.OpText, true, []byte("hello"))
+		behind := map[string][]byte{"the beginning of a head": message[:1]}
+		if back.Supports(draftwire.CapPing) {
+			behind["a ping"], _ = codec.AppendFrame(nil, wire.OpPing, true, []byte("p"))
+		}
+		for name, p := range behind {
+			w := newWorld(t)
+			conns := make(chan net.Conn, 1)
+			w.bare("back:80", back, conns)
+			w.start(to(gateway.Policy{}, backURL(back)))
+			x := newPlayer(w.mustClient(front, draftwire.DialOptions{}), "")
+			nc := <-conns
+			nc.Write(slices.Concat(message, message, p))
+			rest()
+			if got := x.come(); len(got) != 2 {
+				t.Errorf("before %s: %v came", name, got)
+			}
+			x.c.CloseNow()
+			<-w.ends
+		}
+	})
+}
