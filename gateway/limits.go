@@ -15,6 +15,10 @@ const (
 	limitHandshakes  = "handshakes_per_second"
 )
 
+// LimitNames are the limits for which a client may be refused, as the hook Limited
+// names them.
+func LimitNames() []string { return []string{limitConnections, limitAddress, limitHandshakes} }
+
 // limiter counts what clients hold.
 type limiter struct {
 	mu   sync.Mutex

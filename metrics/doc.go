@@ -30,6 +30,7 @@
 //	draftwire_backend_dial_failures_total{route,reason}
 //	draftwire_config_reloads_total{result}                            ok, failed
 //	draftwire_config_last_reload_success_timestamp_seconds
+//	draftwire_max_connections
 //	draftwire_draft_last_seen_timestamp_seconds{draft}
 //	draftwire_draft_retire_timestamp_seconds{draft}
 //	draftwire_draft_distinct_clients{draft,window}

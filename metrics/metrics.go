@@ -36,6 +36,7 @@ type Metrics struct {
 	backendUp         *prometheus.GaugeVec
 	dialFailures      *prometheus.CounterVec
 	reloads           *prometheus.CounterVec
+	limit             prometheus.Gauge
 	lastReload        prometheus.Gauge
 	lastSeen          *prometheus.GaugeVec
 	retire            *prometheus.GaugeVec
@@ -83,6 +84,11 @@ func New(reg prometheus.Registerer, b Build) *Metrics {
 	}
 	m.lastReload = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "config_last_reload_success_timestamp_seconds", Help: "When the configuration was last taken."})
 	reg.MustRegister(m.lastReload)
+	for _, result := range []string{"ok", "failed"} {
+		m.reloads.WithLabelValues(result) // there from the start, so that the first failure is an increase
+	}
+	m.limit = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "max_connections", Help: "How many connections may be open; 0 where there is no limit."})
+	reg.MustRegister(m.limit)
 	f.gauge("build_info", "What the program was built from; always 1.", "version", "goversion").WithLabelValues(b.Version, b.GoVersion).Set(1)
 	m.listenerSet.most, m.routeSet.most, m.backendSet.most = mostListeners, mostRoutes, mostBackends
 	m.limitSet.most, m.lossSet.most, m.windowSet.most = mostWords, mostWords, mostWords
@@ -144,6 +150,15 @@ func (m *Metrics) BackendUp(route, backend string, up bool) {
 // Limited counts what was refused because of a limit. The name is the program's;
 // at most 50 different ones are kept.
 func (m *Metrics) Limited(limit string) { m.limits.WithLabelValues(m.limitSet.pass(limit)).Inc() }
+
+// Limits tells how many connections may be open, 0 for no limit, and the names of
+// the limits, so that their counters are there before the first refusal.
+func (m *Metrics) Limits(connections int, names ...string) {
+	m.limit.Set(float64(max(connections, 0)))
+	for _, n := range names {
+		m.limits.WithLabelValues(m.limitSet.pass(n))
+	}
+}
 
 // Lost counts something that the version of the other side cannot say. The name
 // is the program's; at most 50 different ones are kept.

@@ -119,7 +119,7 @@ func TestNames(t *testing.T) {
 		}
 		delete(doc, f.GetName())
 	}
-	if len(doc) > 0 || len(families) != 23 {
+	if len(doc) > 0 || len(families) != 24 {
 		t.Errorf("%d metrics, documented but missing: %v", len(families), doc)
 	}
 }

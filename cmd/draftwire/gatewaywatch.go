@@ -181,9 +181,15 @@ func (w *watch) reloaded(cfg *gateway.Config, err error) {
 
 // configured tells the metrics of what the configuration announces.
 func (w *watch) configured(cfg *gateway.Config) {
+	limit := cfg.Limits.Connections
+	if limit == 0 {
+		limit = gateway.DefaultConnections
+	}
+	w.metrics.Limits(limit, gateway.LimitNames()...)
 	plan, _ := cfg.Plan() // checked before
-	for v, stages := range plan {
-		for _, s := range stages {
+	for _, v := range draftwire.Served().List() {
+		w.metrics.Retire(v, time.Time{})
+		for _, s := range plan[v] {
 			if s.Mode == usage.Off && !s.From.IsZero() {
 				w.metrics.Retire(v, s.From)
 			}
