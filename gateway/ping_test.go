@@ -1,0 +1,143 @@
+package gateway_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+)
+
+// A side that does not answer pings is dropped, unless it says something else.
+func TestPings(t *testing.T) {
+	const every = 10 * time.Second
+	cases := []struct {
+		name  string
+		says  []byte // of the client, each second
+		stays bool
+	}{
+		{"silent", nil, false},
+		{"pongs", nil, true},
+		{"messages", masked(0x81, []byte("hello")), true},
+		{"a slow message", []byte("x"), true}, // behind a head that announces much
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				s := accepts(w, "back:80", func(ctx context.Context, c *draftwire.Conn) error {
+					for {
+						if _, _, err := c.Read(ctx); err != nil {
+							return err
+						}
+					}
+				})
+				w.start(to(gateway.Policy{Ping: gateway.Duration(every)}, "ws://back"))
+				_, nc := w.ask(head13("/", ""))
+				go func() { // answers, or not
+					r := bufio.NewReader(nc)
+					for {
+						h := make([]byte, 2)
+						if _, err := io.ReadFull(r, h); err != nil {
+							return
+						}
+						body := make([]byte, h[1])
+						io.ReadFull(r, body)
+						if tc.name == "pongs" && h[0] == 0x89 {
+							nc.Write(masked(0x8A, body))
+						}
+					}
+				}()
+				if tc.name == "a slow message" {
+					nc.Write([]byte{0x81, 0xFE, 0x40, 0, 0, 0, 0, 0})
+				}
+				for range 60 {
+					if tc.says != nil {
+						nc.Write(tc.says)
+					}
+					pass(time.Second)
+				}
+				if n := w.gw.Status().Connections; (n == 1) != tc.stays {
+					t.Errorf("%d connections", n)
+				}
+				if !tc.stays {
+					if by, err := (<-w.ends).By(); by != gateway.ClientSide || err == nil {
+						t.Errorf("ended by %q: %v", by, err)
+					}
+				}
+				nc.Close()
+				w.settled(s)
+			})
+		})
+	}
+}
+
+// A backend that does not answer its ping is dropped as well, and its client is
+// told.
+func TestBackendPing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		accepts(w, "back:80", func(ctx context.Context, _ *draftwire.Conn) error {
+			<-ctx.Done() // it does not read, so it does not answer
+			return nil
+		})
+		w.start(to(gateway.Policy{Ping: gateway.Duration(10 * time.Second)}, "ws://back"))
+		c := w.mustClient(draftwire.RFC6455, draftwire.DialOptions{})
+		if _, _, err := c.Read(bg); err == nil {
+			t.Error("the client read something")
+		}
+		if by, _ := (<-w.ends).By(); by != gateway.BackendSide {
+			t.Errorf("ended by %q", by)
+		}
+	})
+}
+
+// Ten thousand idle sessions are two goroutines each, and nothing is left of
+// their pings.
+func TestManyIdle(t *testing.T) {
+	n := 10000
+	if testing.Short() {
+		n = 500
+	}
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := new(seen)
+		w.raw("back:1", s, func(net.Conn) {})
+		cfg := to(gateway.Policy{Ping: gateway.Duration(10 * time.Second)}, "tcp://back:1")
+		w.start(cfg)
+		pass(time.Second)
+		before := runtime.NumGoroutine()
+		for range n {
+			nc := w.front()
+			io.WriteString(nc, head13("/", ""))
+			r := bufio.NewReaderSize(nc, 16)
+			readHead(r)
+			go func() { // answers pings
+				for {
+					f := make([]byte, 10)
+					if _, err := io.ReadFull(r, f); err != nil {
+						return
+					}
+					nc.Write(masked(0x8A, bytes.Clone(f[2:])))
+				}
+			}()
+		}
+		pass(35 * time.Second)
+		synctest.Wait()
+		if got := w.gw.Status().Connections; got != n {
+			t.Errorf("%d sessions", got)
+		}
+		// Beside the gateway's two, each has a goroutine of the client and one of the
+		// backend here.
+		if got := runtime.NumGoroutine() - before; got > 4*n+20 {
+			t.Errorf("%d goroutines for %d sessions", got, n)
+		}
+	})
+}
