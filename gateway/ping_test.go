@@ -96,6 +96,49 @@ func TestBackendPing(t *testing.T) {
 		if by, _ := (<-w.ends).By(); by != gateway.BackendSide {
 			t.Errorf("ended by %q", by)
 		}
+		if n := w.losses()[gateway.LossAbnormal]; n != 1 {
+			t.Errorf("%d ends without a close are counted", n)
+		}
+	})
+}
+
+// A client that waits for its backend to read is not gone, though its pongs wait
+// too.
+func TestPingBehindBackpressure(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := accepts(w, "back:80", func(ctx context.Context, c *draftwire.Conn) error {
+			select {
+			case <-time.After(25 * time.Second):
+			case <-ctx.Done():
+			}
+			for {
+				if _, _, err := c.Read(ctx); err != nil {
+					return err
+				}
+			}
+		})
+		// The backend's own pongs wait too, but it gets none.
+		w.start(to(gateway.Policy{Ping: gateway.Duration(5 * time.Second)}, "ws://back?version=hixie-76"))
+		c := w.mustClient(draftwire.RFC6455, draftwire.DialOptions{})
+		go func() {
+			for {
+				if _, _, err := c.Read(bg); err != nil {
+					return
+				}
+			}
+		}()
+		for range 100 {
+			if err := c.Write(bg, draftwire.OpText, bytes.Repeat([]byte("x"), 10000)); err != nil {
+				t.Fatalf("after the backend's pause: %v", err)
+			}
+		}
+		pass(30 * time.Second)
+		if n := w.gw.Status().Connections; n != 1 {
+			t.Errorf("%d connections", n)
+		}
+		c.Close(draftwire.CodeNormal, "")
+		w.settled(s)
 	})
 }
 
@@ -111,7 +154,7 @@ func TestManyIdle(t *testing.T) {
 		s := new(seen)
 		w.raw("back:1", s, func(net.Conn) {})
 		cfg := to(gateway.Policy{Ping: gateway.Duration(10 * time.Second)}, "tcp://back:1")
-		w.start(cfg)
+		w.startWith(cfg, gateway.Hooks{Ended: func(*gateway.Session, *draftwire.Conn) {}})
 		pass(time.Second)
 		before := runtime.NumGoroutine()
 		for range n {

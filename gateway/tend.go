@@ -76,7 +76,8 @@ func (g *Gateway) pingDue(now time.Time) {
 var errNoPong = errors.New("gateway: no pong in time")
 
 // ping pings a side that has pings, and drops it where neither a pong nor
-// anything else comes until the next one is due.
+// anything else comes until the next one is due. What has come and is not read, as
+// the other side is slow, counts: the pong may stand behind it.
 func (s *Session) ping(side Side, c *socket, within time.Duration) {
 	if !c.Version().Supports(draftwire.CapPing) {
 		return
@@ -86,11 +87,26 @@ func (s *Session) ping(side Side, c *socket, within time.Duration) {
 		defer cancel()
 		before := c.Stats().BytesIn
 		err := c.Ping(ctx)
-		if errors.Is(err, context.DeadlineExceeded) && c.Stats().BytesIn == before {
-			s.relay.Load().ended(side, errNoPong)
-			c.CloseNow()
+		if errors.Is(err, context.DeadlineExceeded) && c.Stats().BytesIn == before && !c.Buffered() {
+			s.drop(side, c)
 		}
 	})
+}
+
+// drop ends a side that is not there any more, and tells the other.
+func (s *Session) drop(side Side, c *socket) {
+	first := s.relay.Load().ended(side, errNoPong)
+	c.CloseNow()
+	if !first {
+		return // who was first tells it
+	}
+	s.lose(LossAbnormal)
+	other := s.peer
+	if side == BackendSide {
+		other = s.client
+	}
+	code, reason := gone(side, nil)
+	other.close(code, reason)
 }
 
 // checkDue checks the backends whose time has come.
