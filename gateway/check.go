@@ -74,12 +74,11 @@ func (f *faults) word(what, s string, words ...string) {
 }
 
 func (f *faults) address(what, s string) {
-	for _, kind := range []string{"unix:", "fd:"} {
-		if strings.HasPrefix(s, kind) && s != kind {
-			return
-		}
+	kind, rest, _ := strings.Cut(s, ":")
+	if (kind == "unix" || kind == "fd") && rest != "" {
+		return
 	}
-	if _, _, err := net.SplitHostPort(s); err != nil {
+	if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
 		f.add("%s: %q is none of HOST:PORT, unix:PATH, fd:NAME", what, s)
 	}
 }

@@ -79,6 +79,7 @@ func (c *Config) Print(w io.Writer) error {
 var (
 	unknownKey = regexp.MustCompile(`^(line \d+): field (.+) not found in type gateway\.(\w+)$`)
 	wrongType  = regexp.MustCompile(`^(line \d+: )cannot unmarshal !!(\w+)( .*)? into (\S+)$`)
+	wrongTime  = regexp.MustCompile(`^parsing time ("[^"]*")`)
 	someType   = strings.NewReplacer("str", "text", "seq", "a list", "map", "keys", "int", "a number", "float", "a number", "null", "nothing", "bool", "true or false", "timestamp", "a time")
 )
 
@@ -90,7 +91,11 @@ func explain(err error, p []byte) error {
 		if strings.HasPrefix(text, "line ") {
 			return errors.New(text)
 		}
-		return errors.New(lineOf(text, p) + text)
+		at := lineOf(text, p)
+		if m := wrongTime.FindStringSubmatch(text); m != nil {
+			text = m[1] + " is no date or time like 2027-01-31"
+		}
+		return errors.New(at + text)
 	}
 	var lines []string
 	for _, line := range te.Errors {
