@@ -48,9 +48,7 @@ type Hooks struct {
 // Options are what New needs beside a configuration.
 type Options struct {
 	Hooks Hooks
-	// Listen opens an address of the configuration; nil is the function Listen. A
-	// port that a Reload changes needs a listener with a method File, as those of
-	// package net have.
+	// Listen opens an address of the configuration; nil is the function Listen.
 	Listen func(address string) (net.Listener, error)
 	// Dial connects to a backend; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -248,8 +246,7 @@ func (g *Gateway) leave(p *port) {
 	g.old = append(g.old, p)
 	for _, n := range g.ports {
 		if n.Address == p.Address {
-			n.inherit(p)
-			p.listener.Close()
+			p.listener.handOver(n.listener)
 			return
 		}
 	}

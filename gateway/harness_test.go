@@ -36,7 +36,8 @@ func leaked() string {
 		left = ""
 		buf := make([]byte, 1<<20)
 		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			if strings.Contains(g, "draftwire/draftwire") && !strings.Contains(g, "TestMain") {
+			if strings.Contains(g, "draftwire/draftwire") && !strings.Contains(g, "TestMain") &&
+				!(os.Getenv("GATEWAY_CHILD") != "" && strings.Contains(g, "door).pump")) {
 				left += g + "\n\n"
 			}
 		}

@@ -26,7 +26,7 @@ import (
 // port is a Listener that is open.
 type port struct {
 	portConfig
-	listener net.Listener
+	listener *lease
 	server   *draftwire.Server
 	served   chan struct{} // closed when the server takes no more; nil while it has not begun
 	left     atomic.Bool   // no longer in the configuration
@@ -45,20 +45,6 @@ func (p *port) idle() bool {
 	return n.Pending+n.Open == 0
 }
 
-// inherit takes over the file of a unix socket from the port that p succeeds: it
-// is removed when p ends.
-func (p *port) inherit(from *port) {
-	if !strings.HasPrefix(p.Address, "unix:") {
-		return
-	}
-	if l, ok := from.listener.(*net.UnixListener); ok {
-		l.SetUnlinkOnClose(false)
-	}
-	if l, ok := p.listener.(*net.UnixListener); ok {
-		l.SetUnlinkOnClose(true)
-	}
-}
-
 // portConfig is what a port's server is made of.
 type portConfig struct {
 	Listener
@@ -74,7 +60,7 @@ func (g *Gateway) openPorts(cfg *Config, before []*port) (ports []*port, err err
 	defer func() {
 		if err != nil {
 			for _, p := range ports {
-				if !slices.Contains(before, p) {
+				if !slices.Contains(before, p) && p.listener.holds() {
 					p.listener.Close()
 				}
 			}
@@ -109,11 +95,21 @@ func (g *Gateway) openPort(pc portConfig, same *port) (*port, error) {
 		return nil, err
 	}
 	if same != nil {
-		p.listener, err = again(same.listener)
-	} else {
-		p.listener, err = g.listen(pc.Address)
+		p.listener = same.listener.lease() // use hands the door over
+		return p, nil
 	}
-	return p, err
+	l, err := g.listen(pc.Address)
+	if err != nil {
+		return nil, err
+	}
+	if own, ok := l.(*lease); ok {
+		p.listener = own
+		return p, nil
+	}
+	d := openDoor(l, false)
+	p.listener = d.lease()
+	d.handOver(p.listener)
+	return p, nil
 }
 
 // newServer makes the server of a port.
@@ -223,33 +219,34 @@ func abandoned(path string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// sockets are those that systemd passes. They can be asked for once.
-var sockets = sync.OnceValues(activation.ListenersWithNames)
+// sockets are those that systemd passes. They can be asked for once, and stay open: a
+// port may go with a reload and come back with another.
+var sockets = sync.OnceValues(func() (map[string][]*door, error) {
+	named, err := activation.ListenersWithNames()
+	doors := make(map[string][]*door)
+	for name, list := range named {
+		for _, l := range list {
+			if l != nil {
+				doors[name] = append(doors[name], openDoor(l, true))
+			}
+		}
+	}
+	return doors, err
+})
 
 func inherited(name string) (net.Listener, error) {
 	named, err := sockets()
 	if err != nil {
 		return nil, err
 	}
-	switch l := named[name]; {
-	case len(l) > 1:
+	switch l := named[name]; len(l) {
+	case 0:
+		return nil, fmt.Errorf("systemd passes no socket %q, but %q", name, slices.Sorted(maps.Keys(named)))
+	case 1:
+		own := l[0].lease()
+		l[0].handOver(own)
+		return own, nil
+	default:
 		return nil, fmt.Errorf("systemd passes %d sockets %q: a socket unit for each, with a name of its own", len(l), name)
-	case len(l) == 1 && l[0] != nil:
-		return again(l[0])
 	}
-	return nil, fmt.Errorf("systemd passes no socket %q, but %q", name, slices.Sorted(maps.Keys(named)))
-}
-
-// again returns another listener on the same socket.
-func again(l net.Listener) (net.Listener, error) {
-	f, ok := l.(interface{ File() (*os.File, error) })
-	if !ok {
-		return nil, fmt.Errorf("%s cannot be shared", l.Addr())
-	}
-	file, err := f.File()
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return net.FileListener(file)
 }
