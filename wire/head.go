@@ -55,23 +55,36 @@ func (f Fields) HasToken(name, token string) bool {
 
 // List returns the members of the comma list that all fields of that name form
 // together, without the empty ones. A comma within quotes does not divide.
-func (f Fields) List(name string) []string {
+func (f Fields) List(name string) []string { // not by strings.FieldsFunc and Trim, which take much stack
 	var out []string
 	for i := range f {
 		if !strings.EqualFold(f[i].Name, name) {
 			continue
 		}
-		quoted := false
-		for t := range strings.FieldsFuncSeq(f[i].Value, func(r rune) bool {
-			quoted = quoted != (r == '"')
-			return r == ',' && !quoted
-		}) {
-			if t = strings.Trim(t, " \t"); t != "" {
+		rest := f[i].Value
+		for rest != "" {
+			end, quoted := 0, false
+			for ; end < len(rest) && (quoted || rest[end] != ','); end++ {
+				quoted = quoted != (rest[end] == '"')
+			}
+			if t := trim(rest[:end]); t != "" {
 				out = append(out, t)
 			}
+			rest = rest[min(end+1, len(rest)):]
 		}
 	}
 	return out
+}
+
+// trim takes blanks off both ends (RFC 9110 5.6.3).
+func trim(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // AppendField appends one header line: name, colon, space, value, CR LF.

@@ -87,7 +87,15 @@ func (s *Server) Open(req *wire.Request, o *wire.Opening) (err error) {
 func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
 	dst = append(dst, "Sec-WebSocket-Accept: "...)
-	dst = append(AppendAccept(dst, s.key), "\r\n"...)
+	return s.more(AppendAccept(dst, s.key), acc), 0
+}
+
+// more appends what follows the proof. It is apart, as the stack is short where the
+// proof is made.
+//
+//go:noinline
+func (s *Server) more(dst []byte, acc *wire.Accept) []byte {
+	dst = append(dst, "\r\n"...)
 	if s.O.Nonce {
 		dst = wire.AppendField(dst, "Sec-WebSocket-Nonce", s.nonce)
 	}
@@ -101,7 +109,7 @@ func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 		dst = wire.AppendField(dst, "Sec-WebSocket-Extensions", acc.Extensions)
 	}
 	dst = acc.Fields.Append(dst)
-	return append(dst, "\r\n"...), 0
+	return append(dst, "\r\n"...)
 }
 
 // Tail implements wire.ServerHandshake.
