@@ -117,11 +117,16 @@ func (p *plan) drawEnd(t *rapid.T) {
 	e.last = p.drawStep(t, e.by)
 	e.half = e.own() && rapid.Bool().Draw(t, "half")
 	e.last.size = max(e.last.size, 8)
+	if from == draftwire.Hixie76 || to == draftwire.Hixie76 {
+		// Inside text FF 00 cannot be answered, and would be waited for in vain: in a
+		// bubble for ever, as time does not pass behind a lock.
+		e.settled = true
+	}
 }
 
 // models are the checks of each pair. A seed of its own for each makes them the
 // same in every run; -rapid.checks and -rapid.seed choose others.
-const models = 50
+const models = 30
 
 // TestModel sends random traffic through the gateway, between every two
 // versions, both ways at once, and compares what comes with what the oracle
