@@ -288,3 +288,32 @@ func TestStreamReset(t *testing.T) {
 		})
 	}
 }
+
+// A backend that is found to be gone by who writes to it is gone as for who reads.
+func TestBackendReset(t *testing.T) {
+	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
+		w := newWorld(t)
+		var below *brittle
+		w.wrap = func(address string, c net.Conn) net.Conn {
+			if address != "back:80" {
+				return c
+			}
+			below = &brittle{Conn: c}
+			return below
+		}
+		w.echo("back:80", draftwire.SetOf(back))
+		w.start(to(gateway.Policy{}, backURL(back)))
+		x := newPlayer(w.mustClient(front, draftwire.DialOptions{}), "")
+		synctest.Wait()
+		below.reset.Store(true)
+		x.c.Write(bg, text, []byte("x"))
+		<-x.done
+		if want := hears(front, draftwire.CodeInternal, "backend: connection lost"); x.heard() != want {
+			t.Errorf("the client heard %v, want %v", x.heard(), want)
+		}
+		s := <-w.ends
+		if by, err := s.By(); by != gateway.BackendSide || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("ended by %q: %v", by, err)
+		}
+	})
+}
