@@ -93,7 +93,7 @@ func newBackend(c *Backend) (*backend, error) {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("backend %q is none of ws:, wss:, tcp: and unix:", b.name)
+		return nil, fmt.Errorf("backend %q is none of ws:, wss:, tcp: and unix: URLs", b.name)
 	}
 	if c.Insecure {
 		if u.Scheme != "wss" {

@@ -76,7 +76,7 @@ func TestCheck(t *testing.T) {
 		{backend("{url: 'ws://b'}, {url: 'ws://b'}"), `route r: backends: "ws://b" stands twice`},
 		{backend("{url: b}"), `backend "b" has no host`},
 		{backend("{url: 'ws://:80'}"), "has no host"},
-		{backend("{url: 'http://b'}"), `backend "http://b" is none of ws:, wss:, tcp: and unix:`},
+		{backend("{url: 'http://b'}"), `backend "http://b" is none of ws:, wss:, tcp: and unix: URLs`},
 		{backend("{url: 'tcp://b'}"), `backend "tcp://b" is not tcp://HOST:PORT`},
 		{backend("{url: 'tcp://b:1/x'}"), "is not tcp://HOST:PORT"},
 		{backend("{url: 'ws://b:99999'}"), `"99999" is no port`},

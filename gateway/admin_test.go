@@ -1,0 +1,97 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+)
+
+// The operator's port.
+func TestAdmin(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.echo("back:80", draftwire.Every)
+		cfg := to(gateway.Policy{}, "ws://back")
+		cfg.Routes[0].Health.Check = "tcp"
+		cfg.Versions = map[string][]gateway.Stage{
+			"hixie-75": {{Mode: "warn"}, {Mode: "off", From: time.Now().Add(time.Hour)}},
+		}
+		w.start(cfg)
+		var reloads error
+		drains := 0
+		h := w.gw.Admin(gateway.AdminOptions{
+			Metrics: http.NotFoundHandler(), Reload: func() error { return reloads }, Drain: func() { drains++ },
+		})
+		ask := func(method, path string, fields ...string) (int, string) {
+			r := httptest.NewRequest(method, "http://127.0.0.1:9090"+path, nil)
+			for i := 0; i < len(fields); i += 2 {
+				r.Header.Set(fields[i], fields[i+1])
+			}
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			return rec.Code, rec.Body.String()
+		}
+		expect := func(wantStatus int, want, method, path string, fields ...string) {
+			t.Helper()
+			if status, body := ask(method, path, fields...); status != wantStatus || !strings.Contains(body, want) {
+				t.Errorf("%s %s %v: %d %q", method, path, fields, status, body)
+			}
+		}
+		w.mustClient(draftwire.Hixie75, draftwire.DialOptions{})
+		w.mustClient(draftwire.RFC6455, draftwire.DialOptions{})
+		expect(200, "ok", "GET", "/healthz")
+		expect(200, "ready", "GET", "/readyz")
+		expect(200, "reloaded", "POST", "/reload")
+		reloads = errors.New("line 5: no")
+		expect(422, "line 5: no", "POST", "/reload")
+		expect(405, "", "GET", "/reload")
+		expect(405, "", "GET", "/drain")
+		expect(404, "", "GET", "/debug/pprof/")
+		expect(404, "", "GET", "/usage")
+		expect(404, "", "GET", "/metrics")
+		expect(403, "", "POST", "/drain", "Origin", "https://evil.example")
+		expect(403, "", "POST", "/reload", "Sec-Fetch-Site", "cross-site")
+		expect(403, "", "POST", "/reload", "Sec-Fetch-Site", "same-site")
+		if drains != 0 {
+			t.Error("another site's page drained the gateway")
+		}
+		_, body := ask("GET", "/status")
+		var s gateway.Status
+		if err := json.Unmarshal([]byte(body), &s); err != nil {
+			t.Fatal(err)
+		}
+		if !s.Ready || s.Connections != 2 || s.Versions["hixie-75"] != 1 || s.Versions["rfc6455"] != 1 || s.Versions["hybi-08"] != 0 ||
+			len(s.Versions) != len(draftwire.Served().List()) || s.Limit != gateway.DefaultConnections ||
+			s.Listeners[0].Open != 2 || s.Routes[0].Backends[0].Connections != 2 || !s.Routes[0].Backends[0].Up {
+			t.Errorf("status: %s", body)
+		}
+		if len(s.Retiring) != 2 || s.Retiring[0].Mode != "warn" || s.Retiring[1].Mode != "off" {
+			t.Errorf("retiring: %+v", s.Retiring)
+		}
+		w.down("back:80")
+		pass(10 * time.Second)
+		expect(503, "route r has no backend that is up", "GET", "/readyz")
+		expect(200, "ok", "GET", "/healthz")
+		expect(202, "draining", "POST", "/drain")
+		if drains != 1 {
+			t.Error("not drained")
+		}
+		for _, s := range w.gw.Sessions() {
+			s.Client().CloseNow()
+		}
+		w.gw.Drain(bg)
+		expect(503, "draining", "GET", "/readyz")
+		none := w.gw.Admin(gateway.AdminOptions{Pprof: true})
+		h = none
+		expect(409, "no configuration file", "POST", "/reload")
+		expect(404, "", "POST", "/drain")
+		expect(200, "goroutine", "GET", "/debug/pprof/")
+	})
+}

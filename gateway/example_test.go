@@ -1,0 +1,264 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"maps"
+	"net"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/oldtls"
+	"github.com/draftwire/draftwire/usage"
+)
+
+// exampleBackend is a server that gives messages back. stop ends it.
+func exampleBackend() (url string, stop func()) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The pages that may connect are those of the gateway's host.
+	s := &draftwire.Server{WebSocket: echo, Options: draftwire.AcceptOptions{Origins: []string{"127.0.0.1"}}}
+	go s.Serve(l)
+	return "ws://" + l.Addr().String(), func() { s.Shutdown(context.Background()) }
+}
+
+// A client of 2010 talks to a server of today.
+func ExampleGateway() {
+	backend, stop := exampleBackend()
+	defer stop()
+	gw, err := gateway.New(&gateway.Config{
+		Listen: []gateway.Listener{{Address: "127.0.0.1:0"}},
+		Routes: []gateway.Route{{Backends: []gateway.Backend{{URL: backend}}}},
+	}, gateway.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- gw.Run(context.Background()) }()
+
+	ctx := context.Background()
+	address := gw.Status().Listeners[0].Address
+	c, _, err := draftwire.Dial(ctx, "ws://"+address+"/", &draftwire.DialOptions{Version: draftwire.Hixie76})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c.Write(ctx, draftwire.OpText, []byte("Hello"))
+	_, p, err := c.Read(ctx)
+	fmt.Println(c.Version(), string(p), err)
+	c.Close(draftwire.CodeNormal, "")
+
+	fmt.Println(gw.Drain(ctx), <-done)
+	// Output:
+	// hixie-76 Hello <nil>
+	// <nil> <nil>
+}
+
+// Hooks and options: who came, what was lost, how it ended. A session is the
+// Value of its client's handshake.
+func ExampleHooks() {
+	backend, stop := exampleBackend()
+	defer stop()
+	ended := make(chan *gateway.Session, 1)
+	hooks := gateway.Hooks{
+		BackendOpened: func(s *gateway.Session) { fmt.Println("opened:", s.Listener, s.Route, s.Version()) },
+		Lost:          func(_ *gateway.Session, l gateway.Loss) { fmt.Println("lost:", l) },
+		TLS:           func(string, oldtls.Hello) {},
+		Retiring:      func(*gateway.Session, usage.Stage, bool) {},
+		Ended:         func(s *gateway.Session, _ *draftwire.Conn) { ended <- s },
+	}
+	gw, err := gateway.New(&gateway.Config{
+		Listen: []gateway.Listener{{Name: "public", Address: "127.0.0.1:0"}},
+		Routes: []gateway.Route{{
+			Name: "feed", Backends: []gateway.Backend{{URL: backend}},
+			Policy: gateway.Policy{Binary: "base64", BinaryBack: true},
+		}},
+	}, gateway.Options{Hooks: hooks, Dial: new(net.Dialer).DialContext, Listen: gateway.Listen})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go gw.Run(context.Background())
+	defer gw.Close()
+	ctx := context.Background()
+	c, _, err := draftwire.Dial(ctx, "ws://"+gw.Status().Listeners[0].Address+"/", &draftwire.DialOptions{Version: draftwire.Hixie75})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c.Write(ctx, draftwire.OpText, []byte("SGVsbG8="))
+	_, p, _ := c.Read(ctx)
+	fmt.Println("read:", string(p))
+	c.Close(draftwire.CodeNormal, "")
+	s := <-ended
+	by, _ := s.By()
+	fmt.Println("ended by the", by, slices.Sorted(maps.Keys(s.Lost())))
+	// Output:
+	// opened: public feed hixie-75
+	// lost: text_decoded
+	// lost: binary_encoded
+	// read: SGVsbG8=
+	// lost: close_code_added
+	// ended by the client [binary_encoded close_code_added text_decoded]
+}
+
+// A configuration in YAML. Print shows it with all defaults.
+func ExampleLoad() {
+	cfg, err := gateway.Load(strings.NewReader(`
+listen:
+  - {name: main, address: ":8080", versions: all}
+limits: {message: 64KiB, idle: 2m}
+versions:
+  hixie-75: [{mode: warn}, {mode: "off", from: 2027-02-01}]
+routes:
+  - name: feed
+    match: {paths: [/feed/*], versions: "hixie-75,hixie-76"}
+    backends: [{url: "ws://10.0.0.5:9000"}]
+    health: {interval: 10s}
+  - backends: [{url: "tcp://10.0.0.6:5900"}]
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cfg.Limits.Message, time.Duration(cfg.Limits.Idle), cfg.Routes[0].Match.Paths)
+	plan, err := cfg.Plan()
+	fmt.Println(plan.At(draftwire.Hixie75, time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)), err)
+	_, err = gateway.Load(strings.NewReader("limits: {mesage: 5}\n"))
+	fmt.Println(err)
+	// Output:
+	// 65536 2m0s [/feed/*]
+	// off <nil>
+	// line 1: there is no key "mesage" here; "message" is meant?
+}
+
+// What is wrong with a configuration, all of it.
+func ExampleConfig_Check() {
+	cfg := &gateway.Config{
+		Listen: []gateway.Listener{{
+			Name: "main", Address: ":443", TLS: &gateway.TLS{Profile: "legacy", Certificates: []gateway.KeyPair{{Cert: "a.pem", Key: "b.pem"}}},
+			Proxy: gateway.ProxyProtocol{Mode: "require"},
+		}},
+		Admin:  gateway.Admin{Address: "off"},
+		Limits: gateway.Limits{Handshake: -1},
+		Ledger: gateway.Ledger{Client: "cookie id"},
+		Routes: []gateway.Route{{
+			Name:     "feed",
+			Match:    gateway.Match{Hosts: []string{"*example.com"}},
+			Backends: []gateway.Backend{{URL: "10.0.0.5"}},
+			Health:   gateway.Health{Check: "off"},
+		}},
+		Versions: map[string][]gateway.Stage{"hixie-75": {{Mode: "warn"}}},
+	}
+	fmt.Println(cfg.Check())
+	// Output:
+	// listen main: proxy_protocol: from: which networks may name the client?
+	// limits: handshake: -1ns is below 0
+	// route feed: match: hosts: "*example.com" is not like example.com, *.example.com or *, without a port
+	// route feed: backend "10.0.0.5" has no host
+}
+
+// The state of a gateway, and the handler that shows it to the operator.
+func ExampleStatus() {
+	gw, err := gateway.New(&gateway.Config{
+		Listen: []gateway.Listener{{Name: "main", Address: "127.0.0.1:0"}},
+		Routes: []gateway.Route{{Name: "feed", Backends: []gateway.Backend{{URL: "ws://10.0.0.5:9000"}}}},
+		Versions: map[string][]gateway.Stage{
+			"hixie-75": {{Mode: "sample 10%"}},
+		},
+	}, gateway.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gw.Close()
+	srv := httptest.NewServer(gw.Admin(gateway.AdminOptions{Drain: func() {}}))
+	defer srv.Close()
+	resp, err := srv.Client().Get(srv.URL + "/status")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var s gateway.Status
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Ready, s.Connections, s.Limit)
+	var l gateway.ListenerStatus = s.Listeners[0]
+	fmt.Println(l.Name, l.Open, l.Pending)
+	var r gateway.RouteStatus = s.Routes[0]
+	var b gateway.BackendStatus = r.Backends[0]
+	fmt.Println(r.Name, b.URL, b.Up, b.Connections)
+	var v gateway.RetireStatus = s.Retiring[0]
+	fmt.Println(v.Version, v.Mode)
+	// Output:
+	// true 0 20000
+	// main 0 0
+	// feed ws://10.0.0.5:9000 true 0
+	// hixie-75 sample 10%
+}
+
+// The handler of the operator's port.
+func ExampleAdminOptions() {
+	gw, err := gateway.New(&gateway.Config{
+		Listen: []gateway.Listener{{Address: "127.0.0.1:0"}},
+		Routes: []gateway.Route{{Backends: []gateway.Backend{{URL: "ws://10.0.0.5:9000"}}}},
+	}, gateway.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gw.Close()
+	h := gw.Admin(gateway.AdminOptions{Reload: func() error { return fmt.Errorf("line 5: there is no key %q here", "rout") }})
+	for _, ask := range []struct{ method, path string }{{"GET", "/readyz"}, {"POST", "/reload"}} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(ask.method, "http://127.0.0.1:9090"+ask.path, nil))
+		fmt.Print(w.Code, " ", w.Body)
+	}
+	// Output:
+	// 200 ready
+	// 422 line 5: there is no key "rout" here
+}
+
+// What the translation between two versions loses, and who decides.
+func ExampleLosses() {
+	for _, l := range gateway.Losses()[:2] {
+		var row gateway.LossInfo = l
+		fmt.Printf("%s: %s to %s %s (%s)\n", row.Loss, row.From, row.To, row.What, row.Policy)
+	}
+	// Output:
+	// binary_rejected: binary message to hixie-75, hixie-76 the connection closes with 1003 towards the sender (binary: reject)
+	// binary_encoded: binary message to hixie-75, hixie-76 comes as text, in base64, hex or Latin-1 (binary: base64, hex, latin1)
+}
+
+// Sizes and times as a configuration writes them.
+func ExampleSize() {
+	var s gateway.Size
+	var d gateway.Duration
+	fmt.Println(s.UnmarshalText([]byte("64KiB")), int64(s))
+	fmt.Println(d.UnmarshalText([]byte("90s")), d)
+	fmt.Println(s.UnmarshalText([]byte("64kB")))
+	// Output:
+	// <nil> 65536
+	// <nil> 1m30s
+	// "64kB" is no size like 512, 64KiB or 1MiB
+}
+
+// A listener on a unix socket, as in a configuration.
+func ExampleListen() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := gateway.Listen("unix:" + dir + "/gateway.sock")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	fmt.Println(l.Addr().Network())
+	// Output: unix
+}
