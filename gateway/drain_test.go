@@ -87,6 +87,7 @@ func TestDrain(t *testing.T) {
 				heard[i] = append(heard[i], clientsByHand[i].join(w))
 			}
 		}
+		pass(0)
 		if n := w.gw.Status().Connections; n != each*len(clientsByHand) {
 			t.Errorf("%d connections", n)
 		}
