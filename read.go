@@ -146,6 +146,7 @@ type Part struct {
 	Data        []byte // lent, until the next call that reads
 	First, Last bool   // borders of the message; both, where it came at once
 	FrameEnd    bool   // a frame of the peer ends here
+	Repaired    bool   // so far the message has U+FFFD in place of what is no UTF-8 (InvalidText)
 }
 
 // ReadPart reads the next piece of a message, as soon as there is one: for
@@ -165,7 +166,7 @@ func (c *Conn) ReadPart(ctx context.Context) (Part, error) {
 	if in.kind != wire.OpNone { // a cancelled Read left the beginning of a message
 		op, p := in.give(false)
 		in.mid = true
-		return Part{Op: op, Data: p, First: true}, nil
+		return Part{Op: op, Data: p, First: true, Repaired: c.ses.Mended()}, nil
 	}
 	if err := c.nextData(ctx); err != nil {
 		return Part{}, err
@@ -178,7 +179,7 @@ func (c *Conn) ReadPart(ctx context.Context) (Part, error) {
 	}
 	in.mid = !ev.Last
 	c.look()
-	return Part{Op: ev.Op, Data: p[:len(p):len(p)], First: ev.First, Last: ev.Last, FrameEnd: ev.FrameEnd}, nil
+	return Part{Op: ev.Op, Data: p[:len(p):len(p)], First: ev.First, Last: ev.Last, FrameEnd: ev.FrameEnd, Repaired: c.ses.Mended()}, nil
 }
 
 // Buffered reports whether input has come that is not read yet, behind what the

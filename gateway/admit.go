@@ -44,15 +44,23 @@ func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accep
 		return wire.Refuse(h.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", h.Origin))
 	}
 	if name := g.limits.take(s.key); name != "" {
-		if f := g.hooks.Limited; f != nil {
-			f(name)
-		}
-		he := wire.Refuse(h.Version, wire.ReasonLimit, name)
-		he.Fields = wire.Fields{{Name: "Retry-After", Value: "5"}}
-		return he
+		return g.limited(h, name)
 	}
 	h.Value = s // gives back what was taken, in whatever way this ends
+	if n := s.route.backends.open.Add(1); s.route.Connections > 0 && n > int64(s.route.Connections) {
+		return g.limited(h, limitRoute)
+	}
 	return s.open(acc)
+}
+
+// limited refuses a client for a limit.
+func (g *Gateway) limited(h *draftwire.Handshake, name string) error {
+	if f := g.hooks.Limited; f != nil {
+		f(name)
+	}
+	he := wire.Refuse(h.Version, wire.ReasonLimit, name)
+	he.Fields = wire.Fields{{Name: "Retry-After", Value: "5"}}
+	return he
 }
 
 // open opens the backend's connection, of the first backend that takes it.

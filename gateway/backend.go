@@ -24,6 +24,7 @@ type backends struct {
 	list   []*backend
 	health Health
 	next   atomic.Uint32 // whose turn it is among equals
+	open   *atomic.Int64 // clients of the route, in all configurations
 }
 
 // backend is a server behind the gateway.
@@ -47,7 +48,10 @@ type backend struct {
 // newBackends takes over the backends of the route's old self, so that their
 // counts go on.
 func newBackends(cfg *Route, old *route) (*backends, error) {
-	b := &backends{health: cfg.Health}
+	b := &backends{health: cfg.Health, open: new(atomic.Int64)}
+	if old != nil {
+		b.open = old.backends.open
+	}
 	for _, c := range cfg.Backends {
 		n, err := newBackend(&c)
 		if err != nil {

@@ -138,6 +138,8 @@ type Route struct {
 	Policy Policy `yaml:"policy"`
 	// Message bounds the payload of one message. Default: that of Limits.
 	Message Size `yaml:"message"`
+	// Connections are those of the route's clients at a time. Default none.
+	Connections int `yaml:"connections"`
 }
 
 // Match says which clients a route takes. A part that is empty takes all.

@@ -26,12 +26,13 @@ func prefixes(list ...string) (out []netip.Prefix) {
 func TestLimits(t *testing.T) {
 	cases := []struct {
 		name  string
-		set   func(l *gateway.Limits)
+		set   func(c *gateway.Config)
 		after time.Duration // until there is room, with all connections closed
 	}{
-		{"connections", func(l *gateway.Limits) { l.Connections = 3 }, 0},
-		{"connections_per_address", func(l *gateway.Limits) { l.ConnectionsPerAddress = 3 }, 0},
-		{"handshakes_per_second", func(l *gateway.Limits) { l.HandshakesPerSecond = 3 }, time.Second},
+		{"connections", func(c *gateway.Config) { c.Limits.Connections = 3 }, 0},
+		{"connections_per_address", func(c *gateway.Config) { c.Limits.ConnectionsPerAddress = 3 }, 0},
+		{"handshakes_per_second", func(c *gateway.Config) { c.Limits.HandshakesPerSecond = 3 }, time.Second},
+		{"connections_per_route", func(c *gateway.Config) { c.Routes[0].Connections = 3 }, 0},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -39,7 +40,7 @@ func TestLimits(t *testing.T) {
 				w := newWorld(t)
 				s := accepts(w, "back:80", echo)
 				cfg := to(gateway.Policy{}, "ws://back")
-				tc.set(&cfg.Limits)
+				tc.set(cfg)
 				limited := map[string]int{}
 				w.startWith(cfg, gateway.Hooks{Limited: func(name string) { limited[name]++ }})
 				var in []*draftwire.Conn

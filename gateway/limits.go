@@ -13,11 +13,14 @@ const (
 	limitConnections = "connections"
 	limitAddress     = "connections_per_address"
 	limitHandshakes  = "handshakes_per_second"
+	limitRoute       = "connections_per_route"
 )
 
 // LimitNames are the limits for which a client may be refused, as the hook Limited
 // names them.
-func LimitNames() []string { return []string{limitConnections, limitAddress, limitHandshakes} }
+func LimitNames() []string {
+	return []string{limitConnections, limitAddress, limitHandshakes, limitRoute}
+}
 
 // limiter counts what clients hold.
 type limiter struct {

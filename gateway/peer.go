@@ -23,8 +23,6 @@ type peer interface {
 	// buffered reports whether more has come that was not read. It need not be a
 	// piece of a message.
 	buffered() bool
-	// repaired reports whether the last piece has U+FFFD in place of what was read.
-	repaired() bool
 	// write passes a piece on. hold tells that more follows at once.
 	write(p draftwire.Part, hold bool) error
 	// flush sends what write held.
@@ -67,7 +65,6 @@ func (s *socket) read(wait bool) (draftwire.Part, error) {
 }
 
 func (s *socket) buffered() bool { return s.Buffered() }
-func (s *socket) repaired() bool { return false } // the connection counts
 
 func (s *socket) write(p draftwire.Part, hold bool) error {
 	if hold && !s.corked {
@@ -128,7 +125,6 @@ type stream struct {
 	timeout time.Duration         // of a write
 	buf     *pool.Buf             // held while it is read
 	rest    int                   // bytes at the beginning of buf: a character cut at the end of the last read
-	mended  bool                  // the last piece had bytes that are no text
 	broken  atomic.Pointer[error] // why a write failed, for the reader
 }
 
@@ -148,7 +144,7 @@ func (s *stream) read(bool) (draftwire.Part, error) {
 		part := draftwire.Part{Op: draftwire.OpBinary, Data: p[:s.rest+n], First: true, Last: true, FrameEnd: true}
 		if s.text {
 			part.Op = draftwire.OpText
-			if part.Data = s.wholeText(part.Data); len(part.Data) == 0 {
+			if part.Data, part.Repaired = s.wholeText(part.Data); len(part.Data) == 0 {
 				continue
 			}
 		}
@@ -158,9 +154,9 @@ func (s *stream) read(bool) (draftwire.Part, error) {
 
 // last is the end of a stream and, before that, the character that it cut.
 func (s *stream) last(err error) (draftwire.Part, error) {
-	if s.mended = s.rest > 0; s.mended {
+	if s.rest > 0 {
 		s.rest = 0
-		return draftwire.Part{Op: draftwire.OpText, Data: []byte(string(utf8.RuneError)), First: true, Last: true, FrameEnd: true}, nil
+		return draftwire.Part{Op: draftwire.OpText, Data: []byte(string(utf8.RuneError)), First: true, Last: true, FrameEnd: true, Repaired: true}, nil
 	}
 	pool.Put(s.buf)
 	s.buf = nil
@@ -172,7 +168,7 @@ func (s *stream) last(err error) (draftwire.Part, error) {
 
 // wholeText returns p without the beginning of a character at its end, which it
 // keeps for the next read. What is not UTF-8 at all becomes U+FFFD.
-func (s *stream) wholeText(p []byte) []byte {
+func (s *stream) wholeText(p []byte) (text []byte, mended bool) {
 	cut := len(p)
 	for k := 1; k < utf8.UTFMax && k <= len(p); k++ {
 		if b := p[len(p)-k]; utf8.RuneStart(b) {
@@ -182,14 +178,14 @@ func (s *stream) wholeText(p []byte) []byte {
 			break
 		}
 	}
-	text := p[:cut]
-	if s.mended = !utf8.Valid(text); s.mended {
+	text = p[:cut]
+	if mended = !utf8.Valid(text); mended {
 		text = []byte(string([]rune(string(text))))
 	} else if cut < len(p) {
 		text = append([]byte(nil), text...) // the rest moves to its place
 	}
 	s.rest = copy(p, p[cut:])
-	return text
+	return text, mended
 }
 
 // streamEnd is the end of a stream: in order, or broken.
@@ -204,7 +200,6 @@ func streamEnd(err error) error {
 }
 
 func (s *stream) buffered() bool { return false }
-func (s *stream) repaired() bool { return s.mended }
 
 func (s *stream) write(p draftwire.Part, _ bool) error {
 	s.SetWriteDeadline(time.Now().Add(s.timeout))

@@ -161,7 +161,7 @@ func (w *way) take(p draftwire.Part, more bool) error {
 	if p.Last {
 		w.count(w.side, p.Op, w.size)
 	}
-	if w.from.repaired() {
+	if p.Last && p.Repaired {
 		if err := w.lose(LossTextRepaired); err != nil {
 			return err
 		}

@@ -84,6 +84,7 @@ func (s *Session) Close() error {
 				f(s)
 			}
 		}
+		s.route.backends.open.Add(-1)
 		s.g.limits.release(s.key)
 	})
 	return nil
@@ -107,22 +108,10 @@ func (g *Gateway) serve(_ context.Context, c *draftwire.Conn) error {
 	}
 	defer g.forget(s)
 	r.run()
-	s.repaired()
 	if f := g.hooks.Ended; f != nil {
 		f(s, c)
 	}
 	return nil
-}
-
-// repaired counts the text that either side got wrong.
-func (s *Session) repaired() {
-	n := s.client.Stats().Repaired
-	if back, ok := s.peer.(*socket); ok {
-		n += back.Stats().Repaired
-	}
-	if n > 0 {
-		s.lose(LossTextRepaired)
-	}
 }
 
 // relayed makes the relay of an open session.

@@ -220,6 +220,10 @@ func (r *repair) text(ev *wire.Event) {
 	}
 }
 
+// Mended reports whether text of the message in hand, or of the last one, was
+// repaired.
+func (s *Session) Mended() bool { return s.repair != nil && s.repair.bad }
+
 // Repaired returns how many messages had text that was repaired. It is for any
 // goroutine.
 func (s *Session) Repaired() uint64 {
