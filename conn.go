@@ -303,9 +303,20 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	return c.in.ended
 }
 
-// takeOver locks the reading half for Close. Where somebody reads, that one sees the
-// peer's answer, unless its context ends before; both are waited for in a way that
-// testing/synctest's clock goes on, as it would not for a mutex.
+// lockIn locks the reading half for a reader.
+func (c *Conn) lockIn() {
+	if !c.in.mu.TryLock() {
+		if c.closing.Load() {
+			c.takeOver()
+			return
+		}
+		c.in.mu.Lock()
+	}
+}
+
+// takeOver locks the reading half for Close, or behind one. Where somebody reads,
+// that one sees the peer's answer, unless its context ends before; both are waited
+// for in a way that testing/synctest's clock goes on, as it would not for a mutex.
 func (c *Conn) takeOver() {
 	for wait := time.Millisecond; !c.in.mu.TryLock(); wait = min(2*wait, time.Second) {
 		t := time.NewTimer(wait)

@@ -35,7 +35,7 @@ type inbox struct {
 // message gathers the next message, for the caller to own or to borrow.
 func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
 	in := &c.in
-	in.mu.Lock()
+	c.lockIn()
 	defer in.mu.Unlock()
 	c.takeBack()
 	if in.cur != nil || in.mid {

@@ -124,6 +124,9 @@ func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) err
 	if err != nil {
 		return err
 	}
+	if begins && !fin {
+		c.out.midst = true // for WritePart: nobody else's message in between
+	}
 	if direct {
 		err = c.direct(ctx, op, fin, p)
 	} else {
@@ -135,8 +138,12 @@ func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) err
 			err = c.send(ctx)
 		}
 	}
-	if err == nil && (op.IsData() || op == wire.OpContinuation) {
+	switch {
+	case err == nil && (op.IsData() || op == wire.OpContinuation):
 		c.sent(len(p), fin)
+	case err != nil && begins && !fin:
+		c.out.midst = false
+		c.out.change()
 	}
 	return err
 }

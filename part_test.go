@@ -185,3 +185,91 @@ func TestHeardCode(t *testing.T) {
 		}
 	}
 }
+
+// Parts that are passed on are the frames that came; whole messages of others wait
+// until their last.
+func TestWritePart(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		client, server := pair(t, v, every(), draftwire.DialOptions{})
+		parts := []draftwire.Part{
+			{Op: draftwire.OpText, Data: []byte("a\xe2"), First: true},
+			{Op: draftwire.OpText, Data: []byte("\x82\xac")},
+			{Op: draftwire.OpText, Data: []byte("b"), Last: true},
+			{Op: draftwire.OpText, Data: []byte("whole"), First: true, Last: true},
+		}
+		done := make(chan error, 1)
+		go func() {
+			if err := client.WritePart(bg, parts[0]); err != nil {
+				done <- err
+				return
+			}
+			other := make(chan error, 1)
+			go func() { other <- client.Write(bg, draftwire.OpText, []byte("between")) }()
+			<-time.After(time.Second)
+			var err error
+			for _, p := range parts[1:3] {
+				err = errors.Join(err, client.WritePart(bg, p))
+			}
+			done <- errors.Join(err, <-other, client.WritePart(bg, parts[3]))
+		}()
+		read(t, server, "a€b")
+		read(t, server, "between")
+		read(t, server, "whole")
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if n := client.Stats(); n.MessagesOut != 3 || n.BytesOut != uint64(len("a€b"+"between"+"whole")) {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+// A first part that cannot be said harms nobody; a later one ends the connection.
+func TestWritePartWrong(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		client, server := pair(t, v, every(), draftwire.DialOptions{})
+		if err := client.WritePart(bg, draftwire.Part{Op: draftwire.OpText, Data: []byte("\xff"), First: true}); !errors.Is(err, draftwire.ErrInvalidText) {
+			t.Errorf("no text: %v", err)
+		}
+		if err := client.WritePart(bg, draftwire.Part{Op: draftwire.OpBinary, First: true}); !v.Supports(wire.CapBinary) && !errors.Is(err, draftwire.ErrUnsupported) {
+			t.Errorf("binary: %v", err)
+		} else if v.Supports(wire.CapBinary) {
+			if err = errors.Join(err, client.WritePart(bg, draftwire.Part{Op: draftwire.OpBinary, Last: true})); err != nil {
+				t.Errorf("binary: %v", err)
+			}
+			read(t, server, "")
+		}
+		go client.Write(bg, draftwire.OpText, []byte("on"))
+		read(t, server, "on")
+		go func() {
+			client.WritePart(bg, draftwire.Part{Op: draftwire.OpText, Data: []byte("a"), First: true})
+			if err := client.WritePart(bg, draftwire.Part{Op: draftwire.OpText, Data: []byte("\xff"), Last: true}); !errors.Is(err, draftwire.ErrInvalidText) {
+				t.Errorf("no text behind the first part: %v", err)
+			}
+		}()
+		if _, _, err := server.Read(bg); err == nil {
+			t.Error("half a message was read")
+		}
+	})
+}
+
+// A reader beside a Close that waits for its answer does not stop the clock.
+func TestReadBesideClose(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		over := make(chan struct{})
+		c := handClient(t, v, 64<<10, draftwire.Limits{}, func(ctx context.Context, c *draftwire.Conn) error {
+			defer close(over)
+			closed := make(chan error, 1)
+			go func() { closed <- c.Close(draftwire.CodeNormal, "") }()
+			<-time.After(time.Millisecond)
+			_, _, err := c.Read(bg)
+			if !errors.Is(err, draftwire.ErrClosed) {
+				t.Errorf("read: %v", err)
+			}
+			<-closed
+			return nil
+		})
+		io.Copy(io.Discard, c) // and answers nothing
+		<-over
+	})
+}

@@ -137,10 +137,41 @@ func (w *msgWriter) frame(fin bool, p []byte) error {
 }
 
 func (w *msgWriter) release() {
-	o := &w.c.out
+	w.done = true
+	w.c.endMessage()
+}
+
+// WritePart sends a piece of a message, whose borders First and Last tell; FrameEnd
+// and Repaired are not looked at. Each piece is a frame, or on hixie a part of the
+// one frame. Other messages wait until the Last; pings and closes may go in between.
+// It is what ReadPart reads, for passing messages on. One goroutine at a time may
+// send parts; a part that fails behind the first ends the connection, as its message
+// cannot be ended.
+func (c *Conn) WritePart(ctx context.Context, p Part) error {
+	if p.First && p.Last {
+		return c.Write(ctx, p.Op, p.Data)
+	}
+	op := wire.OpContinuation
+	if p.First {
+		if op = p.Op; op == OpBinary && !c.Version().Supports(wire.CapBinary) || !op.IsData() {
+			return ErrUnsupported
+		}
+	}
+	err := c.frame(ctx, op, p.First, p.Last, p.Data)
+	if err != nil && !p.First && !errors.Is(err, ErrClosed) {
+		c.finish(err, false)
+	}
+	if p.Last || err != nil && !p.First {
+		c.endMessage()
+	}
+	return err
+}
+
+// endMessage lets others' messages go out.
+func (c *Conn) endMessage() {
+	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	w.done = true
 	o.midst = false
 	o.change()
 }

@@ -153,14 +153,20 @@ func (s *Session) agree(acc *wire.Accept, answer *http.Response) error {
 	if !ok {
 		s.peer.(*stream).text = s.route.Policy.RawText
 		acc.Protocol = rawProtocol(h)
-	} else if acc.Protocol = back.Subprotocol(); acc.Protocol != "" && h.Version.Supports(wire.CapLocation) {
+	} else if acc.Protocol = back.Subprotocol(); acc.Protocol != "" && oneProtocol(h.Version) {
 		acc.Protocol = strings.Join(h.Offered, ", ") // a hixie client fails unless its string comes back whole
 	}
-	if acc.Protocol == "" && len(h.Offered) > 0 && h.Version.Supports(wire.CapLocation) {
+	if ok && oneProtocol(back.Version()) && len(offered(h)) > 1 {
+		s.lose(LossProtocols)
+	}
+	if acc.Protocol == "" && len(h.Offered) > 0 && oneProtocol(h.Version) {
 		return wire.Refuse(h.Version, wire.ReasonProtocol, fmt.Sprintf("the backend took none of %.200q", h.Offered))
 	}
 	return nil
 }
+
+// oneProtocol reports whether a version has one string for the subprotocol.
+func oneProtocol(v draftwire.Version) bool { return !v.Supports(wire.CapProtocolSet) }
 
 // The subprotocols of websockify: a stream's bytes as they are, or as text.
 const (
@@ -175,7 +181,7 @@ func rawProtocol(h *draftwire.Handshake) string {
 	switch {
 	case len(list) == 0:
 		return ""
-	case h.Version.Supports(wire.CapLocation):
+	case oneProtocol(h.Version):
 		return strings.Join(h.Offered, ", ")
 	case slices.Contains(list, protocolBinary):
 		return protocolBinary
@@ -206,9 +212,12 @@ func (s *Session) visit(b *backend) (*visit, error) {
 	if b.url == nil {
 		return v, nil
 	}
-	if b.version.Supports(wire.CapLocation) && len(v.protocols) > 1 {
+	if oneProtocol(b.version) && len(v.protocols) > 1 {
+		if slices.Contains(r.Policy.Fatal, LossProtocols) {
+			s.lose(LossProtocols)
+			return nil, wire.Refuse(h.Version, wire.ReasonProtocol, "the backend takes one, and not the first alone")
+		}
 		v.protocols = v.protocols[:1]
-		s.lose(LossProtocols)
 	}
 	var err error
 	if v.target, err = r.target(b.url.EscapedPath(), h.Target); err != nil {

@@ -135,7 +135,7 @@ var scripts = []struct {
 	{"whole, behind its head cut", []frame{{wire.OpText, "abc", true, []int{2}}}, 0, 0},
 	{"in two reads", []frame{{wire.OpText, "abcdef", true, []int{5}}}, 1, 0},
 	{"in many reads", []frame{{wire.OpBinary, strings.Repeat("x", 1000), true, []int{100, 300, 700}}}, 1, 0},
-	{"two frames", []frame{{wire.OpText, "ab", false, nil}, {wire.OpContinuation, "cd", true, nil}}, 1, 1},
+	{"two frames", []frame{{wire.OpText, "ab", false, nil}, {wire.OpContinuation, "cd", true, nil}}, 0, 1},
 	{"two frames, the last empty", []frame{{wire.OpText, "ab", false, nil}, {wire.OpContinuation, "", true, nil}}, 0, 1},
 	{"empty frames", []frame{{wire.OpText, "", false, nil}, {wire.OpContinuation, "", false, nil}, {wire.OpContinuation, "", true, nil}}, 0, 1},
 	{"an empty one first", []frame{{wire.OpBinary, "", false, nil}, {wire.OpContinuation, "ab", false, nil}, {wire.OpContinuation, "", true, nil}}, 0, 1},

@@ -64,7 +64,7 @@ var lossTable = []LossInfo{
 	{LossTextDecoded, "text of hixie-75, hixie-76", "hybi-02 and later; tcp, unix", "is read as base64, hex or Latin-1 and comes as binary", "binary_back"},
 	{LossTextRepaired, "text that is not UTF-8", "any", "comes with U+FFFD in place of what is wrong; with fail the connection closes with 1007", "invalid_text"},
 	{LossFragmentsJoined, "message in several frames", "hixie-75, hixie-76; any, gathered", "comes in one frame", "fragments: gather"},
-	{LossFragmentsMoved, "frame that does not come at once, or ends a message in several", "hybi-02 and later", "comes in several frames, the last of them empty (RFC 6455 5.4)", "fragments: stream"},
+	{LossFragmentsMoved, "frame that does not come at once", "hybi-02 and later", "comes in several frames (RFC 6455 5.4)", "fragments: stream"},
 	{LossBorders, "message", "tcp, unix", "comes as bytes, without the borders of messages", ""},
 	{LossCloseCode, "close with a code", "hixie-75 to hybi-05; tcp, unix", "code and reason do not come: the end of the stream, FF 00, or a close frame without code", ""},
 	{LossCloseCodeChanged, "close with a code", "hybi-06 to hybi-08", "1008 and 1010 to 1014 come as 1002, 1007 too before hybi-08", ""},

@@ -52,8 +52,8 @@ var errWait = context.Canceled
 // socket is a peer that speaks WebSocket.
 type socket struct {
 	*draftwire.Conn
-	w      io.WriteCloser // of the message under way, nil between them
-	midst  atomic.Bool    // there is one, and a part of it was written
+	midst  atomic.Bool // a part of a message was written, and not its last
+	late   bool        // a message has begun, but there was nothing of it to write
 	corked bool
 }
 
@@ -71,29 +71,17 @@ func (s *socket) write(p draftwire.Part, hold bool) error {
 		s.Cork()
 		s.corked = true
 	}
-	if p.First && p.Last {
-		return s.Write(background, p.Op, p.Data)
-	}
-	if p.First {
-		w, err := s.Writer(background, p.Op)
-		if err != nil {
-			return err
-		}
-		s.w = w
-	}
-	if len(p.Data) > 0 || p.FrameEnd && !p.Last {
-		s.midst.Store(true)
-		if _, err := s.w.Write(p.Data); err != nil {
-			return err
-		}
-	}
-	if !p.Last {
+	p.First = p.First || s.late
+	if s.late = p.First && !p.Last && !p.FrameEnd && len(p.Data) == 0; s.late {
 		return nil
 	}
-	w := s.w
-	s.w = nil
-	defer s.midst.Store(false)
-	return w.Close()
+	if p.First && p.Last {
+		return s.WritePart(background, p)
+	}
+	s.midst.Store(true)
+	err := s.WritePart(background, p)
+	s.midst.Store(!p.Last)
+	return err
 }
 
 func (s *socket) flush() error {

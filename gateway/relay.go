@@ -242,8 +242,7 @@ func (w *way) borders(p draftwire.Part) error {
 	case p.FrameEnd && !p.Last && !fragments && !w.joined:
 		w.joined = true
 		return w.lose(LossFragmentsJoined)
-	case fragments && !w.moved && (!p.FrameEnd || p.Last && !p.First && len(p.Data) > 0):
-		// The end of a message in pieces is an empty frame behind the last of them.
+	case fragments && !w.moved && !p.FrameEnd:
 		w.moved = true
 		return w.lose(LossFragmentsMoved)
 	}

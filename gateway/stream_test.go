@@ -155,7 +155,7 @@ func TestStreamProtocols(t *testing.T) {
 	}
 	for _, tt := range tests {
 		forVersions(t, func(t *testing.T, v draftwire.Version) {
-			if len(tt.offer) > 1 && v.Supports(wire.CapLocation) || !tt.coded && !v.Supports(draftwire.CapBinary) {
+			if len(tt.offer) > 1 && !v.Supports(wire.CapProtocolSet) || !tt.coded && !v.Supports(draftwire.CapBinary) {
 				return // it offers one string, or has no binary
 			}
 			w, c, s := viaStream(t, v, gateway.Policy{}, "tcp://raw:1", draftwire.DialOptions{Protocols: tt.offer})
