@@ -108,9 +108,6 @@ func TestClientDies(t *testing.T) {
 	}
 	for _, tc := range cases {
 		forPairs(t, func(t *testing.T, front, back draftwire.Version) {
-			if back == draftwire.Hixie76 && tc.name == "in a message" {
-				return // TestHixie76MessageIsCut has it
-			}
 			w := newWorld(t)
 			s := accepts(w, "back:80", echo)
 			w.start(to(gateway.Policy{}, backURL(back)))
@@ -236,9 +233,6 @@ func TestClientFloods(t *testing.T) {
 // A message above the route's limit closes with its code; one at it crosses.
 func TestMessageLimit(t *testing.T) {
 	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
-		if back == draftwire.Hixie76 && !front.Supports(draftwire.CapBinary) {
-			return // the limit is met in the message; TestHixie76MessageIsCut has that
-		}
 		w := newWorld(t)
 		s := accepts(w, "back:80", echo)
 		cfg := to(gateway.Policy{}, backURL(back))
