@@ -237,7 +237,9 @@ func TestWritePartWrong(t *testing.T) {
 			if err = errors.Join(err, client.WritePart(bg, draftwire.Part{Op: draftwire.OpBinary, Last: true})); err != nil {
 				t.Errorf("binary: %v", err)
 			}
-			read(t, server, "")
+			if op, p, err := server.Read(bg); op != draftwire.OpBinary || len(p) != 0 || err != nil {
+				t.Errorf("read %v %q, %v", op, p, err)
+			}
 		}
 		go client.Write(bg, draftwire.OpText, []byte("on"))
 		read(t, server, "on")

@@ -33,6 +33,7 @@ type relay struct {
 	count           func(from Side, op draftwire.Op, n int)
 	lost            func(Loss)
 	by              atomic.Pointer[end]
+	busy            [2]atomic.Bool // the client's way, and the backend's, has something in hand
 }
 
 // end is how a relayed connection ended.
@@ -139,7 +140,11 @@ func (w *way) loop() (readErr, writeErr error) {
 			return err, nil
 		}
 		more = w.from.buffered()
-		if err := w.take(p, more); err != nil {
+		busy := w.inHand(w.side)
+		busy.Store(true)
+		err = w.take(p, more)
+		busy.Store(false)
+		if err != nil {
 			return nil, err
 		}
 		if !more {
@@ -148,6 +153,15 @@ func (w *way) loop() (readErr, writeErr error) {
 			}
 		}
 	}
+}
+
+// inHand tells whether a side's way has something in hand, for which a slow receiver
+// lets it wait: meanwhile the side is not read.
+func (r *relay) inHand(side Side) *atomic.Bool {
+	if side == ClientSide {
+		return &r.busy[0]
+	}
+	return &r.busy[1]
 }
 
 // take takes a piece of a message.

@@ -87,7 +87,7 @@ func (s *Session) ping(side Side, c *socket, within time.Duration) {
 		defer cancel()
 		before := c.Stats().BytesIn
 		err := c.Ping(ctx)
-		if errors.Is(err, context.DeadlineExceeded) && c.Stats().BytesIn == before && !c.Buffered() {
+		if errors.Is(err, context.DeadlineExceeded) && c.Stats().BytesIn == before && !c.Buffered() && !s.relay.Load().inHand(side).Load() {
 			s.drop(side, c)
 		}
 	})
