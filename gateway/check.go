@@ -241,8 +241,10 @@ func (p *Policy) check(f *faults, at string) {
 	f.word(at+"fragments", p.Fragments, "stream", "gather")
 	f.word(at+"close_without_code", p.CloseWithoutCode, "normal", "none")
 	f.word(at+"compression", p.Compression, "off", "client", "backend", "both")
-	if p.Ping > 0 && time.Duration(p.Ping) < tick {
-		f.add("%sping: %s is below 1s", at, p.Ping)
+	for i, every := range []Duration{p.Ping, p.PingBackend} {
+		if name := []string{"ping", "ping_backend"}[i]; every > 0 && time.Duration(every) < tick && (i == 0 || every != p.Ping) {
+			f.add("%s%s: %s is below 1s", at, name, every)
+		}
 	}
 	for _, l := range p.Fatal {
 		if !slices.ContainsFunc(lossTable, func(row LossInfo) bool { return row.Loss == l }) {

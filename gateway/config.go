@@ -185,9 +185,11 @@ type Policy struct {
 	CloseWithoutCode string `yaml:"close_without_code"`
 	// RawText makes text of what a tcp or unix backend sends, for all clients.
 	RawText bool `yaml:"raw_text"`
-	// Ping is how often each side that has pings gets one; a side that does not
+	// Ping is how often the client gets one, if it has pings; a side that does not
 	// answer is dropped. Default 30 s, negative for none.
 	Ping Duration `yaml:"ping"`
+	// PingBackend is Ping for the backend's side. Default the same.
+	PingBackend Duration `yaml:"ping_backend"`
 	// Compression of messages: off, client, backend or both sides. Default off.
 	Compression string `yaml:"compression"`
 	// Fatal are losses that close the connection instead of being counted alone.
@@ -324,6 +326,7 @@ func (r *Route) withDefaults(i int, l *Limits) {
 	def(&p.Fragments, "stream")
 	def(&p.CloseWithoutCode, "normal")
 	def(&p.Ping, Duration(30*time.Second))
+	def(&p.PingBackend, p.Ping)
 	def(&p.Compression, "off")
 	if len(r.Origins) == 0 {
 		r.Origins = []string{"*"}

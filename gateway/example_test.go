@@ -15,7 +15,6 @@ import (
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
-	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/usage"
 )
 
@@ -71,7 +70,6 @@ func ExampleHooks() {
 	hooks := gateway.Hooks{
 		BackendOpened: func(s *gateway.Session) { fmt.Println("opened:", s.Listener, s.Route, s.Version()) },
 		Lost:          func(_ *gateway.Session, l gateway.Loss) { fmt.Println("lost:", l) },
-		TLS:           func(string, oldtls.Hello) {},
 		Retiring:      func(*gateway.Session, usage.Stage, bool) {},
 		Ended:         func(s *gateway.Session, _ *draftwire.Conn) { ended <- s },
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
-	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/usage"
 )
 
@@ -37,8 +36,6 @@ type Hooks struct {
 	// Retiring: a client speaks a version whose stage of the plan is not on.
 	// refused tells what became of it.
 	Retiring func(s *Session, stage usage.Stage, refused bool)
-	// TLS: a handshake's settings are agreed on.
-	TLS func(listener string, h oldtls.Hello)
 	// Certificate: one whose files have changed cannot be read; the old one stays.
 	Certificate func(listener string, err error)
 	// Reloaded: a configuration was taken, or err says why not.

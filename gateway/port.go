@@ -182,9 +182,6 @@ func (g *Gateway) tlsConfig(pc *portConfig) (*tls.Config, error) {
 		}
 		o.Certificates = append(o.Certificates, c)
 	}
-	if f := g.hooks.TLS; f != nil {
-		o.Seen = func(h oldtls.Hello) { f(pc.Name, h) }
-	}
 	return o.Config()
 }
 

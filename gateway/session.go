@@ -27,7 +27,7 @@ type Session struct {
 	relay     atomic.Pointer[relay]
 	lost      [32]atomic.Uint32 // by place in lossTable
 	once      sync.Once
-	next      time.Time // when it is pinged again; the keeper's
+	next      [2]time.Time // when client and backend are pinged again
 }
 
 // Handshake is the client's.

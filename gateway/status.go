@@ -107,8 +107,7 @@ type AdminOptions struct {
 
 // Admin returns the handler of the operator's port: GET /healthz (the process
 // lives), /readyz (it takes clients; 503 while it does not), /status (JSON),
-// /metrics, /usage, and POST /drain and /reload, which pages of other sites
-// cannot send.
+// /metrics, /usage, and POST /drain and /reload, which no page in a browser can send.
 func (g *Gateway) Admin(o AdminOptions) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
@@ -150,7 +149,20 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	}
-	return http.NewCrossOriginProtection().Handler(mux)
+	return noPages(mux)
+}
+
+// noPages refuses orders that come from a page in a browser, which says so in one of
+// these fields: a page of anybody's can reach a port on loopback, and by a name that
+// it lets point there even as one of its own.
+func noPages(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && (r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "") {
+			answer(w, http.StatusForbidden, "orders do not come from pages")
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -33,9 +33,11 @@ func (g *Gateway) tend() {
 
 // keep notes an open session; false where all that is open was cut.
 func (g *Gateway) keep(s *Session) bool {
-	if every := time.Duration(s.route.Policy.Ping); every > 0 {
-		// Spread, so that clients that came together are not pinged together.
-		s.next = time.Now().Add(every/2 + rand.N(every/2))
+	now := time.Now()
+	for i, every := range s.pings() {
+		if every > 0 { // spread, so that clients that came together are not pinged together
+			s.next[i] = now.Add(every/2 + rand.N(every/2))
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -61,16 +63,24 @@ func (g *Gateway) pingDue(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for s := range g.sessions {
-		every := time.Duration(s.route.Policy.Ping)
-		if every <= 0 || now.Before(s.next) {
-			continue
-		}
-		s.next = now.Add(every)
-		s.ping(ClientSide, s.client, every)
-		if back, ok := s.peer.(*socket); ok {
-			s.ping(BackendSide, back, every)
+		for i, every := range s.pings() {
+			if every <= 0 || now.Before(s.next[i]) {
+				continue
+			}
+			s.next[i] = now.Add(every)
+			if i == 0 {
+				s.ping(ClientSide, s.client, every)
+			} else if back, ok := s.peer.(*socket); ok {
+				s.ping(BackendSide, back, every)
+			}
 		}
 	}
+}
+
+// pings is how often the client and the backend are pinged.
+func (s *Session) pings() [2]time.Duration {
+	p := &s.route.Policy
+	return [2]time.Duration{time.Duration(p.Ping), time.Duration(p.PingBackend)}
 }
 
 var errNoPong = errors.New("gateway: no pong in time")

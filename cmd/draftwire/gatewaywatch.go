@@ -61,7 +61,6 @@ func (w *watch) hooks() gateway.Hooks {
 		BackendFailed: w.backendFailed,
 		BackendUp:     w.backendUp,
 		Retiring:      w.retiring,
-		TLS:           func(string, oldtls.Hello) {},
 		Certificate: func(listener string, err error) {
 			w.log.WithFields(logrus.Fields{"listener": listener, "error": err.Error()}).Error("the certificate cannot be read again; the old one stays")
 		},
