@@ -2,51 +2,17 @@ package draftwire_test
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/leak"
 	"github.com/draftwire/draftwire/internal/memnet"
 )
 
 // TestMain fails the run if a goroutine outlives the tests.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if left := leaked(); code == 0 && left != "" {
-		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", left)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leaked waits until no goroutine but those of the test runner is left, at
-// most five seconds, and returns the stacks of those that stay.
-func leaked() string {
-	deadline := time.NewTimer(5 * time.Second)
-	defer deadline.Stop()
-	for {
-		var left []string
-		buf := make([]byte, 1<<20)
-		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			if strings.Contains(g, "draftwire.") && !strings.Contains(g, "TestMain") {
-				left = append(left, g)
-			}
-		}
-		if len(left) == 0 {
-			return ""
-		}
-		select {
-		case <-deadline.C:
-			return strings.Join(left, "\n\n")
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
+func TestMain(m *testing.M) { leak.Main(m, nil, nil) }
 
 // every is the options of a server that takes all comers.
 func every() draftwire.AcceptOptions {

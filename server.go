@@ -77,9 +77,11 @@ func (s *Server) setup() {
 		r := &rules{acceptor: s.acceptor(&s.Options), flash: s.FlashPolicy, proxy: s.Proxy}
 		s.live.Store(r)
 		def(&s.MaxPending, DefaultMaxPending)
+		s.mu.Lock() // Counts may be asked before
 		s.listen = make(map[net.Listener]struct{})
 		s.pending = make(map[net.Conn]bool)
 		s.conns = make(map[*Conn]struct{})
+		s.mu.Unlock()
 		if s.TLS != nil {
 			s.tls = s.TLS.Clone()
 			if s.tls.NextProtos == nil {

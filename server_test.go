@@ -562,3 +562,21 @@ func TestSSLv2Hello(t *testing.T) {
 		})
 	}
 }
+
+// Counts may be asked at any time, of a server that does not serve yet too.
+func TestCountsBeforeServe(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &draftwire.Server{WebSocket: echo, Options: every()}
+		done := make(chan draftwire.ServerCounts)
+		go func() { done <- s.Counts() }()
+		dial, _ := memServer(t, s)
+		if n := <-done; n.Open != 0 || n.Pending != 0 {
+			t.Errorf("%+v", n)
+		}
+		dial(draftwire.RFC6455, draftwire.DialOptions{})
+		synctest.Wait()
+		if n := s.Counts(); n.Open != 1 || n.Pending != 0 {
+			t.Errorf("%+v", n)
+		}
+	})
+}

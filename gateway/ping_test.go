@@ -146,7 +146,7 @@ func TestPingBehindBackpressure(t *testing.T) {
 // their pings.
 func TestManyIdle(t *testing.T) {
 	n := 10000
-	if testing.Short() {
+	if testing.Short() || raced {
 		n = 500
 	}
 	bubble(t, func(t *testing.T) {

@@ -3,47 +3,17 @@ package usage_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/draftwire/draftwire/internal/leak"
 	"github.com/draftwire/draftwire/usage"
 	"github.com/draftwire/draftwire/wire"
 )
 
-// TestMain fails the run if a goroutine of the ledger or of its file outlives
-// the tests.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	late, tick := time.After(5*time.Second), time.Tick(10*time.Millisecond)
-	for code == 0 {
-		left := leaked()
-		if left == "" {
-			break
-		}
-		select {
-		case <-tick:
-		case <-late:
-			fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-func leaked() string {
-	var left []string
-	buf := make([]byte, 1<<20)
-	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-		if (strings.Contains(g, "usage.(") || strings.Contains(g, "bbolt.")) && !strings.Contains(g, "TestMain") {
-			left = append(left, g)
-		}
-	}
-	return strings.Join(left, "\n\n")
-}
+// TestMain fails the run if a goroutine outlives the tests.
+func TestMain(m *testing.M) { leak.Main(m, []string{"bbolt."}, nil) }
 
 // newYear is when the tests begin.
 var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
