@@ -56,6 +56,7 @@ func TestLimits(t *testing.T) {
 				if n := len(draftwire.Served().List()); limited[tc.name] != n || len(limited) != 1 {
 					t.Errorf("limited: %v", limited)
 				}
+				pass(0) // until all are counted
 				if s.made.Load() != 3 {
 					t.Errorf("%d connections to the backend", s.made.Load())
 				}

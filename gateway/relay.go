@@ -127,8 +127,10 @@ func blame(side Side, err error) Side {
 // loop passes messages on until the sender or the receiver ends.
 func (w *way) loop() (readErr, writeErr error) {
 	more := false
-	for {
+	for busy := w.inHand(w.side); ; {
+		busy.Store(false)
 		p, err := w.from.read(!more)
+		busy.Store(true)
 		if more && err == errWait { // what had come was no whole piece
 			more = false
 			if err := w.to.flush(); err != nil {
@@ -140,11 +142,7 @@ func (w *way) loop() (readErr, writeErr error) {
 			return err, nil
 		}
 		more = w.from.buffered()
-		busy := w.inHand(w.side)
-		busy.Store(true)
-		err = w.take(p, more)
-		busy.Store(false)
-		if err != nil {
+		if err := w.take(p, more); err != nil {
 			return nil, err
 		}
 		if !more {

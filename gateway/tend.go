@@ -95,9 +95,11 @@ func (s *Session) ping(side Side, c *socket, within time.Duration) {
 	s.g.working.Go(func() {
 		ctx, cancel := context.WithTimeout(s.g.ctx, within)
 		defer cancel()
-		before := c.Stats().BytesIn
+		before, inHand := c.Stats().BytesIn, s.relay.Load().inHand(side)
+		waits := inHand.Load()
 		err := c.Ping(ctx)
-		if errors.Is(err, context.DeadlineExceeded) && c.Stats().BytesIn == before && !c.Buffered() && !s.relay.Load().inHand(side).Load() {
+		waits = waits || inHand.Load() || c.Buffered()
+		if errors.Is(err, context.DeadlineExceeded) && !waits && c.Stats().BytesIn == before {
 			s.drop(side, c)
 		}
 	})
