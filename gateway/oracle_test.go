@@ -199,8 +199,7 @@ func hears(v draftwire.Version, code draftwire.CloseCode, reason string) heard {
 // part of a message has gone on to it.
 func (d direction) ends(e ending, side string, midst bool) (heard, losses) {
 	lost := losses{}
-	// Clients without codes just leave; a server that has a close says it.
-	inOrder := e.closes || !saysCodes(d.from) && !e.half && (side == "client" || d.from == draftwire.Hixie75)
+	inOrder := e.closes || !saysCodes(d.from) && !e.half
 	if isHixie(d.from) && e.half { // a close cannot be said inside text
 		inOrder = false
 	}

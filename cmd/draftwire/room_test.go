@@ -21,7 +21,7 @@ func TestCloseAsAsked(t *testing.T) {
 		for _, v := range draftwire.Served().List() {
 			_, _, err := dial(t, url+"/close"+c.query, v).Read(deadline(t))
 			want, reason := c.code, c.reason
-			if cut := want == draftwire.CodeAbnormal && v.Supports(wire.CapCloseFrame); !v.Supports(wire.CapCloseCode) && !cut {
+			if !v.Supports(wire.CapCloseCode) {
 				want, reason = draftwire.CodeNoStatus, ""
 			} else if want == draftwire.CodePolicy && v != draftwire.RFC6455 {
 				want = draftwire.CodeProtocol // 1008 came with draft 13

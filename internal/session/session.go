@@ -245,9 +245,9 @@ func (s *Session) EOF() error {
 		return s.err
 	case s.closed:
 		return io.EOF
-	case s.codec.EOF() == nil && (!s.draft.Version.Supports(wire.CapCloseFrame) || s.role == wire.Server && !s.draft.Version.Supports(wire.CapCloseCode)):
-		// hixie-75 6: TCP's end is the end. hixie-76: most clients just leave; a server
-		// does not.
+	case s.codec.EOF() == nil && !s.draft.Version.Supports(wire.CapCloseCode):
+		// hixie-75 6: TCP's end is the end. hixie-76: most clients just leave, and so do
+		// servers of the time (em-websocket).
 		return &wire.CloseError{Code: wire.CodeNoStatus}
 	}
 	return &wire.CloseError{Code: wire.CodeAbnormal}
