@@ -68,25 +68,35 @@ func (w *watch) hooks() gateway.Hooks {
 	}
 }
 
-func (w *watch) opened(c *draftwire.Conn) { w.ledger.Opened(w.visit(c.Handshake())) }
+func (w *watch) opened(c *draftwire.Conn) {
+	w.ledger.Opened(w.visit(c.Handshake()))
+	if s, ok := c.Handshake().Value.(*gateway.Session); ok {
+		w.mu.Lock()
+		w.told[s] = draftwire.Stats{}
+		w.mu.Unlock()
+	}
+}
 
 // ended is the end of a session.
 func (w *watch) ended(s *gateway.Session, c *draftwire.Conn) {
-	w.carried(s, c)
-	w.mu.Lock()
-	delete(w.told, s)
-	w.mu.Unlock()
+	w.carried(s, c, true)
 	w.journal.ended(s, c)
 }
 
 // carried tells the ledger what a session has carried since the last time. A
-// client that is connected for weeks is in use every day of them.
-func (w *watch) carried(s *gateway.Session, c *draftwire.Conn) {
-	now := c.Stats()
+// client that is connected for weeks is in use every day of them. last tells that the
+// session is over; what comes behind that, from a sweep under way, is nothing new.
+func (w *watch) carried(s *gateway.Session, c *draftwire.Conn, last bool) {
 	w.mu.Lock()
-	before := w.told[s]
-	w.told[s] = now
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	before, open := w.told[s]
+	if !open {
+		return
+	}
+	now := c.Stats()
+	if w.told[s] = now; last {
+		delete(w.told, s)
+	}
 	w.ledger.Traffic(c.Version(), w.client(c.Handshake()), usage.Traffic{
 		In: now.BytesIn - before.BytesIn, Out: now.BytesOut - before.BytesOut,
 		MessagesIn: now.MessagesIn - before.MessagesIn, MessagesOut: now.MessagesOut - before.MessagesOut,
@@ -108,7 +118,7 @@ func (w *watch) sweep(ctx context.Context, g *gateway.Gateway) {
 	for {
 		for _, s := range g.Sessions() {
 			if by, _ := s.By(); by == gateway.NoSide {
-				w.carried(s, s.Client())
+				w.carried(s, s.Client(), false)
 			}
 		}
 		for name, since := range windows {
