@@ -34,6 +34,7 @@ type Conn struct {
 
 	closing atomic.Bool // Close was called
 	over    atomic.Bool // the connection has ended, why says how
+	looping atomic.Bool // a ReadLoop has the reading half
 	more    atomic.Bool // the reader has bytes that it has not looked at
 	held    atomic.Bool // the writers hold something back
 	ses     session.Session
@@ -95,6 +96,7 @@ func newConn(cfg *connConfig) *Conn {
 	}
 	c.info.Protocol, c.info.Took = cfg.acc.Protocol, time.Since(c.info.Began)
 	c.in.src.adopt(cfg.src)
+	c.out.fd = noSocket
 	ses := session.Config{Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold, Text: cfg.set.text}
 	ses.Role, ses.Rand, ses.MaskKey, ses.Tolerate = cfg.role, cfg.rand, cfg.acc.MaskKey, cfg.set.tolerate
 	if cfg.set.tolerate != 0 {
@@ -141,7 +143,8 @@ func (c *Conn) Handshake() *Handshake { return c.info }
 // Context ends when the connection ends; context.Cause tells why.
 func (c *Conn) Context() context.Context { return connContext{c} }
 
-// Stats returns what the connection has carried so far.
+// Stats returns what the connection has carried so far. While ReadLoop's fn runs,
+// what has come since the loop last waited is not in it.
 func (c *Conn) Stats() Stats {
 	if c.in.mu.TryLock() { // else the reader waits, and has counted before
 		c.count()
@@ -184,12 +187,23 @@ func (c *Conn) finish(why error, graceful bool) {
 		ctx.cancel(why)
 	}
 	c.set.obs.closed(c, why)
-	if !graceful {
-		c.nc().Close()
-		c.left()
-		return
+	switch {
+	case graceful:
+		go c.linger()
+	case c.looping.Load() && c.in.src.raw != nil:
+		// Close waits until ReadLoop gives back the socket that the runtime has lent it,
+		// and ReadLoop's fn may be what has called.
+		closeWrite(c.nc())
+		go c.cut()
+	default:
+		c.cut()
 	}
-	go c.linger()
+}
+
+// cut closes the stream.
+func (c *Conn) cut() {
+	c.nc().Close()
+	c.left()
 }
 
 // lingerTime bounds the wait for the peer to end the stream after the closing
@@ -288,14 +302,12 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		c.finish(ErrClosed, true)
 		return nil
 	}
-	c.takeOver()
+	if !c.takeOver() {
+		return nil // ReadLoop sees the answer
+	}
 	defer c.in.mu.Unlock()
 	c.keepLent()
-	for c.in.ended == nil {
-		if err := c.next(c.Context(), false); err != nil {
-			break
-		}
-	}
+	c.readAnswer()
 	ce, ok := errors.AsType[*CloseError](c.in.ended)
 	if ok && ce.Code != CodeAbnormal || !c.Version().Supports(wire.CapCloseCode) {
 		return nil
@@ -303,31 +315,50 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	return c.in.ended
 }
 
-// lockIn locks the reading half for a reader.
-func (c *Conn) lockIn() {
-	if !c.in.mu.TryLock() {
-		if c.closing.Load() {
-			c.takeOver()
-			return
+// readAnswer reads until the peer has answered our close.
+func (c *Conn) readAnswer() {
+	for c.in.ended == nil {
+		if err := c.next(c.Context(), false); err != nil {
+			break
 		}
-		c.in.mu.Lock()
 	}
+}
+
+var errLooping = errors.New("draftwire: a ReadLoop is reading")
+
+// lockIn locks the reading half for a reader.
+func (c *Conn) lockIn() error {
+	switch {
+	case c.in.mu.TryLock():
+	case c.looping.Load():
+		return errLooping
+	case !c.closing.Load():
+		c.in.mu.Lock()
+	case !c.takeOver():
+		return errLooping
+	}
+	return nil
 }
 
 // takeOver locks the reading half for Close, or behind one. Where somebody reads,
 // that one sees the peer's answer, unless its context ends before; both are waited
 // for in a way that testing/synctest's clock goes on, as it would not for a mutex.
-func (c *Conn) takeOver() {
+// A ReadLoop keeps it: its fn may be what closes.
+func (c *Conn) takeOver() bool {
 	for wait := time.Millisecond; !c.in.mu.TryLock(); wait = min(2*wait, time.Second) {
+		if c.looping.Load() {
+			return false
+		}
 		t := time.NewTimer(wait)
 		select {
 		case <-c.Context().Done():
 			t.Stop()
 			c.in.mu.Lock() // the reader is on its way out
-			return
+			return true
 		case <-t.C:
 		}
 	}
+	return true
 }
 
 // settle waits, on a client, for the server to end the stream: a program that

@@ -35,8 +35,16 @@ type inbox struct {
 // message gathers the next message, for the caller to own or to borrow.
 func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
 	in := &c.in
-	c.lockIn()
+	if err := c.lockIn(); err != nil {
+		return 0, nil, err
+	}
 	defer in.mu.Unlock()
+	return c.nextMessage(ctx, own)
+}
+
+// nextMessage is message, under in.mu.
+func (c *Conn) nextMessage(ctx context.Context, own bool) (Op, []byte, error) {
+	in := &c.in
 	c.takeBack()
 	if in.cur != nil || in.mid {
 		if err := c.dropRest(ctx); err != nil {
@@ -65,8 +73,8 @@ func (c *Conn) gathered(ctx context.Context, own bool) (Op, []byte, error) {
 	in := &c.in
 	last := false
 	if in.kind == wire.OpNone {
-		in.kind, last = in.ev.Op, in.ev.Last
-		in.gather(in.ev.Data, c.ses.Left(), own)
+		last = in.ev.Last
+		in.begin(c.ses.Left(), own)
 	}
 	for !last {
 		var err error
@@ -112,6 +120,12 @@ func (c *Conn) straight(ctx context.Context, p []byte, left int64) (n int, ok bo
 	}
 	_, ok, err = c.handle(p[:n])
 	return n, ok, err
+}
+
+// begin begins to gather the message whose first event is in hand.
+func (in *inbox) begin(left int64, own bool) {
+	in.kind = in.ev.Op
+	in.gather(in.ev.Data, left, own)
 }
 
 // gather adds a piece to the message in hand, of which left more bytes are
@@ -226,20 +240,26 @@ func (c *Conn) next(ctx context.Context, data bool) error {
 
 // handle takes the next event off p. ok tells that it is one for the caller.
 func (c *Conn) handle(p []byte) (n int, ok bool, err error) {
+	n, ok, err = c.decode(p)
+	if err != nil || c.in.ev.Op.IsControl() {
+		ok, err = c.control(len(p) > n, err)
+	}
+	return n, ok, err
+}
+
+// decode takes the next event off p. ok tells that it is data for the caller; what
+// is for control is left to it.
+func (c *Conn) decode(p []byte) (n int, ok bool, err error) {
 	ev := &c.in.ev
 	n, err = c.ses.Next(p, ev)
-	if err == nil && ev.Op.IsData() {
-		c.in.bytes += uint64(len(ev.Data))
-		if ev.Last {
-			c.in.messages++
-		}
-		return n, !c.closing.Load(), nil
+	if err != nil || !ev.Op.IsData() {
+		return n, false, err
 	}
-	if err == nil && (ev.Op == wire.OpNone || ev.Op == wire.OpDiscard) {
-		return n, false, nil
+	c.in.bytes += uint64(len(ev.Data))
+	if ev.Last {
+		c.in.messages++
 	}
-	ok, err = c.control(len(p) > n, err)
-	return n, ok, err
+	return n, !c.closing.Load(), nil
 }
 
 // control handles an event that is no data, or the failure to find one. more
@@ -279,23 +299,8 @@ func reasonOf(err error) string {
 // buffer. It is bounded by ctx, the idle timeout and the closing handshake's;
 // without bytes and error it wants to be called again.
 func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
-	if c.more.Load() {
-		c.more.Store(false)
-	}
-	if c.in.bytes != c.stats.bytesIn.Load() || c.in.messages != c.stats.messagesIn.Load() {
-		c.count()
-	}
-	if c.held.Load() {
-		c.release()
-	}
-	c.ses.Idle()
-	if done := c.done(ctx); done != nil || c.rctx != nil {
-		if err := c.watchRead(ctx, done); err != nil {
-			return 0, err
-		}
-	}
-	if c.set.limits.IdleTimeout > 0 {
-		c.watchIdle()
+	if err := c.ready(ctx); err != nil {
+		return 0, err
 	}
 	var n int
 	var err error
@@ -309,6 +314,29 @@ func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
 	}
 	c.in.waits = false
 	return n, nil
+}
+
+// ready does what is to be done before the reader waits for bytes.
+func (c *Conn) ready(ctx context.Context) error {
+	if c.more.Load() {
+		c.more.Store(false)
+	}
+	if c.in.bytes != c.stats.bytesIn.Load() || c.in.messages != c.stats.messagesIn.Load() {
+		c.count()
+	}
+	if c.held.Load() {
+		c.release()
+	}
+	c.ses.Idle()
+	if done := c.done(ctx); done != nil || c.rctx != nil {
+		if err := c.watchRead(ctx, done); err != nil {
+			return err
+		}
+	}
+	if c.set.limits.IdleTimeout > 0 {
+		c.watchIdle()
+	}
+	return nil
 }
 
 // watchRead lets the end of ctx end the read.

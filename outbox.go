@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire/internal/pool"
-	"github.com/draftwire/draftwire/wire"
 )
 
 // outbox is the writing half of a connection.
@@ -33,6 +32,7 @@ type outbox struct {
 	late    *time.Timer   // ends a hold; made with the first
 	until   time.Duration // the write deadline that is set where that is done ahead
 	broken  error         // sticky: a write was cut off
+	fd      uintptr       // the socket, while the runtime lends it to ReadLoop; else noSocket
 
 	messages, bytes uint64 // sent, for Stats
 }
@@ -40,6 +40,8 @@ type outbox struct {
 const (
 	// holdMost is how many bytes are held back at most.
 	holdMost = 32 << 10
+	// holdRoom is the room for the first of several answers.
+	holdRoom = 4 << 10
 	// holdTime is how long an answer waits at most for the ones behind it: only a
 	// handler that does not come back to read sees it.
 	holdTime = time.Millisecond
@@ -116,36 +118,45 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 }
 
 // frame encodes a frame and sends it, or holds it. begins tells that it begins
-// a message. Unlike the functions below it takes out.mu itself.
+// a message. Unlike the functions below it takes out.mu itself. From here to the
+// system the stack's frames are few and small, and none has a defer: 2 KiB are to
+// suffice for a connection that says something now and then.
 func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) error {
 	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
 	direct, err := c.turn(ctx, begins, len(p))
-	if err != nil {
-		return err
-	}
-	if begins && !fin {
-		c.out.midst = true // for WritePart: nobody else's message in between
-	}
-	if direct {
-		err = c.direct(ctx, op, fin, p)
-	} else {
-		q := c.room(len(p))
-		before := len(q.B)
-		q.B, err = c.ses.AppendFrame(q.B, op, fin, p)
-		c.put(before)
-		if err == nil {
+	if err == nil {
+		if begins && !fin {
+			c.out.midst = true // for WritePart: nobody else's message in between
+		}
+		if direct {
+			err = c.direct(ctx, op, fin, p)
+		} else if err = c.enqueue(op, fin, p); err == nil {
 			err = c.send(ctx)
 		}
+		c.framed(op, begins, fin, len(p), err)
 	}
+	c.out.mu.Unlock()
+	return err
+}
+
+// enqueue encodes a frame into the queue.
+func (c *Conn) enqueue(op Op, fin bool, p []byte) (err error) {
+	q := c.room(len(p))
+	before := len(q.B)
+	q.B, err = c.ses.AppendFrame(q.B, op, fin, p)
+	c.put(before)
+	return err
+}
+
+// framed notes what has become of a frame with n bytes of payload.
+func (c *Conn) framed(op Op, begins, fin bool, n int, err error) {
 	switch {
-	case err == nil && (op.IsData() || op == wire.OpContinuation):
-		c.sent(len(p), fin)
+	case err == nil && !op.IsControl():
+		c.sent(n, fin)
 	case err != nil && begins && !fin:
 		c.out.midst = false
 		c.out.change()
 	}
-	return err
 }
 
 // sent counts for Stats.
@@ -160,6 +171,9 @@ func (c *Conn) sent(n int, fin bool) {
 func (c *Conn) room(n int) *pool.Buf {
 	o := &c.out
 	if n += frameRoom; o.queue == nil {
+		if c.more.Load() {
+			n = max(n, holdRoom)
+		}
 		o.queue = pool.Get(n)
 	} else if have := len(o.queue.B); cap(o.queue.B)-have < n {
 		more := pool.Get(2*have + n)
@@ -196,10 +210,36 @@ func (c *Conn) send(ctx context.Context) error {
 			return nil
 		}
 	}
-	if !o.writing && o.queue != nil {
-		return c.write(ctx, nil, nil)
+	switch {
+	case o.writing || o.queue == nil:
+		return c.flush(ctx)
+	case o.fd != noSocket && c.writeNow():
+		return nil
 	}
-	return c.flush(ctx)
+	return c.write(c.take(ctx))
+}
+
+// lend notes the socket while the runtime lends it to ReadLoop, and with noSocket
+// that it does no longer.
+func (c *Conn) lend(fd uintptr) {
+	c.out.mu.Lock()
+	c.out.fd = fd
+	c.out.mu.Unlock()
+}
+
+// writeNow writes the queue to the lent socket, under out.mu, as much as it takes
+// at once. It reports whether that was all.
+func (c *Conn) writeNow() bool {
+	o := &c.out
+	n := writeSome(o.fd, o.queue.B)
+	o.written += uint64(n)
+	if n < len(o.queue.B) {
+		o.queue.B = append(o.queue.B[:0], o.queue.B[n:]...)
+		return false
+	}
+	c.dropQueue()
+	c.unhold()
+	return true
 }
 
 // mayHold reports whether the queue, with n bytes more, is to be held.
@@ -266,7 +306,7 @@ func (c *Conn) flushHeld() {
 	case o.writing:
 		o.due = true
 	default:
-		c.write(c.Context(), nil, nil)
+		c.write(c.take(c.Context()))
 	}
 }
 
@@ -286,32 +326,27 @@ func (c *Conn) releaseHeld() {
 	case o.queue == nil || o.corked || c.writable(c.Context()) != nil:
 	case o.writing || c.in.src.raw == nil:
 		c.makeDue()
+	case o.fd != noSocket && c.writeNow():
 	default:
-		q, goal := c.take()
+		v := c.take(c.Context())
 		o.mu.Unlock()
-		v := newVector(c, c.Context(), q.B, nil, nil)
 		v.hasty = true
-		err := v.write()
+		err := v.ended(c.in.src.raw.Write(v.try))
 		if v.hasty = false; err == nil && v.left() {
-			go c.carryOn(v, q, goal)
+			go c.carryOn(v)
 			o.mu.Lock()
 			return
 		}
-		v.free()
-		pool.Put(q)
 		o.mu.Lock()
-		c.wrote(c.Context(), goal, err)
+		c.wrote(v, err)
 	}
 }
 
 // carryOn ends a write that the reader began.
-func (c *Conn) carryOn(v *vector, q *pool.Buf, goal uint64) {
-	err := v.write()
-	v.free()
-	pool.Put(q)
+func (c *Conn) carryOn(v *vector) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	c.wrote(c.Context(), goal, err)
+	c.write(v)
 }
 
 // flushLast sends what is held and waits for what is being sent, as the reader
@@ -344,7 +379,7 @@ func (c *Conn) flushAtOnce() {
 		return
 	}
 	c.endWritesIn(holdTime)
-	c.write(c.Context(), nil, nil)
+	c.write(c.take(c.Context()))
 }
 
 // flush sends the queue as it is now, or waits until others have. Where ctx
@@ -353,7 +388,7 @@ func (c *Conn) flush(ctx context.Context) error {
 	o := &c.out
 	for goal := o.queued; o.written < goal && o.broken == nil; {
 		if !o.writing {
-			c.write(ctx, nil, nil)
+			c.write(c.take(ctx))
 		} else if err := c.awaitChange(ctx); err != nil {
 			c.makeDue()
 			return err
@@ -410,50 +445,53 @@ func (c *Conn) direct(ctx context.Context, op Op, fin bool, p []byte) error {
 	q.B = out[:before+head]
 	o := &c.out
 	o.queued += uint64(head)
-	return c.write(ctx, p, tail)
+	v := c.take(ctx)
+	v.parts[1], v.parts[2] = p, tail
+	return c.write(v)
 }
 
-// take takes the queue for writing.
-func (c *Conn) take() (q *pool.Buf, goal uint64) {
+// take takes the queue for writing. Nobody else may be writing.
+func (c *Conn) take(ctx context.Context) *vector {
 	o := &c.out
-	q, goal = o.queue, o.queued
+	v := newVector(c, ctx)
+	if v.goal = o.queued; o.queue != nil {
+		v.queue, v.parts[0] = o.queue, o.queue.B
+	}
 	o.queue, o.writing, o.due = nil, true, false
+	c.unhold()
+	return v
+}
+
+// unhold ends a hold, as what was held goes.
+func (c *Conn) unhold() {
 	if c.held.Load() {
 		c.held.Store(false)
 	}
-	if o.timed {
-		o.late.Stop()
-		o.timed = false
+	if c.out.timed {
+		c.out.late.Stop()
+		c.out.timed = false
 	}
-	return q, goal
 }
 
-// write hands the queue to the system, and body and tail behind it. Nobody else
-// may be writing; out.mu is free meanwhile. A write that is cut off breaks the
-// connection.
-func (c *Conn) write(ctx context.Context, body, tail []byte) (err error) {
-	q, goal := c.take()
+// write hands v, which was taken, to the system; out.mu is free meanwhile. A write
+// that is cut off breaks the connection.
+func (c *Conn) write(v *vector) (err error) {
 	c.out.mu.Unlock()
-	var head []byte
-	if q != nil {
-		head = q.B
-	}
-	if c.in.src.raw != nil {
-		v := newVector(c, ctx, head, body, tail)
-		err = v.write()
-		v.free()
+	if raw := c.in.src.raw; raw != nil {
+		err = v.ended(raw.Write(v.try))
 	} else {
-		err = c.writeWhole(ctx, head, body, tail)
+		err = v.whole()
 	}
-	pool.Put(q)
 	c.out.mu.Lock()
-	return c.wrote(ctx, goal, err)
+	return c.wrote(v, err)
 }
 
 // wrote notes the end of a write.
-func (c *Conn) wrote(ctx context.Context, goal uint64, err error) error {
+func (c *Conn) wrote(v *vector, err error) error {
 	o := &c.out
-	o.writing, o.written = false, goal
+	ctx := v.ctx
+	o.writing, o.written = false, v.goal
+	v.free()
 	o.change()
 	if err != nil {
 		return c.writeFailed(ctx, err)

@@ -58,7 +58,9 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 // or Reader. ctx holds for the reader too.
 func (c *Conn) Reader(ctx context.Context) (Op, io.Reader, error) {
 	in := &c.in
-	c.lockIn()
+	if err := c.lockIn(); err != nil {
+		return 0, nil, err
+	}
 	defer in.mu.Unlock()
 	c.takeBack()
 	if err := c.dropRest(ctx); err != nil {
@@ -91,7 +93,9 @@ type msgReader struct {
 func (r *msgReader) Read(p []byte) (int, error) {
 	c := r.c
 	in := &c.in
-	c.lockIn()
+	if err := c.lockIn(); err != nil {
+		return 0, err
+	}
 	defer in.mu.Unlock()
 	if c.closing.Load() {
 		return 0, ErrClosed // Close reads on, and r.rest with it is gone
@@ -155,7 +159,9 @@ type Part struct {
 // Read, ReadBorrowed or Reader. Errors are those of Read.
 func (c *Conn) ReadPart(ctx context.Context) (Part, error) {
 	in := &c.in
-	c.lockIn()
+	if err := c.lockIn(); err != nil {
+		return Part{}, err
+	}
 	defer in.mu.Unlock()
 	c.takeBack()
 	if in.cur != nil {

@@ -9,4 +9,6 @@ func (s *source) tryRead(uintptr) bool { return true }
 
 func (v *vector) tryWrite(uintptr) bool { return true }
 
+func writeSome(uintptr, []byte) int { return 0 }
+
 type sysPieces struct{}

@@ -49,6 +49,16 @@ func (s *source) sysRead(fd uintptr, p []byte) (n int, done bool) {
 	}
 }
 
+// writeSome writes as much of p as the socket takes at once. Who calls it writes
+// the rest in a way that waits, and then sees an error too.
+func writeSome(fd uintptr, p []byte) int {
+	n, err := syscall.Write(int(fd), p)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // tryWrite is called by the runtime when the socket may have room; false means
 // wait.
 func (v *vector) tryWrite(fd uintptr) bool {

@@ -8,33 +8,14 @@ import (
 	"github.com/draftwire/draftwire/internal/pool"
 )
 
-// writeWhole writes to what is no socket: as one piece, which TLS makes one
-// record.
-func (c *Conn) writeWhole(ctx context.Context, head, body, tail []byte) error {
-	c.watchWrite(ctx)
-	// The deadline is kept between three quarters and the whole of the timeout
-	// ahead, so that most writes set none.
-	timeout := c.set.limits.WriteTimeout
-	if now := c.now(); c.out.until-now < timeout*3/4 {
-		c.out.until = now + timeout
-		c.setWriteDeadline(time.Now().Add(timeout))
-	}
-	if body != nil {
-		whole := pool.Get(len(head) + len(body) + len(tail))
-		defer pool.Put(whole)
-		whole.B = append(append(append(whole.B, head...), body...), tail...)
-		head = whole.B
-	}
-	_, err := c.nc().Write(head)
-	return err
-}
-
-// vector is a write of up to three pieces to a socket, from where they are. Its
-// deadline is set and its context watched only when the socket has no room. It is
-// kept from the garbage collector.
+// vector is a write of up to three pieces, from where they are: the queue, and
+// what goes behind it. On a socket its deadline is set and its context watched only
+// when the socket has no room. It is kept from the garbage collector.
 type vector struct {
 	c      *Conn
 	ctx    context.Context
+	queue  *pool.Buf // the first piece
+	goal   uint64    // outbox.queued behind it
 	parts  [3][]byte // what is still to go
 	from   int       // the first of them that is not gone
 	hasty  bool      // does not wait for room
@@ -46,26 +27,52 @@ type vector struct {
 
 var vectors = sync.Pool{New: func() any { return new(vector) }}
 
-func newVector(c *Conn, ctx context.Context, head, body, tail []byte) *vector {
+func newVector(c *Conn, ctx context.Context) *vector {
 	v := vectors.Get().(*vector)
 	if v.try == nil {
 		v.try = v.tryWrite
 	}
-	v.c, v.ctx, v.parts[0], v.parts[1], v.parts[2] = c, ctx, head, body, tail
+	v.c, v.ctx = c, ctx
 	return v
 }
 
 func (v *vector) free() {
+	pool.Put(v.queue)
 	clear(v.parts[:])
-	v.c, v.ctx, v.from, v.err = nil, nil, 0, nil
+	v.c, v.ctx, v.queue, v.from, v.err = nil, nil, nil, 0, nil
 	vectors.Put(v)
 }
+
+// noSocket is no file descriptor.
+const noSocket = ^uintptr(0)
 
 // left reports whether something is still to go.
 func (v *vector) left() bool { return v.from < len(v.parts) }
 
-func (v *vector) write() error {
-	err := v.c.in.src.raw.Write(v.try)
+// whole writes to what is no socket: as one piece, which TLS makes one record.
+func (v *vector) whole() error {
+	c := v.c
+	c.watchWrite(v.ctx)
+	// The deadline is kept between three quarters and the whole of the timeout
+	// ahead, so that most writes set none.
+	timeout := c.set.limits.WriteTimeout
+	if now := c.now(); c.out.until-now < timeout*3/4 {
+		c.out.until = now + timeout
+		c.setWriteDeadline(time.Now().Add(timeout))
+	}
+	p := v.parts[0]
+	if n := len(v.parts[1]) + len(v.parts[2]); n > 0 {
+		whole := pool.Get(len(p) + n)
+		defer pool.Put(whole)
+		whole.B = append(append(append(whole.B, p...), v.parts[1]...), v.parts[2]...)
+		p = whole.B
+	}
+	_, err := c.nc().Write(p)
+	return err
+}
+
+// ended says how a write to a socket ended; err is that of the runtime's call.
+func (v *vector) ended(err error) error {
 	if err == nil {
 		err = v.err
 	}

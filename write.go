@@ -57,11 +57,7 @@ func (c *Conn) reply(more bool) error {
 	if _, err := c.turn(c.Context(), false, 0); err != nil {
 		return err
 	}
-	q := c.room(0)
-	before := len(q.B)
-	var err error
-	q.B, err = c.ses.AppendReply(q.B, &c.in.ev)
-	if c.put(before); err != nil || o.queue == nil {
+	if err := c.enqueueReply(); err != nil || o.queue == nil {
 		return err
 	}
 	switch {
@@ -73,6 +69,15 @@ func (c *Conn) reply(more bool) error {
 		c.releaseHeld()
 	}
 	return o.broken
+}
+
+// enqueueReply encodes it into the queue.
+func (c *Conn) enqueueReply() (err error) {
+	q := c.room(0)
+	before := len(q.B)
+	q.B, err = c.ses.AppendReply(q.B, &c.in.ev)
+	c.put(before)
+	return err
 }
 
 // Writer starts a message in pieces and returns its writer. Each Write is a
@@ -230,7 +235,9 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 		return ErrClosed
 	}
 	if direct || o.queue == nil && !o.writing && !c.mayHold(len(f)) {
-		err = c.write(ctx, f, nil)
+		v := c.take(ctx)
+		v.parts[1] = f
+		err = c.write(v)
 	} else {
 		q := c.room(len(f))
 		before := len(q.B)

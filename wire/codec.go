@@ -35,6 +35,9 @@ const RSV1 Op = 0x80
 // IsData reports whether o is text or binary.
 func (o Op) IsData() bool { return o == OpText || o == OpBinary }
 
+// IsControl reports whether o is a ping, a pong or a close.
+func (o Op) IsControl() bool { return o >= OpPing && o <= OpClose }
+
 // Event is what a codec found in its input.
 //
 // A text or binary message comes as one or more events, each with a piece of

@@ -33,15 +33,7 @@ func serveDraftwire(l net.Listener, o options) error {
 }
 
 func echoDraftwire(ctx context.Context, c *draftwire.Conn) error {
-	for {
-		op, p, err := c.ReadBorrowed(ctx)
-		if err != nil {
-			return err
-		}
-		if err := c.Write(ctx, op, p); err != nil {
-			return err
-		}
-	}
+	return c.ReadLoop(ctx, func(op draftwire.Op, p []byte) error { return c.Write(ctx, op, p) })
 }
 
 // shareDraftwire lends the message to all: everybody has it before the next read.

@@ -184,7 +184,7 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 	}
 	c.left -= int64(len(data))
 	n += len(data)
-	if isControl(c.op) {
+	if c.op.IsControl() {
 		return n, c.controlEvent(data, ev)
 	}
 	if len(data) > 0 || c.left == 0 {
@@ -307,8 +307,6 @@ func (c *Codec) takeHidden(p []byte) (n int, ok bool) {
 	return n, true
 }
 
-func isControl(op wire.Op) bool { return op >= wire.OpPing && op <= wire.OpClose }
-
 // headSize returns the length of a frame head by its second byte.
 func headSize(b byte) int {
 	n := 2
@@ -336,16 +334,16 @@ func (c *Codec) judge(b0, b1 byte) error {
 		return c.frameFault(wire.FaultRSV, ".2", "reserved bit set")
 	case c.op == wire.OpNone:
 		return c.frameFault(wire.FaultOpcode, ".2", fmt.Sprintf("reserved opcode %#x", b0&0x0F))
-	case isControl(c.op) && !c.fin:
+	case c.op.IsControl() && !c.fin:
 		return c.frameFault(wire.FaultControlFrag, ".4", "fragmented control frame")
 	case payloadMask && c.role == wire.Server && !c.masked && !c.tolerated(wire.TolerateUnmasked) &&
 		!(b1 == 0 && c.tolerated(wire.TolerateEmptyUnmasked)):
 		return c.frameFault(wire.FaultUnmasked, ".1", "client frame without mask")
 	case c.role == wire.Client && c.masked && !c.p.MaskedServer:
 		return c.frameFault(wire.FaultMasked, ".1", "server frame with mask")
-	case isControl(c.op) && b1&0x7F > maxControl:
+	case c.op.IsControl() && b1&0x7F > maxControl:
 		return c.frameFault(wire.FaultControlLong, ".5", "control frame above 125 bytes")
-	case isControl(c.op):
+	case c.op.IsControl():
 		return nil
 	case c.op == wire.OpContinuation && c.msg == wire.OpNone:
 		return c.frameFault(wire.FaultOrphan, ".4", "continuation of nothing")
@@ -394,7 +392,7 @@ func (c *Codec) measure(h []byte) error {
 	if c.p.Minimal && length < shortest {
 		return c.frameFault(wire.FaultLengthLong, ".2", "length written longer than needed")
 	}
-	if !isControl(c.op) {
+	if !c.op.IsControl() {
 		if int64(length) > c.limit-c.size {
 			return c.fail(wire.FaultTooBig, wire.CodeTooBig, "", fmt.Sprintf("message above the limit of %d bytes", c.limit))
 		}
@@ -436,7 +434,7 @@ func (c *Codec) closeEvent(ev *wire.Event) error {
 
 // Left implements wire.Codec.
 func (c *Codec) Left() int64 {
-	if !c.inFrame || isControl(c.op) {
+	if !c.inFrame || c.op.IsControl() {
 		return 0
 	}
 	return c.left

@@ -15,9 +15,14 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 	if err := c.mayFrame(op&^wire.RSV1, fin, len(payload)); err != nil {
 		return dst, err
 	}
-	if c.role == wire.Server {
-		return append(c.appendHead(dst, op, fin, false, len(payload)), payload...), nil
+	if c.role == wire.Client {
+		return c.appendMasked(dst, op, fin, payload)
 	}
+	return append(c.appendHead(dst, op, fin, false, len(payload)), payload...), nil
+}
+
+// appendMasked appends a client's frame.
+func (c *Codec) appendMasked(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
 	masked := c.p.Masking != MaskNone
 	if masked {
 		// Four random bytes, in mask for as long as they need a place.
@@ -60,10 +65,14 @@ func (c *Codec) mayFrame(op wire.Op, fin bool, length int) error {
 	if op == wire.OpNone || op > wire.OpClose {
 		return wire.ErrUnsupported
 	}
-	if isControl(op) && (length > maxControl || !fin) {
-		return fmt.Errorf("%w: control frame of %d bytes, %d is the most", wire.ErrTooBig, length, maxControl)
+	if op.IsControl() && (length > maxControl || !fin) {
+		return errControl(length)
 	}
 	return nil
+}
+
+func errControl(length int) error {
+	return fmt.Errorf("%w: control frame of %d bytes, %d is the most", wire.ErrTooBig, length, maxControl)
 }
 
 // appendHead appends the first two bytes and the longer forms of the length.

@@ -43,11 +43,15 @@ func (e *errand) done() {
 	e.busy.Done()
 }
 
-// wait does the errand, and gives it back. A panic of the work is the caller's.
-func (e *errand) wait() (dst []byte, err error) {
+// run does the errand, and waits meanwhile: at a small depth.
+func (e *errand) run() {
 	e.busy.Add(1)
 	go e.start()
 	e.busy.Wait()
+}
+
+// result gives the errand back. A panic of the work is the caller's.
+func (e *errand) result() (dst []byte, err error) {
 	if e.panic != nil {
 		panic(e.panic)
 	}
@@ -61,13 +65,14 @@ func (e *errand) wait() (dst []byte, err error) {
 func (s *Session) expandAside(ev *wire.Event) error {
 	e := errands.Get().(*errand)
 	e.s, e.ev = s, ev
-	_, err := e.wait()
+	e.run()
+	_, err := e.result()
 	return err
 }
 
-// packAside is pack, on another stack.
-func (s *Session) packAside(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
+// packing returns the errand that is pack on another stack, to be run.
+func (s *Session) packing(dst []byte, op wire.Op, fin bool, p []byte) *errand {
 	e := errands.Get().(*errand)
 	e.s, e.dst, e.op, e.fin, e.p = s, dst, op, fin, p
-	return e.wait()
+	return e
 }

@@ -141,6 +141,9 @@ func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
 // Pending reports whether Next has an event without more bytes.
 func (s *Session) Pending() bool { return s.z != nil && s.z.in.pending }
 
+// Compresses reports whether compression was agreed on.
+func (s *Session) Compresses() bool { return s.z != nil }
+
 // InPlace reports whether the data of events is always part of the input, not
 // expanded or repaired elsewhere.
 func (s *Session) InPlace() bool { return s.z == nil && s.repair == nil }
@@ -282,7 +285,9 @@ func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byt
 		return dst, err
 	}
 	if s.z != nil && (kind.IsData() || kind == wire.OpContinuation) && s.z.out.packs(kind, fin, len(p)) {
-		dst, err = s.packAside(dst, kind, fin, p)
+		e := s.packing(dst, kind, fin, p)
+		e.run()
+		dst, err = e.result()
 	} else {
 		dst, err = s.codec.AppendFrame(dst, kind, fin, p)
 	}
