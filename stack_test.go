@@ -1,0 +1,146 @@
+//go:build !race
+
+package draftwire_test
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"net"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire"
+)
+
+// The budget of stack (without the race detector, under which frames are larger):
+// a connection that says something now and then has one goroutine, whose stack is
+// still the 2 KiB it began with, after a message and a ping of every version, and
+// after a compressed message.
+func TestStackBudget(t *testing.T) {
+	loops := map[string]func(context.Context, *draftwire.Conn) error{
+		"ReadBorrowed": func(ctx context.Context, c *draftwire.Conn) error {
+			for {
+				op, p, err := c.ReadBorrowed(ctx)
+				if err == nil {
+					err = c.Write(ctx, op, p)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		},
+		"ReadLoop": func(ctx context.Context, c *draftwire.Conn) error {
+			return c.ReadLoop(ctx, func(op draftwire.Op, p []byte) error { return c.Write(ctx, op, p) })
+		},
+	}
+	clients := &many{t: t}
+	defer clients.close() // not before: nobody is to take over the stacks of others
+	for name, loop := range loops {
+		opt := every()
+		opt.Compression = everything
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &draftwire.Server{Options: opt, WebSocket: loop}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		defer func() {
+			s.Close()
+			<-served
+		}()
+		t.Run(name, func(t *testing.T) {
+			for v, newClient := range legacies {
+				clients.budget(v.String(), l.Addr(), newClient, func(t *testing.T, nc net.Conn, client legacy) {
+					send(t, nc, client.text("hello"))
+					want(t, nc, client.echo("hello"))
+					if client.ping != nil {
+						send(t, nc, client.ping())
+						want(t, nc, client.pong)
+					}
+				})
+			}
+			zipped, back := zippedHello(t)
+			clients.budget("rfc6455 compressed", l.Addr(), legacies[draftwire.RFC6455], func(t *testing.T, nc net.Conn, client legacy) {
+				send(t, nc, zipped)
+				want(t, nc, back)
+			})
+		})
+	}
+}
+
+// zippedHello is a compressed message, and the beginning of one that answers it.
+func zippedHello(t *testing.T) (message, answer []byte) {
+	var z bytes.Buffer
+	w, err := flate.NewWriter(&z, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte(words(600)))
+	w.Flush()
+	return frame(0xC1, string(z.Bytes()[:z.Len()-4]), true), []byte{0xC1, 126}
+}
+
+// many are connections that stay open.
+type many struct {
+	t     *testing.T
+	conns []net.Conn
+}
+
+func (m *many) close() {
+	for _, nc := range m.conns {
+		nc.Close()
+	}
+}
+
+// budget opens connections, lets each talk, and looks at what stack they cost.
+func (m *many) budget(name string, at net.Addr, newClient func() legacy, talk func(*testing.T, net.Conn, legacy)) {
+	m.t.Helper()
+	const n = 80
+	m.open(name, at, newClient, talk) // fills the pools
+	before := stacks()
+	for range n {
+		m.open(name, at, newClient, talk)
+	}
+	each := int64(stacks()-before) / n
+	m.t.Logf("%s: %d bytes of stack a connection", name, each)
+	most := int64(3 << 10)
+	if name == "hybi-04" {
+		most = 5 << 10 // it takes SHA-1 of each frame (4.2), which needs more
+	}
+	if each > most {
+		m.t.Errorf("%s: %d bytes of stack a connection: it has grown", name, each)
+	}
+}
+
+func (m *many) open(name string, at net.Addr, newClient func() legacy, talk func(*testing.T, net.Conn, legacy)) {
+	m.t.Helper()
+	nc, err := net.Dial("tcp", at.String())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.conns = append(m.conns, nc)
+	nc.SetDeadline(time.Now().Add(20 * time.Second))
+	client := newClient().at(at.String(), false)
+	if name == "rfc6455 compressed" {
+		client.head = client.head[:len(client.head)-2] + "Sec-WebSocket-Extensions: permessage-deflate; " +
+			"client_no_context_takeover; server_no_context_takeover\r\n\r\n"
+	}
+	send(m.t, nc, []byte(client.head+client.key3))
+	if head := readHead(m.t, nc); client.learn != nil {
+		client.learn(head)
+	}
+	want(m.t, nc, []byte(client.answer))
+	talk(m.t, nc, client)
+}
+
+// stacks returns the bytes of stacks in use.
+func stacks() uint64 {
+	runtime.GC()
+	s := []metrics.Sample{{Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
