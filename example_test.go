@@ -67,6 +67,27 @@ func ExampleConn() {
 	// Output: text good day, Ada <nil>
 }
 
+// A function for each message is the fastest way to read.
+func ExampleConn_ReadLoop() {
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		return c.ReadLoop(ctx, func(op draftwire.Op, p []byte) error {
+			return c.Write(ctx, op, bytes.ToUpper(p))
+		})
+	}, nil))
+	defer srv.Close()
+
+	ctx := context.Background()
+	c, _, err := draftwire.Dial(ctx, srv.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close(draftwire.CodeNormal, "")
+	c.Write(ctx, draftwire.OpText, []byte("hello"))
+	_, p, err := c.Read(ctx)
+	fmt.Println(string(p), err)
+	// Output: HELLO <nil>
+}
+
 // An echo that copies nothing: the bytes are lent until the next read.
 func ExampleConn_ReadBorrowed() {
 	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
