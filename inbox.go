@@ -13,8 +13,8 @@ import (
 
 // inbox is the reading half of a connection.
 type inbox struct {
-	mu    sync.Mutex
 	src   source
+	mu    sync.Mutex
 	ev    wire.Event
 	ended error         // sticky: how the connection ended, for readers
 	cur   *msgReader    // the last Reader, while its message is not read to the end

@@ -13,8 +13,8 @@ import (
 // it borrows the buffer when bytes are there, so that a connection that waits
 // costs none.
 type source struct {
-	nc   net.Conn
 	raw  syscall.RawConn // nil where readiness cannot be told
+	nc   net.Conn
 	try  func(fd uintptr) bool
 	buf  *pool.Buf // nil while empty and waiting
 	off  int32     // bytes of buf that were taken
