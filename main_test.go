@@ -3,6 +3,7 @@ package draftwire_test
 import (
 	"context"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -81,4 +82,12 @@ func forEach(t *testing.T, f func(t *testing.T, v draftwire.Version)) {
 	for _, v := range draftwire.Served().List() {
 		t.Run(v.String(), func(t *testing.T) { bubble(t, func(t *testing.T) { f(t, v) }) })
 	}
+}
+
+// inUse returns the bytes of heap and stacks in use.
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
 }

@@ -188,16 +188,16 @@ func (r *runningGateway) end(signals <-chan os.Signal, failed <-chan error) erro
 // checkFiles warns where the process may not open as many files as the limit of
 // connections needs: two each, and some.
 func checkFiles(cfg *gateway.Config, log *logrus.Logger) {
-	var l syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+	may, ok := openFiles()
+	if !ok {
 		return
 	}
 	need := uint64(2*max(cfg.Limits.Connections, 0) + 200)
 	if cfg.Limits.Connections == 0 {
 		need = 2*gateway.DefaultConnections + 200
 	}
-	if l.Cur < need {
-		log.WithFields(logrus.Fields{"may": l.Cur, "needs": need}).
+	if may < need {
+		log.WithFields(logrus.Fields{"may": may, "needs": need}).
 			Warn("the limit of connections needs more files than the process may open: raise LimitNOFILE (ulimit -n), or lower the limit")
 	}
 }

@@ -119,7 +119,9 @@ func TestGatewayReload(t *testing.T) {
 	hello()
 	second.err.await(t, `"msg":"connection"`)
 	configFile(t, file, one)
-	syscall.Kill(os.Getpid(), syscall.SIGHUP)
+	if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(syscall.SIGHUP) != nil {
+		t.Fatal(err)
+	}
 	p.err.await(t, `(?s)"msg":"reloaded".*"msg":"reloaded"`)
 	if code := p.stop(t); code != 0 {
 		t.Errorf("exit %d; %s", code, p.err)
