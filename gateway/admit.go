@@ -107,6 +107,11 @@ func (s *Session) open(acc *wire.Accept) error {
 	if he.Err = errors.Join(failures...); slices.ContainsFunc(failures, timedOut) {
 		he.Status = http.StatusGatewayTimeout
 	}
+	for _, err := range failures {
+		if from, ok := errors.AsType[*draftwire.HandshakeError](err); ok {
+			he.Fields = keep(he.Fields[:0], from, "Retry-After") // the last one's
+		}
+	}
 	return he
 }
 
@@ -132,12 +137,18 @@ func (s *Session) refuse(from *draftwire.HandshakeError) error {
 	if from.Status != http.StatusUpgradeRequired {
 		he.Status = from.Status
 	}
+	he.Fields = keep(he.Fields, from, passed...)
+	return he
+}
+
+// keep appends the fields of a refusal that have one of the names.
+func keep(to wire.Fields, from *draftwire.HandshakeError, names ...string) wire.Fields {
 	for _, f := range from.Fields {
-		if slices.ContainsFunc(passed, func(n string) bool { return strings.EqualFold(n, f.Name) }) {
-			he.Fields = append(he.Fields, f)
+		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, f.Name) }) {
+			to = append(to, f)
 		}
 	}
-	return he
+	return to
 }
 
 // agree takes over what client and backend agree on.

@@ -31,7 +31,7 @@ func TestBackendRefuses(t *testing.T) {
 		{"426 without versions", says("HTTP/1.1 426 Upgrade Required\r\n\r\n"), 502, ""},
 		{"302", says("HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"), 502, ""},
 		{"500", says("HTTP/1.1 500 Internal Server Error\r\n\r\n"), 502, ""},
-		{"503", says("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3\r\n\r\n"), 502, ""},
+		{"503", says("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3\r\n\r\n"), 502, "Retry-After"},
 		{"garbage", says("\x16\x03\x01 what is this?\r\n\r\n"), 502, ""},
 		{"an endless head", says("HTTP/1.1 101 Switching Protocols\r\n" + strings.Repeat("X-Y: z\r\n", 5000)), 502, ""},
 		{"no proof", says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), 502, ""},
