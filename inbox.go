@@ -13,15 +13,16 @@ import (
 
 // inbox is the reading half of a connection.
 type inbox struct {
-	src   source
-	mu    sync.Mutex
-	ev    wire.Event
-	ended error         // sticky: how the connection ended, for readers
-	cur   *msgReader    // the last Reader, while its message is not read to the end
-	mid   bool          // ReadPart has given a part of a message that was not its last
-	since time.Duration // when the wait for bytes began, for the idle timeout
-	waits bool          // there is such a wait
-	idle  bool          // the read deadline is the idle timeout's
+	src    source
+	mu     sync.Mutex
+	ev     wire.Event
+	ended  error         // sticky: how the connection ended, for readers
+	cur    *msgReader    // the last Reader, while its message is not read to the end
+	mid    bool          // ReadPart has given a part of a message that was not its last
+	since  time.Duration // when the wait for bytes began, for the idle timeout
+	waits  bool          // there is such a wait
+	idle   bool          // the read deadline is the idle timeout's
+	checks bool          // it is watchEnd's, or was before another took its place
 
 	// A message that is being gathered, or that ReadBorrowed has lent.
 	kind wire.Op   // of the former; OpNone where there is none
@@ -359,7 +360,7 @@ func (c *Conn) watchRead(ctx context.Context, done <-chan struct{}) error {
 		c.mu.Lock()
 		c.nc().SetReadDeadline(c.at(c.closeBy))
 		c.mu.Unlock()
-		c.in.idle = false
+		c.in.idle, c.in.checks = false, false
 	}
 	return nil
 }
@@ -379,7 +380,7 @@ func (c *Conn) watchIdle() {
 	if !c.rctx.cut() && c.closeBy == 0 {
 		c.nc().SetReadDeadline(c.at(in.since + c.set.limits.IdleTimeout))
 	}
-	in.idle = true
+	in.idle, in.checks = true, false
 }
 
 // fillFailed says what a failed read means: nil where it is to be done again.
@@ -399,6 +400,9 @@ func (c *Conn) fillFailed(ctx context.Context, err error) error {
 		return c.end(&abnormalError{errNoAnswer}, false)
 	case closeBy != 0:
 		return nil // woken by Close
+	case c.in.checks:
+		c.endCheck()
+		return nil
 	case idle > 0 && c.now() < c.in.since+idle: // the deadline is that of an earlier wait
 		c.in.idle = false
 		return nil

@@ -159,7 +159,45 @@ func (t *turns) turn(fd uintptr) (done bool) {
 			return true
 		}
 	}
+	c.watchEnd()
 	return false
+}
+
+// checkTime is how late the end of a stream is seen at most that came with the
+// last bytes.
+const checkTime = 100 * time.Millisecond
+
+// watchEnd bounds the wait behind a read that got less than there was room for:
+// where the peer has ended the stream behind these bytes, the news of both may have
+// come as one, and no other follows. The deadline is not moved each time that bytes
+// come; when it passes, a read is tried, and where that gets nothing, there is news
+// of whatever comes then.
+func (c *Conn) watchEnd() {
+	in := &c.in
+	if in.checks {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rctx.cut() || c.closeBy != 0 || c.why != nil {
+		return
+	}
+	at := c.now() + checkTime
+	if in.idle {
+		at = min(at, in.since+c.set.limits.IdleTimeout)
+	}
+	c.nc().SetReadDeadline(c.at(at))
+	in.checks = true
+}
+
+// endCheck takes watchEnd's deadline back.
+func (c *Conn) endCheck() {
+	c.in.checks, c.in.idle = false, false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.rctx.cut() && c.closeBy == 0 && c.why == nil {
+		c.nc().SetReadDeadline(time.Time{})
+	}
 }
 
 // next takes the next event, and gives it to fn if it is a message.
