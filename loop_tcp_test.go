@@ -228,7 +228,7 @@ func TestLoopEchoes(t *testing.T) {
 func TestLoopStuckPeer(t *testing.T) {
 	eachLoop(t, []string{"quiet", "busy"}, func(t *testing.T, v draftwire.Version, way string) {
 		p := loopWith(t, way, v, draftwire.Limits{}, answer1)
-		p.Conn.(*net.TCPConn).SetReadBuffer(8 << 10)
+		p.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
 		var in, out []byte
 		for i := 0; len(in) < 5<<20; i++ {
 			m := words(i * 37 % []int{100, 3000, 9000, 40_000}[i/50%4])
