@@ -364,9 +364,10 @@ func (c *Conn) takeOver() bool {
 }
 
 // settle waits, on a client, for the server to end the stream: a program that
-// exits at once would reset it, and the server might miss our close.
+// exits at once would reset it, and the server might miss our close. A ReadLoop does
+// so when it ends: its fn, which may be what closes, holds what the end waits for.
 func (c *Conn) settle() {
-	if c.role != wire.Client || !c.over.Load() {
+	if c.role != wire.Client || !c.over.Load() || c.looping.Load() {
 		return
 	}
 	c.mu.Lock()
