@@ -317,3 +317,25 @@ func TestLoopLent(t *testing.T) {
 		}
 	})
 }
+
+// Text that is repaired does not stand where it came, and is the message all the same.
+func TestLoopRepairs(t *testing.T) {
+	eachLoop(t, loopWays, func(t *testing.T, v draftwire.Version, way string) {
+		p := serveLoop(t, way, v, draftwire.Limits{}, func(ctx context.Context, c *draftwire.Conn) error {
+			c.SetInvalidText(wire.ReplaceText)
+			return c.ReadLoop(ctx, warmed(c, func(c *draftwire.Conn, op draftwire.Op, p []byte) error {
+				err := c.Write(ctx, op, p)
+				_ = append(p, '!')
+				clear(p)
+				return err
+			}))
+		})
+		for range 2 {
+			send(t, p, texts(p.text, "a\xc3(b", "good", "\xc3(", words(3000)+"\xc3(", "last"))
+			want(t, p, texts(p.echo, "a\uFFFD(b", "good", "\uFFFD(", words(3000)+"\uFFFD(", "last"))
+		}
+		if s := p.server.Stats(); s.Repaired != 6 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -356,6 +356,27 @@ func TestLoopEndBehindMessage(t *testing.T) {
 	})
 }
 
+// The same where the peer resets the connection, and fn does not write.
+func TestLoopResetBehindMessage(t *testing.T) {
+	eachLoop(t, loopWays[:2], func(t *testing.T, v draftwire.Version, way string) {
+		entered, leave := make(chan string, 2), make(chan struct{})
+		p := loopWith(t, way, v, draftwire.Limits{}, func(c *draftwire.Conn, op draftwire.Op, p []byte) error {
+			entered <- string(p)
+			<-leave
+			return nil
+		})
+		send(t, p, p.text("first"))
+		soon(t, "the first", entered)
+		send(t, p, p.text("last"))
+		p.Conn.(*net.TCPConn).SetLinger(0)
+		p.Close()
+		close(leave)
+		if err := p.end(t); draftwire.CloseStatus(err) != draftwire.CodeAbnormal {
+			t.Errorf("the loop ended with %v", err)
+		}
+	})
+}
+
 func closeWrite(t *testing.T, nc net.Conn) {
 	t.Helper()
 	if err := nc.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
