@@ -22,7 +22,7 @@ type inbox struct {
 	since  time.Duration // when the wait for bytes began, for the idle timeout
 	waits  bool          // there is such a wait
 	idle   bool          // the read deadline is the idle timeout's
-	checks bool          // it is watchEnd's, or was before another took its place
+	checks bool          // it is watchEnd's, which has not passed
 
 	// A message that is being gathered, or that ReadBorrowed has lent.
 	kind wire.Op   // of the former; OpNone where there is none

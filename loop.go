@@ -34,19 +34,22 @@ func (c *Conn) ReadLoop(ctx context.Context, fn func(op Op, p []byte) error) err
 			return err
 		}
 		if more--; more == 0 {
-			now := c.now()
-			if now-since < busyTime && c.in.src.raw != nil && !c.ses.Compresses() {
-				return c.turns(ctx, fn)
+			if c.now()-since < busyTime && c.in.src.raw != nil && !c.ses.Compresses() {
+				if err := c.turns(ctx, fn); err != nil {
+					return err
+				}
 			}
-			since, more = now, busyMessages
+			since, more = c.now(), busyMessages
 		}
 	}
 }
 
-// A connection that gets busyMessages in busyTime is busy.
+// A connection that gets busyMessages in busyTime is busy, until it gets fewer than
+// stillBusy in checkTime.
 const (
 	busyMessages = 16
 	busyTime     = time.Second
+	stillBusy    = 2
 )
 
 // leaveLoop gives the reading half back. Where Close was called, it has left the
@@ -66,9 +69,10 @@ func (c *Conn) leaveLoop() {
 	}
 }
 
-// turns is ReadLoop on the socket of a busy connection. It waits inside the
-// runtime's call, which keeps news of bytes that come meanwhile: a read that got
-// less than there was room for need not be followed by one that gets nothing.
+// turns is ReadLoop on the socket of a busy connection, for as long as it is. It
+// waits inside the runtime's call, which keeps news of bytes that come meanwhile: a
+// read that got less than there was room for need not be followed by one that gets
+// nothing.
 //
 // It takes more stack, which then stays: only a busy connection is to have that,
 // and none with compression, which takes its own. What takes more reads, is no data,
@@ -91,9 +95,11 @@ const (
 	leavesError                  // err ends the loop
 )
 
+// turns returns nil when the connection is no longer busy.
 func (c *Conn) turns(ctx context.Context, fn func(Op, []byte) error) error {
 	t := &turns{c: c, ctx: ctx, fn: fn}
 	in := &c.in
+	seen := in.messages
 	for turn := t.turn; ; {
 		for in.kind != wire.OpNone || in.src.buffered() > 0 {
 			op, p, err := c.nextMessage(ctx, false)
@@ -112,6 +118,12 @@ func (c *Conn) turns(ctx context.Context, fn func(Op, []byte) error) error {
 		}
 		if err != nil {
 			return err
+		}
+		if !in.checks {
+			if in.messages-seen < stillBusy {
+				return nil
+			}
+			seen = in.messages
 		}
 	}
 }
@@ -170,8 +182,8 @@ const checkTime = 100 * time.Millisecond
 // watchEnd bounds the wait behind a read that got less than there was room for:
 // where the peer has ended the stream behind these bytes, the news of both may have
 // come as one, and no other follows. The deadline is not moved each time that bytes
-// come; when it passes, a read is tried, and where that gets nothing, there is news
-// of whatever comes then.
+// come. When it passes, a read is tried; where that gets nothing, there will be news
+// of whatever comes.
 func (c *Conn) watchEnd() {
 	in := &c.in
 	if in.checks {
