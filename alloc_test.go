@@ -193,6 +193,9 @@ func handshakeAllocations(t *testing.T, v draftwire.Version) float64 {
 		for _, nc := range conns {
 			lis.conns <- nc
 			<-opened
+			for range 10 { // what opened it is to end, and be used again
+				runtime.Gosched()
+			}
 		}
 	}
 	open(conns[:warm])
