@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,11 +20,10 @@ import (
 // Whatever comes, in whatever pieces: ReadLoop gives what Read gives and ends as it
 // does, on a socket, where it is busy, and in memory.
 func FuzzReadLoop(f *testing.F) {
-	all := draftwire.Served().List()
+	// What a hybi-04 client's frames mean depends on the server's nonce, another in
+	// each connection.
+	all := slices.DeleteFunc(draftwire.Served().List(), func(v draftwire.Version) bool { return v == draftwire.Hybi04 })
 	for i, v := range all {
-		if v == draftwire.Hybi04 {
-			continue // its client's frames are not known before
-		}
 		l := legacies[v]()
 		s := texts(l.text, "", "a", words(130), words(3000))
 		if l.parts != nil {
