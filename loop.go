@@ -35,7 +35,7 @@ func (c *Conn) ReadLoop(ctx context.Context, fn func(op Op, p []byte) error) err
 		}
 		if more--; more == 0 {
 			if c.now()-since < busyTime && c.in.src.raw != nil && !c.ses.Compresses() {
-				if err := c.turns(ctx, fn); err != nil {
+				if err := c.readBusy(ctx, fn); err != nil {
 					return err
 				}
 			}
@@ -69,7 +69,7 @@ func (c *Conn) leaveLoop() {
 	}
 }
 
-// turns is ReadLoop on the socket of a busy connection, for as long as it is. It
+// busyReader is ReadLoop on the socket of a busy connection, for as long as it is. It
 // waits inside the runtime's call, which keeps news of bytes that come meanwhile: a
 // read that got less than there was room for need not be followed by one that gets
 // nothing.
@@ -77,7 +77,7 @@ func (c *Conn) leaveLoop() {
 // It takes more stack, which then stays: only a busy connection is to have that,
 // and none with compression, which takes its own. What takes more reads, is no data,
 // or ends the connection is handled outside of the runtime's call.
-type turns struct {
+type busyReader struct {
 	c   *Conn
 	ctx context.Context
 	fn  func(Op, []byte) error
@@ -85,7 +85,7 @@ type turns struct {
 	err error
 }
 
-// leaving is why a turn leaves the runtime's call.
+// leaving is why a try leaves the runtime's call.
 type leaving uint8
 
 const (
@@ -95,12 +95,12 @@ const (
 	leavesError                  // err ends the loop
 )
 
-// turns returns nil when the connection is no longer busy.
-func (c *Conn) turns(ctx context.Context, fn func(Op, []byte) error) error {
-	t := &turns{c: c, ctx: ctx, fn: fn}
+// readBusy is ReadLoop while the connection is busy: nil when it no longer is.
+func (c *Conn) readBusy(ctx context.Context, fn func(Op, []byte) error) error {
+	b := &busyReader{c: c, ctx: ctx, fn: fn}
 	in := &c.in
 	seen := in.messages
-	for turn := t.turn; ; {
+	for try := b.try; ; {
 		for in.kind != wire.OpNone || in.src.buffered() > 0 {
 			op, p, err := c.nextMessage(ctx, false)
 			if err == nil {
@@ -114,7 +114,7 @@ func (c *Conn) turns(ctx context.Context, fn func(Op, []byte) error) error {
 		in.src.release()
 		err := c.ready(ctx)
 		if err == nil {
-			err = t.left(in.src.raw.Read(turn))
+			err = b.left(in.src.raw.Read(try))
 		}
 		if err != nil {
 			return err
@@ -128,27 +128,27 @@ func (c *Conn) turns(ctx context.Context, fn func(Op, []byte) error) error {
 	}
 }
 
-// left handles what has made a turn leave; err is that of the runtime's call.
-func (t *turns) left(err error) error {
-	c := t.c
+// left handles what has made a try leave; err is that of the runtime's call.
+func (b *busyReader) left(err error) error {
+	c := b.c
 	switch {
-	case t.how == leavesControl:
-		_, err = c.control(c.in.src.buffered() > 0, t.err)
-	case t.how == leavesError:
-		err = t.err
-	case t.how == leavesNot && err == nil:
-		err = c.fillFailed(t.ctx, c.in.src.err)
-	case t.how == leavesNot:
-		err = c.fillFailed(t.ctx, err)
+	case b.how == leavesControl:
+		_, err = c.control(c.in.src.buffered() > 0, b.err)
+	case b.how == leavesError:
+		err = b.err
+	case b.how == leavesNot && err == nil:
+		err = c.fillFailed(b.ctx, c.in.src.err)
+	case b.how == leavesNot:
+		err = c.fillFailed(b.ctx, err)
 	}
-	t.how, t.err = leavesNot, nil
+	b.how, b.err = leavesNot, nil
 	return err
 }
 
-// turn is called by the runtime when the socket may be readable; false means
+// try is called by the runtime when the socket may be readable; false means
 // wait.
-func (t *turns) turn(fd uintptr) (done bool) {
-	c := t.c
+func (b *busyReader) try(fd uintptr) (done bool) {
+	c := b.c
 	s := &c.in.src
 	defer c.lend(noSocket) // also where fn panics: the runtime takes it back
 	for full := true; full; {
@@ -160,14 +160,14 @@ func (t *turns) turn(fd uintptr) (done bool) {
 		s.adapt()
 		c.lend(fd)
 		for s.buffered() > 0 {
-			t.next()
-			if t.how != leavesNot {
+			b.next()
+			if b.how != leavesNot {
 				return true
 			}
 		}
 		s.release()
-		if err := c.ready(t.ctx); err != nil {
-			t.how, t.err = leavesError, err
+		if err := c.ready(b.ctx); err != nil {
+			b.how, b.err = leavesError, err
 			return true
 		}
 	}
@@ -213,22 +213,22 @@ func (c *Conn) endCheck() {
 }
 
 // next takes the next event, and gives it to fn if it is a message.
-func (t *turns) next() {
-	c, in := t.c, &t.c.in
+func (b *busyReader) next() {
+	c, in := b.c, &b.c.in
 	n, ok, err := c.decode(in.src.bytes())
 	in.src.take(n)
 	switch {
 	case err != nil || in.ev.Op.IsControl():
-		t.how, t.err = leavesControl, err
+		b.how, b.err = leavesControl, err
 	case !ok:
 	case !in.ev.Last:
-		t.how = leavesPart
+		b.how = leavesPart
 		in.begin(c.ses.Left(), false)
 	default:
 		c.look()
 		p := in.ev.Data
-		if err := t.fn(in.ev.Op, p[:len(p):len(p)]); err != nil { // an append does not reach what is behind
-			t.how, t.err = leavesError, err
+		if err := b.fn(in.ev.Op, p[:len(p):len(p)]); err != nil { // an append does not reach what is behind
+			b.how, b.err = leavesError, err
 		}
 	}
 }
