@@ -92,6 +92,7 @@ const (
 	leavesNot     leaving = iota // but the stream ends or fails
 	leavesControl                // the event in hand, or err, is for control
 	leavesPart                   // a message has begun to come
+	leavesFull                   // there may be more to read
 	leavesError                  // err ends the loop
 )
 
@@ -151,25 +152,27 @@ func (b *busyReader) try(fd uintptr) (done bool) {
 	c := b.c
 	s := &c.in.src
 	defer c.lend(noSocket) // also where fn panics: the runtime takes it back
-	for full := true; full; {
-		if done := s.tryRead(fd); s.buf == nil {
-			return done
-		}
-		full = len(s.buf.B) == cap(s.buf.B)
-		c.in.waits = false
-		s.adapt()
-		c.lend(fd)
-		for s.buffered() > 0 {
-			b.next()
-			if b.how != leavesNot {
-				return true
-			}
-		}
-		s.release()
-		if err := c.ready(b.ctx); err != nil {
-			b.how, b.err = leavesError, err
+	if done := s.tryRead(fd); s.buf == nil {
+		return done
+	}
+	full := len(s.buf.B) == cap(s.buf.B)
+	c.in.waits = false
+	s.adapt()
+	c.lend(fd)
+	for s.buffered() > 0 {
+		b.next()
+		if b.how != leavesNot {
 			return true
 		}
+	}
+	s.release()
+	if err := c.ready(b.ctx); err != nil {
+		b.how, b.err = leavesError, err
+		return true
+	}
+	if full { // from outside, where deadlines and a close are seen: a peer may never stop
+		b.how = leavesFull
+		return true
 	}
 	c.watchEnd()
 	return false

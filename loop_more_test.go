@@ -339,3 +339,37 @@ func TestLoopRepairs(t *testing.T) {
 		}
 	})
 }
+
+// A peer that never stops sending cannot keep a loop that was told to end.
+func TestLoopFlood(t *testing.T) {
+	closes := map[string]func(c *draftwire.Conn) error{
+		"Close":    func(c *draftwire.Conn) error { return c.Close(draftwire.CodeNormal, "") },
+		"CloseNow": (*draftwire.Conn).CloseNow,
+	}
+	for name, closes := range closes {
+		for _, way := range []string{"quiet", "busy"} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				p := loopWith(t, way, draftwire.RFC6455, draftwire.Limits{CloseTimeout: 100 * time.Millisecond},
+					func(c *draftwire.Conn, op draftwire.Op, p []byte) error { return nil })
+				flood := bytes.Repeat(p.text(words(100)), 10_000)
+				stopped := make(chan struct{})
+				go func() {
+					defer close(stopped)
+					for {
+						if _, err := p.Write(flood); err != nil {
+							return
+						}
+					}
+				}()
+				if err := closes(p.server); err != nil {
+					t.Error(err)
+				}
+				if err := p.end(t); !errors.Is(err, draftwire.ErrClosed) {
+					t.Error(err)
+				}
+				p.Conn.Close()
+				<-stopped
+			})
+		}
+	}
+}
