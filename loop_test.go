@@ -126,7 +126,7 @@ func TestLoopClose(t *testing.T) {
 					<-entered
 					go closes(p.server)
 				}
-				if d := soon(t, what, closed); d > time.Second {
+				if d := soon(t, what, closed); d >= draftwire.DefaultCloseTimeout {
 					t.Errorf("%s took %v", what, d)
 				}
 				close(leave)
