@@ -107,7 +107,7 @@ func TestBenchKinds(t *testing.T) {
 	url, _ := serveOn(t)
 	for _, args := range []string{
 		"-b --version hybi-04", "-b --depth 3 --size 1,300KiB", "--compression on --size 4KiB --mix 8=1,13=1", "-z 200ms -c 1",
-		"-z 200ms --rate 50 --depth 2", "--size 1MiB -n 4 -c 2",
+		"--rate 500 --depth 2", "--size 1MiB -n 4 -c 2",
 	} {
 		full := append(strings.Fields(args), url+"/", "--max-p99", "60s")
 		if !strings.Contains(args, "-z") && !strings.Contains(args, "-n") {
