@@ -99,6 +99,9 @@ var (
 	ErrClosed      = wire.ErrClosed      // this side has closed
 	ErrTooBig      = wire.ErrTooBig      // a message above the limit
 	ErrInvalidText = wire.ErrInvalidText // text to be sent is not UTF-8
+
+	// ErrBusy is Post's, for a peer that has not taken what was sent before.
+	ErrBusy = errors.New("draftwire: the peer has not taken what was sent before")
 )
 
 // row is a version that is served, and what only its connections need.

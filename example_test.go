@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -271,6 +272,42 @@ func ExampleConn_WritePrepared() {
 	// Output:
 	// hixie-76 news <nil>
 	// hybi-08 news <nil>
+	// rfc6455 news <nil>
+}
+
+// News for everybody who is connected. Who does not read holds up nobody, and goes.
+func ExampleBroadcast() {
+	conns := make(chan *draftwire.Conn)
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		conns <- c
+		_, _, err := c.Read(ctx) // until the client closes
+		return err
+	}, &draftwire.AcceptOptions{Versions: draftwire.Every}))
+	defer srv.Close()
+
+	ctx := context.Background()
+	var room []*draftwire.Conn
+	var clients []*draftwire.Conn
+	for _, v := range []draftwire.Version{draftwire.Hixie75, draftwire.RFC6455} {
+		client, _, err := draftwire.Dial(ctx, srv.URL, &draftwire.DialOptions{Version: v})
+		if err != nil {
+			log.Fatal(err)
+		}
+		clients, room = append(clients, client), append(room, <-conns)
+	}
+	news := draftwire.NewPreparedMessage(draftwire.OpText, []byte("news"))
+	draftwire.Broadcast(news, room, func(c *draftwire.Conn, err error) {
+		if errors.Is(err, draftwire.ErrBusy) {
+			c.CloseNow()
+		}
+	})
+	for _, c := range clients {
+		_, p, err := c.Read(ctx)
+		fmt.Println(c.Version(), string(p), err)
+		c.Close(draftwire.CodeNormal, "")
+	}
+	// Output:
+	// hixie-75 news <nil>
 	// rfc6455 news <nil>
 }
 

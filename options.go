@@ -19,6 +19,7 @@ const (
 	DefaultKey3Timeout      = 5 * time.Second  // for the eight bytes of hixie-76
 	DefaultCloseTimeout     = 5 * time.Second  // for the peer's answer to our close
 	DefaultWriteTimeout     = time.Minute      // for the peer to take what we write
+	DefaultPostLimit        = 1 << 20          // bytes that wait behind a write, from Post
 	DefaultMaxPending       = 20000            // connections of a Server whose handshake is not done
 )
 
@@ -30,6 +31,7 @@ type Limits struct {
 	Key3Timeout      time.Duration // the eight bytes of hixie-76. Default 5 s
 	CloseTimeout     time.Duration // the closing handshake. Default 5 s; 1 s on hixie-76, whose clients may not answer
 	WriteTimeout     time.Duration // a write that makes no end. Default 1 min
+	PostLimit        int           // what Post lets wait behind a write in bytes, or one message. Default 1 MiB
 	IdleTimeout      time.Duration // no byte from the peer; 0: none, TCP keepalive finds the dead
 }
 
@@ -40,6 +42,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Key3Timeout, DefaultKey3Timeout)
 	def(&l.CloseTimeout, DefaultCloseTimeout)
 	def(&l.WriteTimeout, DefaultWriteTimeout)
+	def(&l.PostLimit, DefaultPostLimit)
 	return l
 }
 

@@ -201,14 +201,8 @@ func (c *Conn) dropQueue() {
 // send flushes the queue, unless it is to be held.
 func (c *Conn) send(ctx context.Context) error {
 	o := &c.out
-	if c.mayHold(0) {
-		if o.corked {
-			return nil
-		}
-		c.limitHold()
-		if c.more.Load() { // else the reader may not have seen that there is something
-			return nil
-		}
+	if c.hold() {
+		return nil
 	}
 	switch {
 	case o.writing || o.queue == nil:
@@ -217,6 +211,18 @@ func (c *Conn) send(ctx context.Context) error {
 		return nil
 	}
 	return c.write(c.take(ctx))
+}
+
+// hold reports whether the queue is held, and sees to it that it is not for long.
+func (c *Conn) hold() bool {
+	if !c.mayHold(0) {
+		return false
+	}
+	if c.out.corked {
+		return true
+	}
+	c.limitHold()
+	return c.more.Load() // else the reader may not have seen that there is something
 }
 
 // lend notes the socket while the runtime lends it to ReadLoop, and with noSocket
@@ -322,27 +328,40 @@ func (c *Conn) release() {
 func (c *Conn) releaseHeld() {
 	o := &c.out
 	c.held.Store(false)
+	if o.queue != nil && !o.corked && c.writable(c.Context()) == nil {
+		c.push()
+	}
+}
+
+// push sends the queue and does not wait for the peer to take it.
+func (c *Conn) push() error {
+	o := &c.out
 	switch {
-	case o.queue == nil || o.corked || c.writable(c.Context()) != nil:
 	case o.writing || c.in.src.raw == nil:
 		c.makeDue()
 	case o.fd != noSocket && c.writeNow():
 	default:
-		v := c.take(c.Context())
-		o.mu.Unlock()
-		v.hasty = true
-		err := v.ended(c.in.src.raw.Write(v.try))
-		if v.hasty = false; err == nil && v.left() {
-			go c.carryOn(v)
-			o.mu.Lock()
-			return
-		}
-		o.mu.Lock()
-		c.wrote(v, err)
+		return c.begin(c.take(c.Context()))
 	}
+	return nil
 }
 
-// carryOn ends a write that the reader began.
+// begin hands v, which was taken, to the socket; what that does not take at once is
+// for a goroutine. out.mu is free meanwhile.
+func (c *Conn) begin(v *vector) error {
+	c.out.mu.Unlock()
+	v.hasty = true
+	err := v.ended(c.in.src.raw.Write(v.try))
+	if v.hasty = false; err == nil && v.left() {
+		go c.carryOn(v)
+		c.out.mu.Lock()
+		return nil
+	}
+	c.out.mu.Lock()
+	return c.wrote(v, err)
+}
+
+// carryOn ends a write that begin began.
 func (c *Conn) carryOn(v *vector) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()

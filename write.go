@@ -7,10 +7,8 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -179,76 +177,6 @@ func (c *Conn) endMessage() {
 	defer o.mu.Unlock()
 	o.midst = false
 	o.change()
-}
-
-// PreparedMessage is a message that is encoded once for each version that it
-// is sent on, for sending it to many. It is safe for any number of goroutines.
-type PreparedMessage struct {
-	op     Op
-	data   []byte
-	frames [len(drafts)][session.NumEncodings]atomic.Pointer[[]byte]
-}
-
-// NewPreparedMessage prepares a message. data must not be changed afterwards.
-func NewPreparedMessage(op Op, data []byte) *PreparedMessage {
-	return &PreparedMessage{op: op, data: data}
-}
-
-// frame returns the message as a server of the version sends it.
-func (m *PreparedMessage) frame(d *row, encoding int) ([]byte, error) {
-	i := 0
-	for drafts[i].Version != d.Version {
-		i++
-	}
-	place := &m.frames[i][encoding]
-	if f := place.Load(); f != nil {
-		return *f, nil
-	}
-	f, err := session.Encode(d.Draft, encoding, m.op, m.data)
-	if err != nil {
-		return nil, err
-	}
-	place.Store(&f)
-	return f, nil
-}
-
-// WritePrepared sends a prepared message, as Write would. A client masks each
-// frame anew, and a compression with takeover depends on what went before: only
-// servers without it gain.
-func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
-	encoding, ok := c.ses.Encoding(len(m.data))
-	if c.role == wire.Client || !ok {
-		return c.Write(ctx, m.op, m.data)
-	}
-	f, err := m.frame(c.draft, encoding)
-	if err != nil {
-		return err
-	}
-	o := &c.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	direct, err := c.turn(ctx, true, len(f))
-	if err != nil {
-		return err
-	}
-	if c.ses.Said() {
-		return ErrClosed
-	}
-	if direct || o.queue == nil && !o.writing && !c.mayHold(len(f)) {
-		v := c.take(ctx)
-		v.parts[1] = f
-		err = c.write(v)
-	} else {
-		q := c.room(len(f))
-		before := len(q.B)
-		q.B = append(q.B, f...)
-		c.put(before)
-		err = c.send(ctx)
-	}
-	if err == nil {
-		c.sent(len(m.data), true)
-	}
-	return err
 }
 
 // Ping sends a ping and waits for its pong, which a reader has to see: call it

@@ -44,6 +44,6 @@ func shareDraftwire(ctx context.Context, c *draftwire.Conn, room *room[*draftwir
 			return err
 		}
 		m := draftwire.NewPreparedMessage(op, p)
-		room.each(func(c *draftwire.Conn) error { return c.WritePrepared(ctx, m) })
+		room.all(func(conns []*draftwire.Conn) { draftwire.Broadcast(m, conns, nil) })
 	}
 }

@@ -2,35 +2,48 @@ package main
 
 import "sync"
 
-// room is the connections on the broadcast path. It is locked while a message
-// goes out: one goroutine writes to one connection after the other, which is
-// the same for all libraries.
+// room is the connections on the broadcast path, in the order they came. It is locked
+// while a message goes out.
 type room[C comparable] struct {
 	mu    sync.Mutex
-	conns map[C]struct{}
+	conns []C
+	place map[C]int // in conns
 }
 
 func (r *room[C]) join(c C) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.conns == nil {
-		r.conns = make(map[C]struct{})
+	if r.place == nil {
+		r.place = make(map[C]int)
 	}
-	r.conns[c] = struct{}{}
+	r.place[c] = len(r.conns)
+	r.conns = append(r.conns, c)
 }
 
+// leave puts the last into the gap.
 func (r *room[C]) leave(c C) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.conns, c)
+	i, last := r.place[c], len(r.conns)-1
+	r.conns[i] = r.conns[last]
+	r.place[r.conns[i]] = i
+	r.conns = r.conns[:last]
+	delete(r.place, c)
 }
 
-// each calls write for every connection. A write that fails is its reader's to
-// notice.
-func (r *room[C]) each(write func(c C) error) {
+// all lends write the connections, for a library that has a way to write to many.
+func (r *room[C]) all(write func(conns []C)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for c := range r.conns {
-		_ = write(c)
-	}
+	write(r.conns)
+}
+
+// each calls write for one connection after the other. A write that fails is its
+// reader's to notice.
+func (r *room[C]) each(write func(c C) error) {
+	r.all(func(conns []C) {
+		for _, c := range conns {
+			_ = write(c)
+		}
+	})
 }
