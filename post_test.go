@@ -1,6 +1,7 @@
 package draftwire_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -89,10 +90,7 @@ func TestPostBusy(t *testing.T) {
 			if s := c.Stats(); s.MessagesOut != uint64(n) {
 				t.Errorf("%s: %d posted, %+v", v, n, s)
 			}
-			one := client.echo(words(size))
-			for range n {
-				want(t, nc, one)
-			}
+			want(t, nc, bytes.Repeat(client.echo(words(size)), n))
 			if err := c.Write(bg, draftwire.OpText, []byte("on")); err != nil {
 				t.Errorf("%s: %v", v, err)
 			}
