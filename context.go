@@ -61,7 +61,7 @@ func (x connContext) full() *fullContext {
 // done returns ctx's Done channel, nil for the connection's own context: its
 // end ends every call anyway.
 func (c *Conn) done(ctx context.Context) <-chan struct{} {
-	if ctx == context.Context(connContext{c}) {
+	if own, ok := ctx.(connContext); ok && own.c == c {
 		return nil
 	}
 	return ctx.Done()

@@ -123,6 +123,11 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 // suffice for a connection that says something now and then.
 func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) error {
 	c.out.mu.Lock()
+	if begins && fin && c.joins(len(p)) && c.writable(ctx) == nil {
+		err := c.join(op, p)
+		c.out.mu.Unlock()
+		return err
+	}
 	direct, err := c.turn(ctx, begins, len(p))
 	if err == nil {
 		if begins && !fin {
@@ -136,6 +141,25 @@ func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) err
 		c.framed(op, begins, fin, len(p), err)
 	}
 	c.out.mu.Unlock()
+	return err
+}
+
+// joins reports whether a message of n bytes goes to what is held, which stays held:
+// one of several answers, but the first. turn, enqueue and send would come to the same.
+func (c *Conn) joins(n int) bool {
+	o := &c.out
+	return o.timed && o.queue != nil && len(o.queue.B)+n+frameRoom <= min(cap(o.queue.B), holdMost) &&
+		c.held.Load() && c.more.Load() && !o.midst
+}
+
+// join encodes a message into the queue, where joins.
+func (c *Conn) join(op Op, p []byte) (err error) {
+	o := &c.out
+	before := len(o.queue.B)
+	if o.queue.B, err = c.ses.AppendFrame(o.queue.B, op, true, p); err == nil {
+		o.queued += uint64(len(o.queue.B) - before)
+		c.sent(len(p), true)
+	}
 	return err
 }
 

@@ -89,7 +89,7 @@ type Codec struct {
 	role     wire.Role
 	tolerate wire.Tolerances
 	rsv1Use  wire.RSV1Use
-	usual    bool // frames come with a mask over their payload, and bit 7 marks the last
+	usual    bool // frames come with a mask over their payload, bit 7 marks the last, and none had a fault
 	seen     func(wire.Tolerances)
 	limit    int64
 	own      *masks // nil where frames are sent without mask and no key is needed
@@ -149,6 +149,7 @@ func (c *Codec) SetLimit(n int64) {
 }
 
 func (c *Codec) fail(f wire.Fault, code wire.CloseCode, section, msg string) error {
+	c.usual = false
 	c.err = &wire.ProtocolError{Version: c.p.Version, Fault: f, Section: section, Code: code, Msg: msg}
 	return c.err
 }
@@ -160,12 +161,12 @@ func (c *Codec) frameFault(f wire.Fault, sub, msg string) error {
 
 // Decode implements wire.Codec.
 func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
+	if n := c.takeShort(p, ev); n > 0 {
+		return n, nil
+	}
 	*ev = wire.Event{}
 	if c.err != nil {
 		return 0, c.err
-	}
-	if n := c.takeShort(p, ev); n > 0 {
-		return n, nil
 	}
 	n := 0
 	if !c.inFrame {
@@ -205,9 +206,9 @@ func (c *Codec) takeShort(p []byte, ev *wire.Event) int {
 	if !op.IsData() || len(p) < head+length || int64(length) > c.limit {
 		return 0
 	}
-	ev.Data = p[head : head+length]
-	Mask(ev.Data, [4]byte(p[2:]), 0)
-	ev.Op, ev.First, ev.Last, ev.FrameEnd = op, true, true, true
+	data := p[head : head+length]
+	Mask(data, [4]byte(p[2:]), 0)
+	ev.Op, ev.First, ev.Last, ev.FrameEnd, ev.RSV1, ev.Code, ev.Data = op, true, true, true, false, 0, data
 	return head + length
 }
 

@@ -44,18 +44,30 @@ func Mask(b []byte, key [4]byte, pos int) {
 	kk := uint64(k)<<32 | uint64(k)
 	for len(b) >= 64 {
 		q := b[:64:64]
-		binary.LittleEndian.PutUint64(q[0:], binary.LittleEndian.Uint64(q[0:])^kk)
-		binary.LittleEndian.PutUint64(q[8:], binary.LittleEndian.Uint64(q[8:])^kk)
-		binary.LittleEndian.PutUint64(q[16:], binary.LittleEndian.Uint64(q[16:])^kk)
-		binary.LittleEndian.PutUint64(q[24:], binary.LittleEndian.Uint64(q[24:])^kk)
-		binary.LittleEndian.PutUint64(q[32:], binary.LittleEndian.Uint64(q[32:])^kk)
-		binary.LittleEndian.PutUint64(q[40:], binary.LittleEndian.Uint64(q[40:])^kk)
-		binary.LittleEndian.PutUint64(q[48:], binary.LittleEndian.Uint64(q[48:])^kk)
-		binary.LittleEndian.PutUint64(q[56:], binary.LittleEndian.Uint64(q[56:])^kk)
+		xor(q[0:], kk)
+		xor(q[8:], kk)
+		xor(q[16:], kk)
+		xor(q[24:], kk)
+		xor(q[32:], kk)
+		xor(q[40:], kk)
+		xor(q[48:], kk)
+		xor(q[56:], kk)
 		b = b[64:]
 	}
-	for len(b) >= 8 {
-		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^kk)
+	if len(b) >= 32 {
+		xor(b, kk)
+		xor(b[8:], kk)
+		xor(b[16:], kk)
+		xor(b[24:], kk)
+		b = b[32:]
+	}
+	if len(b) >= 16 {
+		xor(b, kk)
+		xor(b[8:], kk)
+		b = b[16:]
+	}
+	if len(b) >= 8 {
+		xor(b, kk)
 		b = b[8:]
 	}
 	if len(b) >= 4 {
@@ -66,4 +78,9 @@ func Mask(b []byte, key [4]byte, pos int) {
 		b[i] ^= byte(k)
 		k >>= 8
 	}
+}
+
+// xor XORs the first eight bytes of b.
+func xor(b []byte, kk uint64) {
+	binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^kk)
 }

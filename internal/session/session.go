@@ -31,10 +31,11 @@ type Session struct {
 	repair *repair // nil where bad text fails
 
 	// writer
-	said  bool // our close has gone
-	open  bool // a message has begun and not ended
-	wop   wire.Op
-	wtext utf8x.Validator
+	said   bool // our close has gone
+	open   bool // a message has begun and not ended
+	binary bool // the version has it
+	wop    wire.Op
+	wtext  utf8x.Validator
 }
 
 // repair is what a side has beside where bad text from the peer becomes U+FFFD.
@@ -72,7 +73,7 @@ func New(d *wire.Draft, cfg Config) *Session {
 
 // Init makes s, a new one, what New returns.
 func (s *Session) Init(d *wire.Draft, cfg *Config) {
-	s.draft, s.role = d, cfg.Role
+	s.draft, s.role, s.binary = d, cfg.Role, d.Version.Supports(wire.CapBinary)
 	s.SetText(cfg.Text)
 	if cfg.Deflate != nil && cfg.Deflate.Name != "" {
 		s.compress(cfg)
@@ -124,11 +125,20 @@ func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
 		*ev = wire.Event{}
 		return len(p), s.err
 	}
-	n := 0
-	var err error
+	if s.z != nil {
+		return s.nextPacked(p, ev)
+	}
+	n, err := s.codec.Decode(p, ev)
+	if err == nil && ev.Op == wire.OpBinary {
+		return n, nil
+	}
+	return n, s.deliver(err, ev)
+}
+
+// nextPacked is Next where messages may be compressed.
+func (s *Session) nextPacked(p []byte, ev *wire.Event) (n int, err error) {
 	if !s.Pending() {
-		n, err = s.codec.Decode(p, ev)
-		if err == nil && s.z != nil && ev.Op.IsData() {
+		if n, err = s.codec.Decode(p, ev); err == nil && ev.Op.IsData() {
 			err = s.inflate(ev)
 		}
 	}
@@ -280,6 +290,9 @@ func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 // later ones OpContinuation. Errors are the caller's fault: wire.ErrUnsupported,
 // wire.ErrInvalidText, wire.ErrClosed.
 func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
+	if fin && s.mayWhole(op, p) {
+		return s.codec.AppendFrame(dst, op, true, p)
+	}
 	kind, err := s.mayFrame(op, fin, p)
 	if err != nil {
 		return dst, err
@@ -314,6 +327,12 @@ func (s *Session) AppendBorders(dst []byte, op wire.Op, fin bool, p []byte) (out
 	return dst, head, err
 }
 
+// mayWhole reports whether a frame is a whole message that goes as it is: by far the
+// most are, and nothing is to be noted of them. What is not is left to mayFrame.
+func (s *Session) mayWhole(op wire.Op, p []byte) bool {
+	return s.z == nil && !s.open && !s.said && (op == wire.OpBinary && s.binary || op == wire.OpText && utf8x.Valid(p))
+}
+
 // mayFrame checks a frame and returns what it is on the wire: OpContinuation
 // inside a message.
 func (s *Session) mayFrame(op wire.Op, fin bool, p []byte) (wire.Op, error) {
@@ -334,7 +353,7 @@ func (s *Session) mayFrame(op wire.Op, fin bool, p []byte) (wire.Op, error) {
 	default:
 		return 0, errSequence
 	}
-	if op == wire.OpBinary && !s.draft.Version.Supports(wire.CapBinary) {
+	if op == wire.OpBinary && !s.binary {
 		return 0, wire.ErrUnsupported
 	}
 	if op == wire.OpText && !s.validText(fin, p) {
