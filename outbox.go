@@ -353,39 +353,35 @@ func (c *Conn) releaseHeld() {
 	o := &c.out
 	c.held.Store(false)
 	if o.queue != nil && !o.corked && c.writable(c.Context()) == nil {
-		c.push()
+		c.push(nil)
 	}
 }
 
-// push sends the queue and does not wait for the peer to take it.
-func (c *Conn) push() error {
+// push sends the queue and, where nobody is writing, f behind it. It does not wait for
+// the peer: what the socket does not take at once is for a goroutine.
+func (c *Conn) push(f []byte) error {
 	o := &c.out
 	switch {
 	case o.writing || c.in.src.raw == nil:
 		c.makeDue()
-	case o.fd != noSocket && c.writeNow():
-	default:
-		return c.begin(c.take(c.Context()))
+		return nil
+	case o.fd != noSocket && f == nil && c.writeNow():
+		return nil
 	}
-	return nil
-}
-
-// begin hands v, which was taken, to the socket; what that does not take at once is
-// for a goroutine. out.mu is free meanwhile.
-func (c *Conn) begin(v *vector) error {
-	c.out.mu.Unlock()
-	v.hasty = true
+	v := c.take(c.Context())
+	v.parts[1], v.hasty = f, true
+	o.mu.Unlock()
 	err := v.ended(c.in.src.raw.Write(v.try))
 	if v.hasty = false; err == nil && v.left() {
 		go c.carryOn(v)
-		c.out.mu.Lock()
+		o.mu.Lock()
 		return nil
 	}
-	c.out.mu.Lock()
+	o.mu.Lock()
 	return c.wrote(v, err)
 }
 
-// carryOn ends a write that begin began.
+// carryOn ends a write that push began.
 func (c *Conn) carryOn(v *vector) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()

@@ -68,7 +68,9 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 		return ErrClosed
 	}
 	if direct || c.goesAlone(f) {
-		err = c.write(c.takeWith(ctx, f))
+		v := c.take(ctx)
+		v.parts[1] = f
+		err = c.write(v)
 	} else {
 		c.enqueueFrame(f)
 		err = c.send(ctx)
@@ -101,7 +103,7 @@ func (c *Conn) Post(m *PreparedMessage) error {
 	case o.midst, o.writing && o.queue != nil && len(o.queue.B)+len(m.data) > c.set.limits.PostLimit:
 		return ErrBusy
 	case f != nil && c.in.src.raw != nil && c.goesAlone(f):
-		err = c.begin(c.takeWith(c.Context(), f))
+		err = c.push(f)
 	default:
 		if f != nil {
 			c.enqueueFrame(f)
@@ -109,7 +111,7 @@ func (c *Conn) Post(m *PreparedMessage) error {
 			return err
 		}
 		if !c.hold() {
-			err = c.push()
+			err = c.push(nil)
 		}
 	}
 	if err == nil {
@@ -121,13 +123,6 @@ func (c *Conn) Post(m *PreparedMessage) error {
 // goesAlone reports whether a frame goes from where it is, as nothing is before it.
 func (c *Conn) goesAlone(f []byte) bool {
 	return c.out.queue == nil && !c.out.writing && !c.mayHold(len(f))
-}
-
-// takeWith takes the queue and, behind it, a frame.
-func (c *Conn) takeWith(ctx context.Context, f []byte) *vector {
-	v := c.take(ctx)
-	v.parts[1] = f
-	return v
 }
 
 // enqueueFrame puts a frame into the queue.

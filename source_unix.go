@@ -31,7 +31,7 @@ func (s *source) tryRead(fd uintptr) bool {
 // sysRead reads what is there. done is false where nothing is.
 func (s *source) sysRead(fd uintptr, p []byte) (n int, done bool) {
 	for {
-		n, err := syscall.Read(int(fd), p)
+		n, err := recv(fd, p)
 		switch {
 		case err == syscall.EINTR:
 			continue
@@ -52,7 +52,7 @@ func (s *source) sysRead(fd uintptr, p []byte) (n int, done bool) {
 // writeSome writes as much of p as the socket takes at once. Who calls it writes
 // the rest in a way that waits, and then sees an error too.
 func writeSome(fd uintptr, p []byte) int {
-	n, err := syscall.Write(int(fd), p)
+	n, err := send(fd, p)
 	if err != nil {
 		return 0
 	}

@@ -51,22 +51,23 @@ func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error
 func (c *Conn) reply(more bool) error {
 	o := &c.out
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if _, err := c.turn(c.Context(), false, 0); err != nil {
-		return err
-	}
-	if err := c.enqueueReply(); err != nil || o.queue == nil {
-		return err
+	_, err := c.turn(c.Context(), false, 0)
+	if err == nil {
+		err = c.enqueueReply()
 	}
 	switch {
+	case err != nil || o.queue == nil:
 	case c.in.ev.Op == wire.OpClose:
-		return c.flush(c.Context())
+		err = c.flush(c.Context())
 	case more:
 		c.limitHold()
+		err = o.broken
 	default:
 		c.releaseHeld()
+		err = o.broken
 	}
-	return o.broken
+	o.mu.Unlock()
+	return err
 }
 
 // enqueueReply encodes it into the queue.
