@@ -124,7 +124,13 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) error {
 	c.out.mu.Lock()
 	if begins && fin && c.joins(len(p)) && c.writable(ctx) == nil {
-		err := c.join(op, p)
+		q := c.out.queue
+		before := len(q.B)
+		var err error
+		if q.B, err = c.ses.AppendFrame(q.B, op, true, p); err == nil {
+			c.out.queued += uint64(len(q.B) - before)
+			c.sent(len(p), true)
+		}
 		c.out.mu.Unlock()
 		return err
 	}
@@ -150,17 +156,6 @@ func (c *Conn) joins(n int) bool {
 	o := &c.out
 	return o.timed && o.queue != nil && len(o.queue.B)+n+frameRoom <= min(cap(o.queue.B), holdMost) &&
 		c.held.Load() && c.more.Load() && !o.midst
-}
-
-// join encodes a message into the queue, where joins.
-func (c *Conn) join(op Op, p []byte) (err error) {
-	o := &c.out
-	before := len(o.queue.B)
-	if o.queue.B, err = c.ses.AppendFrame(o.queue.B, op, true, p); err == nil {
-		o.queued += uint64(len(o.queue.B) - before)
-		c.sent(len(p), true)
-	}
-	return err
 }
 
 // enqueue encodes a frame into the queue.

@@ -22,27 +22,27 @@ var (
 		{load.PerCPU, "messages / CPU second", thousands, true},
 		{load.PerSecond, "messages / second", thousands, true},
 		{load.Busy, "cores busy", short, false},
-		{load.Reads, "reads / message", short, false},
-		{load.Writes, "writes / message", short, false},
+		{load.Reads, "reads / message", calls, false},
+		{load.Writes, "writes / message", calls, false},
 	}
 	deflateColumns = []column{
 		{load.PerCPU, "messages / CPU second", thousands, true},
 		{load.PerSecond, "messages / second", thousands, true},
 		{load.Busy, "cores busy", short, false},
 		{load.ReplyBytes, "bytes / reply", whole, false},
-		{load.Reads, "reads / message", short, false},
-		{load.Writes, "writes / message", short, false},
+		{load.Reads, "reads / message", calls, false},
+		{load.Writes, "writes / message", calls, false},
 	}
 	handshakeColumns = []column{
 		{load.CPUMicros, "CPU µs / handshake", oneDigit, true},
-		{load.Reads, "reads", short, false},
-		{load.Writes, "writes", short, false},
+		{load.Reads, "reads", calls, false},
+		{load.Writes, "writes", calls, false},
 	}
 	broadcastColumns = []column{
 		{load.LastMillis, "ms to the last", short, true},
 		{load.CPUMicros, "CPU µs / delivery", short, true},
 		{load.Busy, "cores busy", short, false},
-		{load.Writes, "writes / delivery", short, false},
+		{load.Writes, "writes / delivery", calls, false},
 	}
 	idleColumns = []column{
 		{load.OpenBytes, "bytes / connection", whole, true},
@@ -50,7 +50,16 @@ var (
 	}
 )
 
-func short(v float64) string    { return fmt.Sprintf("%.2f", v) }
+func short(v float64) string { return fmt.Sprintf("%.2f", v) }
+
+// calls shows system calls. None were seen where the kernel does not count them.
+func calls(v float64) string {
+	if v < 0.005 {
+		return "-"
+	}
+	return short(v)
+}
+
 func oneDigit(v float64) string { return fmt.Sprintf("%.1f", v) }
 func whole(v float64) string    { return fmt.Sprintf("%.0f", v) }
 

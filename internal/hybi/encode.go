@@ -12,6 +12,9 @@ import (
 // AppendFrame implements wire.Codec (RFC 6455 5.2). A client's frame gets a
 // fresh mask (5.3).
 func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
+	if fin && op.IsData() && len(payload) < 126 && c.role == wire.Server && !c.p.More { // by far the most
+		return append(append(dst, 0x80|c.p.Opcodes.numbers[op], byte(len(payload))), payload...), nil
+	}
 	if err := c.mayFrame(op&^wire.RSV1, fin, len(payload)); err != nil {
 		return dst, err
 	}

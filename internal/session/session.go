@@ -290,8 +290,8 @@ func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 // later ones OpContinuation. Errors are the caller's fault: wire.ErrUnsupported,
 // wire.ErrInvalidText, wire.ErrClosed.
 func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
-	if fin && s.mayWhole(op, p) {
-		return s.codec.AppendFrame(dst, op, true, p)
+	if fin && !s.open && !s.said && s.z == nil && (op == wire.OpBinary && s.binary || op == wire.OpText && utf8x.Valid(p)) {
+		return s.codec.AppendFrame(dst, op, true, p) // by far the most: nothing is to be noted
 	}
 	kind, err := s.mayFrame(op, fin, p)
 	if err != nil {
@@ -325,12 +325,6 @@ func (s *Session) AppendBorders(dst []byte, op wire.Op, fin bool, p []byte) (out
 		s.framed(kind, fin)
 	}
 	return dst, head, err
-}
-
-// mayWhole reports whether a frame is a whole message that goes as it is: by far the
-// most are, and nothing is to be noted of them. What is not is left to mayFrame.
-func (s *Session) mayWhole(op wire.Op, p []byte) bool {
-	return s.z == nil && !s.open && !s.said && (op == wire.OpBinary && s.binary || op == wire.OpText && utf8x.Valid(p))
 }
 
 // mayFrame checks a frame and returns what it is on the wire: OpContinuation
