@@ -43,7 +43,7 @@ type scale struct {
 
 var (
 	full = scale{
-		conns: 64, idle: 5000, broadcast: 10000, rounds: 7, each: 700 * time.Millisecond,
+		conns: 64, idle: 5000, broadcast: 10000, rounds: 12, each: 250 * time.Millisecond,
 		warm: 200 * time.Millisecond, warmNode: 800 * time.Millisecond, settle: 150 * time.Millisecond,
 	}
 	quick = scale{
