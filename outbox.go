@@ -124,13 +124,7 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) error {
 	c.out.mu.Lock()
 	if begins && fin && c.joins(len(p)) && c.writable(ctx) == nil {
-		q := c.out.queue
-		before := len(q.B)
-		var err error
-		if q.B, err = c.ses.AppendFrame(q.B, op, true, p); err == nil {
-			c.out.queued += uint64(len(q.B) - before)
-			c.sent(len(p), true)
-		}
+		err := c.join(op, p)
 		c.out.mu.Unlock()
 		return err
 	}
@@ -156,6 +150,18 @@ func (c *Conn) joins(n int) bool {
 	o := &c.out
 	return o.timed && o.queue != nil && len(o.queue.B)+n+frameRoom <= min(cap(o.queue.B), holdMost) &&
 		c.held.Load() && c.more.Load() && !o.midst
+}
+
+// join encodes a message into the queue, where joins.
+func (c *Conn) join(op Op, p []byte) (err error) {
+	q := c.out.queue
+	before := len(q.B)
+	q.B, err = c.ses.AppendFrame(q.B, op, true, p)
+	c.out.queued += uint64(len(q.B) - before)
+	if err == nil {
+		c.sent(len(p), true)
+	}
+	return err
 }
 
 // enqueue encodes a frame into the queue.

@@ -100,7 +100,7 @@ func (c *Conn) Post(m *PreparedMessage) error {
 	switch {
 	case c.ses.Said():
 		return ErrClosed
-	case o.midst, o.writing && o.queue != nil && len(o.queue.B)+len(m.data) > c.set.limits.PostLimit:
+	case o.midst, o.queue != nil && len(o.queue.B)+len(m.data) > c.set.limits.PostLimit:
 		return ErrBusy
 	case f != nil && c.in.src.raw != nil && c.goesAlone(f):
 		err = c.push(f)

@@ -62,9 +62,10 @@ func (c *Conn) reply(more bool) error {
 	case more:
 		c.limitHold()
 		err = o.broken
-	default:
-		c.releaseHeld()
-		err = o.broken
+	default: // as releaseHeld does, without its frame on the stack
+		if c.held.Store(false); !o.corked {
+			err = c.push(nil)
+		}
 	}
 	o.mu.Unlock()
 	return err

@@ -159,26 +159,11 @@ func (c *Codec) frameFault(f wire.Fault, sub, msg string) error {
 	return c.fail(f, wire.CodeProtocol, c.p.Chapter+sub, msg)
 }
 
-// Decode implements wire.Codec. A short message in one masked frame is seen first, if
-// that is what p begins with: by far the most are, and what the general way finds out
-// piece by piece is known of them at once.
+// Decode implements wire.Codec.
 func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
-	const head, most = 6, 0x80 | 125
-	if !c.usual || c.inFrame || c.nhead > 0 || c.msg != wire.OpNone || len(p) < head || p[0]&0xF0 != 0x80 || p[1] < 0x80 || p[1] > most {
-		return c.decodeAny(p, ev)
+	if n := c.takeShort(p, ev); n > 0 {
+		return n, nil
 	}
-	op, end := c.p.Opcodes.ops[p[0]&0x0F], head+int(p[1]&0x7F)
-	if !op.IsData() || len(p) < end || int64(end-head) > c.limit {
-		return c.decodeAny(p, ev)
-	}
-	data := p[head:end]
-	Mask(data, [4]byte(p[2:]), 0)
-	ev.Op, ev.First, ev.Last, ev.FrameEnd, ev.RSV1, ev.Code, ev.Data = op, true, true, true, false, 0, data
-	return end, nil
-}
-
-// decodeAny is Decode for whatever comes.
-func (c *Codec) decodeAny(p []byte, ev *wire.Event) (int, error) {
 	*ev = wire.Event{}
 	if c.err != nil {
 		return 0, c.err
@@ -207,6 +192,24 @@ func (c *Codec) decodeAny(p []byte, ev *wire.Event) (int, error) {
 		c.dataEvent(data, ev)
 	}
 	return n, nil
+}
+
+// takeShort takes a short message in one masked frame, if that is what p begins
+// with: by far the most are, and what the general way finds out piece by piece
+// is known of them at once. 0 leaves p to the general way.
+func (c *Codec) takeShort(p []byte, ev *wire.Event) int {
+	const head, most = 6, 0x80 | 125
+	if !c.usual || c.inFrame || c.nhead > 0 || c.msg != wire.OpNone || len(p) < head || p[0]&0xF0 != 0x80 || p[1] < 0x80 || p[1] > most {
+		return 0
+	}
+	op, end := c.p.Opcodes.ops[p[0]&0x0F], head+int(p[1]&0x7F)
+	if !op.IsData() || len(p) < end || int64(end-head) > c.limit {
+		return 0
+	}
+	data := p[head:end]
+	Mask(data, [4]byte(p[2:]), 0)
+	ev.Op, ev.First, ev.Last, ev.FrameEnd, ev.RSV1, ev.Code, ev.Data = op, true, true, true, false, 0, data
+	return end
 }
 
 func (c *Codec) controlEvent(data []byte, ev *wire.Event) error {

@@ -11,11 +11,17 @@ func (m Masking) hidesHead() bool { return m == MaskFrame || m == MaskHash }
 
 // makeMask puts the mask that four clear bytes stand for into mask.
 func (c *Codec) makeMask(mask *[maskSize]byte, clear []byte) {
-	if c.p.Masking != MaskHash {
-		copy(mask[:4], clear)
+	if c.p.Masking == MaskHash {
+		c.hashMask(mask, clear)
 		return
 	}
-	// hybi-04: SHA-1 of the frame's nonce and the connection's key.
+	copy(mask[:4], clear)
+}
+
+// hashMask is makeMask for hybi-04: SHA-1 of the frame's nonce and the connection's key.
+//
+//go:noinline
+func (c *Codec) hashMask(mask *[maskSize]byte, clear []byte) { // apart, as stacks are short
 	var in [4 + sha1.Size]byte
 	copy(in[:], clear)
 	copy(in[4:], c.own.key)

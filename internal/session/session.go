@@ -125,20 +125,14 @@ func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
 		*ev = wire.Event{}
 		return len(p), s.err
 	}
-	if s.z != nil {
-		return s.nextPacked(p, ev)
-	}
-	n, err := s.codec.Decode(p, ev)
-	if err == nil && ev.Op == wire.OpBinary {
-		return n, nil
-	}
-	return n, s.deliver(err, ev)
-}
-
-// nextPacked is Next where messages may be compressed.
-func (s *Session) nextPacked(p []byte, ev *wire.Event) (n int, err error) {
+	n := 0
+	var err error
 	if !s.Pending() {
-		if n, err = s.codec.Decode(p, ev); err == nil && ev.Op.IsData() {
+		n, err = s.codec.Decode(p, ev)
+		if err == nil && s.z == nil && ev.Op == wire.OpBinary {
+			return n, nil // by far the most: nothing is to be checked
+		}
+		if err == nil && s.z != nil && ev.Op.IsData() {
 			err = s.inflate(ev)
 		}
 	}
