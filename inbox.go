@@ -268,8 +268,7 @@ func (c *Conn) decode(p []byte) (n int, ok bool, err error) {
 func (c *Conn) control(more bool, err error) (ok bool, _ error) {
 	ev := &c.in.ev
 	if err != nil {
-		c.writeClose(session.FailureCode(err), reasonOf(err), c.now()+c.closeTimeout())
-		return false, c.end(err, true)
+		return false, c.fault(err)
 	}
 	switch ev.Op {
 	case wire.OpPing:
@@ -279,13 +278,29 @@ func (c *Conn) control(more bool, err error) (ok bool, _ error) {
 	case wire.OpPong:
 		c.pong(ev.Data)
 	case wire.OpClose:
-		ce := &CloseError{Code: ev.Code, Reason: string(ev.Data)}
-		if err := c.reply(false); err != nil {
-			return false, c.end(ce, false)
-		}
-		return false, c.end(ce, true)
+		return false, c.closed(ev)
 	}
 	return true, nil
+}
+
+// fault ends the connection of a peer that broke the rules. It and closed stand apart
+// from control, as stacks are short.
+//
+//go:noinline
+func (c *Conn) fault(err error) error {
+	c.writeClose(session.FailureCode(err), reasonOf(err), c.now()+c.closeTimeout())
+	return c.end(err, true)
+}
+
+// closed answers the peer's close, and ends the connection.
+//
+//go:noinline
+func (c *Conn) closed(ev *wire.Event) error {
+	ce := &CloseError{Code: ev.Code, Reason: string(ev.Data)}
+	if err := c.reply(false); err != nil {
+		return c.end(ce, false)
+	}
+	return c.end(ce, true)
 }
 
 // reasonOf is what a peer is told of its fault.
