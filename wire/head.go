@@ -55,25 +55,38 @@ func (f Fields) HasToken(name, token string) bool {
 
 // List returns the members of the comma list that all fields of that name form
 // together, without the empty ones. A comma within quotes does not divide.
-func (f Fields) List(name string) []string { // not by strings.FieldsFunc and Trim, which take much stack
-	var out []string
+func (f Fields) List(name string) []string {
+	n := f.members(name, nil)
+	if n == 0 {
+		return nil
+	}
+	out := make([]string, n) // at once: to grow takes much stack
+	f.members(name, out)
+	return out
+}
+
+// members puts the members of the list into out, as many as it has room for, and
+// returns how many there are.
+func (f Fields) members(name string, out []string) (n int) {
 	for i := range f {
 		if !strings.EqualFold(f[i].Name, name) {
 			continue
 		}
-		rest := f[i].Value
-		for rest != "" {
+		for rest := f[i].Value; rest != ""; {
 			end, quoted := 0, false
 			for ; end < len(rest) && (quoted || rest[end] != ','); end++ {
 				quoted = quoted != (rest[end] == '"')
 			}
 			if t := trim(rest[:end]); t != "" {
-				out = append(out, t)
+				if n < len(out) {
+					out[n] = t
+				}
+				n++
 			}
 			rest = rest[min(end+1, len(rest)):]
 		}
 	}
-	return out
+	return n
 }
 
 // trim takes blanks off both ends (RFC 9110 5.6.3).

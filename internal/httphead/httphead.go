@@ -112,12 +112,19 @@ func parseFields(f wire.Fields, s string) (wire.Fields, error) {
 // isToken: RFC 9110 5.6.2.
 func isToken(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c >= 0x7F || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+		if !tokenBytes[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+var tokenBytes = func() (is [256]bool) {
+	for c := '!'; c < 0x7F; c++ {
+		is[c] = !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
+	}
+	return is
+}()
 
 // isTarget takes what a client of the time may send: no white space, no
 // controls.
