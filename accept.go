@@ -76,6 +76,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 		return refuse(err)
 	}
 	a.settle(src, o)
+	nc.SetDeadline(time.Time{}) // net/http leaves its own behind, too
 	return newConn(a.config(o, src, context.WithoutCancel(r.Context()))), nil
 }
 

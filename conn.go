@@ -31,6 +31,7 @@ type Conn struct {
 	set   *settings
 	info  *Handshake
 	role  wire.Role
+	gone  bool // the stream is closed, under mu
 
 	closing atomic.Bool // Close was called
 	over    atomic.Bool // the connection has ended, why says how
@@ -50,7 +51,6 @@ type Conn struct {
 	mu      sync.Mutex
 	why     error                       // set by finish, before over
 	ctx     atomic.Pointer[fullContext] // made when somebody asks for it
-	gone    bool                        // the stream is closed
 	goneCh  chan struct{}               // made by who waits for that
 	closeBy time.Duration               // our close has gone: the peer answers until then; 0 before
 	rctx    *watch
@@ -105,7 +105,6 @@ func newConn(cfg *connConfig) *Conn {
 		ses.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
 	}
 	c.ses.Init(cfg.draft.Draft, &ses)
-	c.nc().SetDeadline(time.Time{}) // net/http leaves its own behind
 	c.set.obs.opened(c)
 	if c.set.dropHeads {
 		c.info.dropHeads()
@@ -175,18 +174,8 @@ func (c *Conn) SetInvalidText(p wire.TextPolicy) { c.ses.SetText(p) }
 // With graceful the closing handshake is done: the server ends the stream
 // first, and what is under way still arrives (RFC 6455 7.1.1).
 func (c *Conn) finish(why error, graceful bool) {
-	c.mu.Lock()
-	if c.why != nil {
-		c.mu.Unlock()
+	if !c.ends(why) {
 		return
-	}
-	c.why = why
-	c.over.Store(true)
-	c.rctx.release()
-	c.wctx.release()
-	c.mu.Unlock()
-	if ctx := c.ctx.Load(); ctx != nil {
-		ctx.cancel(why)
 	}
 	c.set.obs.closed(c, why)
 	switch {
@@ -200,6 +189,25 @@ func (c *Conn) finish(why error, graceful bool) {
 	default:
 		c.cut()
 	}
+}
+
+// ends notes the end, and leaves the rest of finish to the caller. It reports whether
+// there was none before.
+func (c *Conn) ends(why error) bool {
+	c.mu.Lock()
+	if c.why != nil {
+		c.mu.Unlock()
+		return false
+	}
+	c.why = why
+	c.over.Store(true)
+	c.rctx.release()
+	c.wctx.release()
+	c.mu.Unlock()
+	if ctx := c.ctx.Load(); ctx != nil {
+		ctx.cancel(why)
+	}
+	return true
 }
 
 // cut closes the stream.
@@ -307,7 +315,7 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	if !c.takeOver() {
 		return nil // ReadLoop sees the answer
 	}
-	defer c.in.mu.Unlock()
+	defer c.unlockIn()
 	c.keepLent()
 	c.readAnswer()
 	ce, ok := errors.AsType[*CloseError](c.in.ended)
@@ -340,6 +348,32 @@ func (c *Conn) lockIn() error {
 		return errLooping
 	}
 	return nil
+}
+
+// parting is what is left of finish where the reader has found the end.
+type parting uint8
+
+const (
+	partsNot parting = iota
+	partsAtOnce
+	partsGently
+)
+
+// unlockIn gives the reading half back. An end that the reader has found is finished
+// here, and not where it was found: there the stack is deep already.
+func (c *Conn) unlockIn() {
+	how := c.in.parting
+	c.in.parting = partsNot
+	c.in.mu.Unlock()
+	if how == partsNot {
+		return
+	}
+	c.set.obs.closed(c, c.why)
+	if how == partsGently {
+		go c.linger()
+	} else {
+		c.cut()
+	}
 }
 
 // takeOver locks the reading half for Close, or behind one. Where somebody reads,
@@ -404,7 +438,12 @@ func (c *Conn) end(err error, graceful bool) error {
 	c.rctx.disarm(&c.mu)
 	c.in.src.release()
 	c.in.part = nil
-	c.finish(err, graceful)
+	if c.ends(err) {
+		c.in.parting = partsAtOnce
+		if graceful {
+			c.in.parting = partsGently
+		}
+	}
 	return err
 }
 

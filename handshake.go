@@ -172,6 +172,7 @@ func (a *admission) awaitBody(src *source, body int, l *Limits) error {
 			return he
 		}
 	}
+	src.nc.SetReadDeadline(time.Time{})
 	return nil
 }
 
@@ -194,7 +195,9 @@ func (a *admission) settle(src *source, o *acceptor) {
 	}
 	if src.buffered() == 0 {
 		src.nc.SetReadDeadline(time.Now().Add(firstFrameWait))
-		if err := src.more(o.Limits.HeadLimit); err != nil {
+		err := src.more(o.Limits.HeadLimit)
+		src.nc.SetReadDeadline(time.Time{})
+		if err != nil {
 			return // it is silent; the connection will see what else there is
 		}
 	}

@@ -13,16 +13,17 @@ import (
 
 // inbox is the reading half of a connection.
 type inbox struct {
-	src    source
-	mu     sync.Mutex
-	ev     wire.Event
-	ended  error         // sticky: how the connection ended, for readers
-	cur    *msgReader    // the last Reader, while its message is not read to the end
-	mid    bool          // ReadPart has given a part of a message that was not its last
-	since  time.Duration // when the wait for bytes began, for the idle timeout
-	waits  bool          // there is such a wait
-	idle   bool          // the read deadline is the idle timeout's
-	checks bool          // it is watchEnd's, which has not passed
+	src     source
+	mu      sync.Mutex
+	ev      wire.Event
+	ended   error         // sticky: how the connection ended, for readers
+	cur     *msgReader    // the last Reader, while its message is not read to the end
+	since   time.Duration // when the wait for bytes began, for the idle timeout
+	waits   bool          // there is such a wait
+	mid     bool          // ReadPart has given a part of a message that was not its last
+	idle    bool          // the read deadline is the idle timeout's
+	checks  bool          // it is watchEnd's, which has not passed
+	parting parting       // of unlockIn
 
 	// A message that is being gathered, or that ReadBorrowed has lent.
 	kind wire.Op   // of the former; OpNone where there is none
@@ -35,11 +36,10 @@ type inbox struct {
 
 // message gathers the next message, for the caller to own or to borrow.
 func (c *Conn) message(ctx context.Context, own bool) (Op, []byte, error) {
-	in := &c.in
 	if err := c.lockIn(); err != nil {
 		return 0, nil, err
 	}
-	defer in.mu.Unlock()
+	defer c.unlockIn()
 	return c.nextMessage(ctx, own)
 }
 

@@ -63,7 +63,7 @@ func (c *Conn) leaveLoop() {
 	if c.look(); c.held.Load() && !c.more.Load() {
 		c.release()
 	}
-	c.in.mu.Unlock()
+	c.unlockIn()
 	if closing {
 		c.settle()
 	}

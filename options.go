@@ -201,7 +201,7 @@ type Handshake struct {
 	TLS       *tls.ConnectionState
 	Remote    string        // address and port of the peer, or of the client whom Via named: port 0 where that is unknown
 	Via       string        // address of the proxy that named Remote; "" where Remote is the peer's
-	Began     time.Time     // when the first byte was looked at
+	Began     time.Time     // when the connection was taken
 	Took      time.Duration // from then until the connection was open
 	// Value is for Authorize to leave something for the handler, for example what
 	// it has opened on the connection's behalf. Where the connection does not

@@ -61,7 +61,7 @@ func (c *Conn) Reader(ctx context.Context) (Op, io.Reader, error) {
 	if err := c.lockIn(); err != nil {
 		return 0, nil, err
 	}
-	defer in.mu.Unlock()
+	defer c.unlockIn()
 	c.takeBack()
 	if err := c.dropRest(ctx); err != nil {
 		return 0, nil, err
@@ -96,7 +96,7 @@ func (r *msgReader) Read(p []byte) (int, error) {
 	if err := c.lockIn(); err != nil {
 		return 0, err
 	}
-	defer in.mu.Unlock()
+	defer c.unlockIn()
 	if c.closing.Load() {
 		return 0, ErrClosed // Close reads on, and r.rest with it is gone
 	}
@@ -162,7 +162,7 @@ func (c *Conn) ReadPart(ctx context.Context) (Part, error) {
 	if err := c.lockIn(); err != nil {
 		return Part{}, err
 	}
-	defer in.mu.Unlock()
+	defer c.unlockIn()
 	c.takeBack()
 	if in.cur != nil {
 		if err := c.dropRest(ctx); err != nil {

@@ -67,7 +67,7 @@ type Server struct {
 	mu      sync.Mutex
 	closing bool
 	listen  map[net.Listener]struct{}
-	pending map[net.Conn]bool // true once the 101 is on its way
+	pending pending
 	conns   map[*Conn]struct{}
 	running sync.WaitGroup // goroutines of connections, and connections
 }
@@ -79,7 +79,6 @@ func (s *Server) setup() {
 		def(&s.MaxPending, DefaultMaxPending)
 		s.mu.Lock() // Counts may be asked before
 		s.listen = make(map[net.Listener]struct{})
-		s.pending = make(map[net.Conn]bool)
 		s.conns = make(map[*Conn]struct{})
 		s.mu.Unlock()
 		if s.TLS != nil {
@@ -149,63 +148,53 @@ func (s *Server) Serve(l net.Listener) error {
 
 // take starts a connection, or refuses it.
 func (s *Server) take(nc net.Conn) {
-	r := s.live.Load()
+	o := openings.Get().(*opening)
+	if o.run == nil {
+		o.run = o.serve
+	}
+	o.s, o.rules, o.below, o.began = s, s.live.Load(), nc, time.Now()
 	s.mu.Lock()
 	reason := wire.Reason("")
 	switch {
 	case s.closing:
 		reason = wire.ReasonShutdown
-	case len(s.pending) >= s.MaxPending:
+	case s.pending.n >= s.MaxPending:
 		reason = wire.ReasonOverload
 	default:
-		s.pending[nc] = false
+		s.await(o)
 		s.running.Add(1)
 	}
 	s.mu.Unlock()
 	if reason != "" {
 		he := wire.Refuse(Unknown, reason, "")
 		he.Status = 0 // no time is spent on an answer
-		r.Observer.refused(nc.RemoteAddr().String(), nil, he)
+		o.rules.Observer.refused(nc.RemoteAddr().String(), nil, he)
 		nc.Close()
+		o.end()
 		return
 	}
-	o := openings.Get().(*opening)
-	if o.run == nil {
-		o.run = o.serve
-	}
-	o.s, o.rules, o.below = s, r, nc
 	go o.run() // kept, as a function with arguments would be made anew
 }
 
-// answering notes that a connection gets its 101, so that a shutdown lets it
-// open and then says farewell; false if the shutdown has begun.
-func (s *Server) answering(nc net.Conn) bool {
+// track counts an open connection; o is its handshake, nil for one that came by
+// net/http.
+func (s *Server) track(c *Conn, o *opening) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
+	late := false
+	if o != nil {
+		s.pending.remove(o)
+		late = o.late
 	}
-	s.pending[nc] = true
-	return true
-}
-
-// decided takes a connection out of the pending ones.
-func (s *Server) decided(nc net.Conn) {
-	s.mu.Lock()
-	delete(s.pending, nc)
-	s.mu.Unlock()
-}
-
-// track counts an open connection.
-func (s *Server) track(c *Conn) {
-	s.mu.Lock()
 	closing := s.closing
 	if !c.isGone() { // else it has ended already
 		s.conns[c] = struct{}{}
 		s.running.Add(1)
 	}
 	s.mu.Unlock()
-	if closing {
+	switch {
+	case late: // its deadline has passed, and stands
+		c.CloseNow()
+	case closing:
 		c.Close(CodeGoingAway, shutdownReason)
 	}
 }
@@ -233,7 +222,7 @@ type ServerCounts struct {
 func (s *Server) Counts() ServerCounts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return ServerCounts{len(s.pending), len(s.conns)}
+	return ServerCounts{s.pending.n, len(s.conns)}
 }
 
 // Shutdown stops listening, drops unfinished handshakes, and says farewell to
@@ -309,9 +298,9 @@ func (s *Server) stop(now bool) []*Conn {
 	for l := range s.listen {
 		l.Close()
 	}
-	for nc, answering := range s.pending {
-		if now || !answering {
-			nc.Close()
+	for o := s.pending.first; o != nil; o = o.next {
+		if now || !o.answering {
+			o.below.Close()
 		}
 	}
 	s.feed.Close()

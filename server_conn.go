@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/draftwire/draftwire/detect"
 	"github.com/draftwire/draftwire/internal/httphead"
@@ -31,6 +32,7 @@ type opening struct {
 	fields [24]wire.Field
 	req    wire.Request
 	admission
+	waiting
 }
 
 var openings = sync.Pool{New: func() any { return new(opening) }}
@@ -38,22 +40,25 @@ var openings = sync.Pool{New: func() any { return new(opening) }}
 // serve is the life of one connection, from its first byte.
 func (o *opening) serve() {
 	s := o.s
-	if c := s.open(o); c != nil {
-		// A goroutine of its own has a stack of its own: the one of the handshake may
-		// be larger than a waiting connection needs.
+	var here byte // on the stack, which moves when it grows
+	was := uintptr(unsafe.Pointer(&here))
+	c := s.open(o)
+	switch {
+	case c == nil:
+		s.running.Done()
+	case uintptr(unsafe.Pointer(&here)) != was:
+		// The handshake took more stack than a waiting connection needs, and it would
+		// stay: the connection gets a new one.
 		go serveConn(c, s.WebSocket, s)
-		return
+	default:
+		serveConn(c, s.WebSocket, s)
 	}
-	s.running.Done()
 }
 
 // open does the handshake. It returns nil for what is no connection of ours.
-func (s *Server) open(o *opening) *Conn {
-	nc := o.below
-	defer s.recover(nc)
-	defer s.decided(nc)
-	o.begin()
-	var c *Conn
+func (s *Server) open(o *opening) (c *Conn) {
+	defer s.recover(o)
+	o.src.reset(o.below)
 	if o.sniff() && o.readHead() && o.judge() && o.answer() {
 		c = o.connect()
 	}
@@ -61,13 +66,11 @@ func (s *Server) open(o *opening) *Conn {
 	return c
 }
 
-func (o *opening) begin() {
-	o.began = time.Now()
-	o.below.SetDeadline(o.began.Add(o.rules.Limits.HandshakeTimeout))
-	o.src.reset(o.below)
-}
-
+// end gives o back.
 func (o *opening) end() {
+	if o.listed { // nobody else changes that
+		o.s.decided(o)
+	}
 	o.src.release()
 	run, try, out := o.run, o.src.try, o.out[:0]
 	*o = opening{}
@@ -75,9 +78,10 @@ func (o *opening) end() {
 	openings.Put(o)
 }
 
-func (s *Server) recover(nc net.Conn) {
+func (s *Server) recover(o *opening) {
 	if e := recover(); e != nil {
-		s.panicked(nc, e)
+		s.decided(o)
+		s.panicked(o.below, e)
 	}
 }
 
@@ -172,7 +176,7 @@ func (o *opening) enterTLS() bool {
 		return false
 	}
 	if t.ConnectionState().NegotiatedProtocol == "h2" {
-		s.decided(o.below)
+		s.decided(o)
 		o.below.SetDeadline(time.Time{})
 		r.proxy = o.proxy
 		s.feed.push(t)
@@ -226,7 +230,7 @@ func (o *opening) judge() bool {
 	if err == nil && s.WebSocket == nil {
 		err = wire.Refuse(info.Version, wire.ReasonNotWebSocket, "no handler")
 	}
-	if err == nil && !s.answering(o.below) {
+	if err == nil && !s.answering(o) {
 		err = wire.Refuse(info.Version, wire.ReasonShutdown, "")
 	}
 	if err != nil {
@@ -268,7 +272,7 @@ func (o *opening) giveUp(err error) {
 // connect makes the connection of what was answered.
 func (o *opening) connect() *Conn {
 	c := newConn(o.config(o.rules.acceptor, &o.src, nil))
-	o.s.track(c)
+	o.s.track(c, o)
 	return c
 }
 
@@ -325,7 +329,7 @@ func closeGently(nc net.Conn) {
 // toHTTP gives a connection, with what was read of it, to net/http.
 func (o *opening) toHTTP() {
 	s := o.s
-	s.decided(o.below)
+	s.decided(o)
 	if s.Handler == nil {
 		o.refuse(wire.Refuse(Unknown, wire.ReasonNotWebSocket, ""))
 		return
@@ -351,7 +355,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if detect.IsAttempt(&wire.Request{Fields: f}) {
 			if c, err := accept(w, r, s.live.Load().acceptor); err == nil {
-				s.track(c)
+				s.track(c, nil)
 				serveConn(c, s.WebSocket, nil)
 			}
 			return

@@ -48,8 +48,8 @@ type Event struct {
 	First, Last bool      // borders of the message
 	FrameEnd    bool      // border of the frame
 	RSV1        bool      // the frame's first reserved bit, where an extension uses it
-	Data        []byte    // payload; the reason of a close. Part of the input, valid until the next Decode
 	Code        CloseCode // of a close; CodeNoStatus where it had none
+	Data        []byte    // payload; the reason of a close. Part of the input, valid until the next Decode
 }
 
 // Codec frames one direction pair of one connection. It is two halves that

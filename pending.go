@@ -1,0 +1,118 @@
+package draftwire
+
+import "time"
+
+// pending are the connections of a Server whose handshake is not done, in the order
+// of their deadlines, under Server.mu. One timer is for all of them: a deadline on
+// each socket, which hardly ever passes, costs a handshake more than its parsing.
+type pending struct {
+	n           int
+	first, last *opening
+	due         *opening // the first that is not late
+	timer       *time.Timer
+	at          time.Time // when timer runs; zero while it does not
+}
+
+// waiting is an opening's place among the pending.
+type waiting struct {
+	by         time.Time // the deadline
+	prev, next *opening
+	listed     bool
+	answering  bool // the 101 is on its way
+	late       bool // the deadline has passed
+}
+
+// await adds o to the pending connections. It is called under s.mu.
+func (s *Server) await(o *opening) {
+	p := &s.pending
+	o.by = o.began.Add(o.rules.Limits.HandshakeTimeout)
+	o.prev, o.listed = p.last, true
+	for o.prev != nil && !o.prev.late && o.by.Before(o.prev.by) { // only where the timeout has become shorter
+		o.prev = o.prev.prev
+	}
+	if o.prev == nil {
+		o.next, p.first = p.first, o
+	} else {
+		o.next, o.prev.next = o.prev.next, o
+	}
+	if o.next == nil {
+		p.last = o
+	} else {
+		o.next.prev = o
+	}
+	if p.due == o.next {
+		p.due = o
+	}
+	p.n++
+	if p.at.IsZero() || o.by.Before(p.at) {
+		s.wake(o.by)
+	}
+}
+
+// remove takes o out, if it is still there.
+func (p *pending) remove(o *opening) {
+	if !o.listed {
+		return
+	}
+	if o.prev == nil {
+		p.first = o.next
+	} else {
+		o.prev.next = o.next
+	}
+	if o.next == nil {
+		p.last = o.prev
+	} else {
+		o.next.prev = o.prev
+	}
+	if p.due == o {
+		p.due = o.next
+	}
+	o.listed = false
+	p.n--
+}
+
+// wake sets the timer, which then runs until it finds nobody to wait for: a busy
+// server sets it once in a handshake's timeout.
+func (s *Server) wake(at time.Time) {
+	p := &s.pending
+	p.at = at
+	if p.timer == nil {
+		p.timer = time.AfterFunc(time.Until(at), s.expire)
+	} else {
+		p.timer.Reset(time.Until(at))
+	}
+}
+
+// expire ends the waits of those whose deadline has passed.
+func (s *Server) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &s.pending
+	now := time.Now()
+	for ; p.due != nil && !p.due.by.After(now); p.due = p.due.next {
+		p.due.late = true
+		p.due.below.SetDeadline(past)
+	}
+	if p.at = (time.Time{}); p.due != nil {
+		s.wake(p.due.by)
+	}
+}
+
+// answering notes that a connection gets its 101, so that a shutdown lets it
+// open and then says farewell; false if the shutdown has begun.
+func (s *Server) answering(o *opening) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	o.answering = true
+	return true
+}
+
+// decided takes a connection out of the pending ones.
+func (s *Server) decided(o *opening) {
+	s.mu.Lock()
+	s.pending.remove(o)
+	s.mu.Unlock()
+}
