@@ -33,7 +33,8 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	var a admission
 	f := fedOf(r)
 	req.Secure = req.Secure || f.secure
-	info := &Handshake{Request: head, TLS: r.TLS, Remote: r.RemoteAddr, Via: f.via, Began: began}
+	info := &Handshake{TLS: r.TLS, Remote: r.RemoteAddr, Via: f.via, Began: began}
+	info.request.own = head
 	refuse := func(err error) (*Conn, error) {
 		info.abandon()
 		he := asHandshakeError(err)
@@ -71,7 +72,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 		nc, early = below, slices.Concat(early, rest)
 	}
 	src := newSource(nc, early)
-	if err := a.complete(src, &o.Limits); err != nil {
+	if err := a.complete(src, o); err != nil {
 		nc.Close()
 		return refuse(err)
 	}

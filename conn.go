@@ -96,7 +96,7 @@ func newConn(cfg *connConfig) *Conn {
 	if cfg.parent != nil {
 		c.ctx.Store(newContext(cfg.parent))
 	}
-	c.info.Protocol, c.info.Took = cfg.acc.Protocol, time.Since(c.info.Began)
+	c.info.Took = time.Since(c.info.Began)
 	c.in.src.adopt(cfg.src)
 	c.out.fd = noSocket
 	ses := session.Config{Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold, Text: cfg.set.text}
@@ -105,9 +105,12 @@ func newConn(cfg *connConfig) *Conn {
 		ses.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
 	}
 	c.ses.Init(cfg.draft.Draft, &ses)
+	if c.set.dropHeads {
+		c.info.rehome(&head{}, &head{})
+	}
 	c.set.obs.opened(c)
 	if c.set.dropHeads {
-		c.info.dropHeads()
+		c.info.request, c.info.response = head{}, head{}
 	}
 	return c
 }

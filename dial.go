@@ -271,9 +271,10 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 	src.take(body)
 	info := &Handshake{
 		Version: draft.Version, Rule: "chosen", Target: offer.Target, Host: offer.Host, Origin: offer.Origin,
-		Offered: offer.Protocols, Secure: offer.Secure, Request: string(out), Response: head, Exact: true,
-		Deflate: acc.Extensions, TLS: tlsState(nc), Remote: remote(nc), Began: began,
+		Offered: offer.Protocols, Secure: offer.Secure, Exact: true,
+		Protocol: acc.Protocol, Deflate: acc.Extensions, TLS: tlsState(nc), Remote: remote(nc), Began: began,
 	}
+	info.request.own, info.response.own = string(out), head
 	return newConn(&connConfig{
 		draft: draft, role: wire.Client, info: info, acc: &acc,
 		deflate: &params, threshold: d.Compression.threshold(), rand: d.Rand,

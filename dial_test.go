@@ -189,7 +189,7 @@ func TestDialRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		head := string(c.Handshake().Request)
+		head := c.Handshake().Request()
 		for _, line := range []string{"GET /a%20b?c=d HTTP/1.1", "Host: Example.com", "x-ODD-name: a, b", "Cookie: k=v", "Authorization: Basic dXNlcjpwYXNz"} {
 			if strings.Count(head, line+"\r\n") != 1 {
 				t.Errorf("%q is not once in %q", line, head)

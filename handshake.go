@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/draftwire/draftwire/detect"
 	"github.com/draftwire/draftwire/internal/deflate"
@@ -27,6 +27,7 @@ type admission struct {
 	deflate   deflate.Params
 	threshold int
 	out       []byte // the answer; its room is used again
+	kind      uint   // of client, by its request
 }
 
 // admit does all checks on a request and fills a. Their order: version, policy,
@@ -49,6 +50,7 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 		return wire.Refuse(info.Version, wire.ReasonDisabled, "")
 	}
 	a.draft, a.hs, a.info = d, d.NewServer(o.Rand), info
+	a.kind = kindOf(req.Fields)
 	open := &a.open
 	if err := a.hs.Open(req, open); err != nil {
 		return err
@@ -131,12 +133,12 @@ func (o *acceptor) compress(a *admission, offers []string) {
 // complete sends the answer over src and reads the eight bytes of hixie-76.
 // The head leaves before they have come: proxies hold them back until they see
 // it (hixie-76 5.2; every HTTP proxy since).
-func (a *admission) complete(src *source, l *Limits) error {
+func (a *admission) complete(src *source, o *acceptor) error {
 	out, body := a.hs.Head(a.out, &a.acc)
-	a.out, a.info.Response = out, string(out)
-	a.info.Deflate = within(a.info.Response, a.info.Deflate)
+	a.out = out
+	a.hold(o)
 	if body > 0 && src.buffered() < body {
-		if err := a.awaitBody(src, body, l); err != nil {
+		if err := a.awaitBody(src, body, &o.Limits); err != nil {
 			return err
 		}
 		out = out[:0]
@@ -146,13 +148,17 @@ func (a *admission) complete(src *source, l *Limits) error {
 	return a.write(src, a.out)
 }
 
-// within returns part as a part of whole, in which it stands, so that it needs no
-// memory of its own.
-func within(whole, part string) string {
-	if i := strings.Index(whole, part); i >= 0 {
-		return whole[i : i+len(part)]
+// hold gives the description its heads: the connection holds them as long as it lives.
+func (a *admission) hold(o *acceptor) {
+	h := a.info
+	h.Protocol = a.acc.Protocol
+	if o.DropHeads || !h.Exact { // what net/http gives has no order
+		h.response.own = string(a.out)
+		return
 	}
-	return part
+	answer := unsafe.String(unsafe.SliceData(a.out), len(a.out)) // share keeps none of it
+	h.request, h.response = o.heads.requests.share(a.kind, h.request.own), o.heads.answers.share(a.kind, answer)
+	h.rehome(&h.request, &h.response)
 }
 
 // awaitBody sends the head and reads the bytes behind the request's.

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire/internal/httphead"
@@ -102,7 +101,7 @@ type AcceptOptions struct {
 	CompressionFor func(h *Handshake) Compression
 	// DropHeads lets go of both raw heads when the connection is open: from then
 	// on Request and Response of its Handshake are empty, and a connection holds
-	// that much less. Authorize and the Observer still see them.
+	// that much less. Authorize sees them, and so does the Observer's Opened.
 	DropHeads bool
 	// InvalidText says what happens to text from the client that is not UTF-8. The
 	// zero value is what the version's document says: all versions fail the
@@ -122,6 +121,7 @@ type AcceptOptions struct {
 type acceptor struct {
 	AcceptOptions
 	set    settings
+	heads  struct{ requests, answers heads }
 	public place // PublicURL; without host where there is none
 	bad    error // what Check said
 }
@@ -188,7 +188,7 @@ type Handshake struct {
 	Version   Version
 	Tolerated Tolerances // the tolerances that were needed
 	Secure    bool       // the client's view of the URL is wss
-	Exact     bool       // Request holds the very bytes, in their order and spelling
+	Exact     bool       // Request gives the very bytes, in their order and spelling
 	Rule      string     // why this version
 	Target    string     // path and query
 	Host      string
@@ -196,8 +196,6 @@ type Handshake struct {
 	Offered   []string // subprotocols that the client offered
 	Protocol  string   // the subprotocol that was agreed on, or ""
 	Deflate   string   // the compression that was agreed on, as the answer says it; "" for none
-	Request   string   // the head as it came, or as net/http gave it; a client's as it went
-	Response  string   // the head as it went; a client's as it came
 	TLS       *tls.ConnectionState
 	Remote    string        // address and port of the peer, or of the client whom Via named: port 0 where that is unknown
 	Via       string        // address of the proxy that named Remote; "" where Remote is the peer's
@@ -207,7 +205,21 @@ type Handshake struct {
 	// it has opened on the connection's behalf. Where the connection does not
 	// open after all and Value is an io.Closer, it is closed.
 	Value any
+
+	request, response head
 }
+
+// Request returns the head of the request as it came, or as net/http gave it; a
+// client's as it went. A server's connections hold in common what is the same in the
+// heads of many, so it is put together with each call.
+func (h *Handshake) Request() string { return h.request.String() }
+
+// SetRequest makes head what Request returns: for a program that tests its Authorize.
+func (h *Handshake) SetRequest(head string) { h.request.own, h.request.like = head, nil }
+
+// Response returns the head of the answer as it went; a client's as it came. It is
+// empty until it is there.
+func (h *Handshake) Response() string { return h.response.String() }
 
 // abandon closes what Authorize left for a handler that is not called.
 func (h *Handshake) abandon() {
@@ -216,22 +228,23 @@ func (h *Handshake) abandon() {
 	}
 }
 
-// dropHeads lets go of the heads, and of what is part of them.
-func (h *Handshake) dropHeads() {
-	h.Request, h.Response = "", ""
-	for _, s := range []*string{&h.Target, &h.Host, &h.Origin, &h.Protocol, &h.Deflate} {
-		*s = strings.Clone(*s)
+// rehome makes what was part of the whole heads part of what is held of them.
+func (h *Handshake) rehome(request, response *head) {
+	for _, s := range []*string{&h.Target, &h.Host, &h.Origin, &h.Protocol} {
+		*s = request.part(*s)
 	}
 	for i := range h.Offered {
-		h.Offered[i] = strings.Clone(h.Offered[i])
+		h.Offered[i] = request.part(h.Offered[i])
 	}
+	h.Deflate = response.part(h.Deflate)
 }
 
 // Fields returns the request's header lines.
 func (h *Handshake) Fields() wire.Fields {
 	var req wire.Request
-	if n := httphead.End(h.Request, 0); n > 0 {
-		_ = httphead.ParseRequest(h.Request[:n], &req) // it was read once before
+	head := h.Request()
+	if n := httphead.End(head, 0); n > 0 {
+		_ = httphead.ParseRequest(head[:n], &req) // it was read once before
 	}
 	return req.Fields
 }

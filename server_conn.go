@@ -245,7 +245,7 @@ func (o *opening) judge() bool {
 // describe begins the description of the handshake.
 func (o *opening) describe() *Handshake {
 	info := new(Handshake)
-	info.Request, info.Exact, info.Began = o.head, true, o.began
+	info.request.own, info.Exact, info.Began = o.head, true, o.began
 	info.TLS, info.Remote = tlsState(o.src.nc), o.remote()
 	if o.proxy.client.IsValid() {
 		info.Via = remote(o.below)
@@ -255,7 +255,7 @@ func (o *opening) describe() *Handshake {
 
 // answer says yes.
 func (o *opening) answer() bool {
-	if err := o.complete(&o.src, &o.rules.Limits); err != nil {
+	if err := o.complete(&o.src, o.rules.acceptor); err != nil {
 		o.giveUp(err)
 		return false
 	}

@@ -74,7 +74,7 @@ func talk(ctx context.Context, o clientOptions, std stdio, signals <-chan os.Sig
 func (c *client) greet() {
 	h, protocol := c.conn.Handshake(), c.conn.Subprotocol()
 	if c.o.verbose {
-		c.say("%s%s", headText("> ", h.Request), headText("< ", h.Response))
+		c.say("%s%s", headText("> ", h.Request()), headText("< ", h.Response()))
 	}
 	line := "connected: " + c.conn.Version().String()
 	if protocol != "" {
