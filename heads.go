@@ -78,9 +78,13 @@ func (t *heads) share(kind uint, whole string) head {
 	return head{like: &own}
 }
 
-// alike returns whole as a head like another; ok is false where they have less than
-// half in common: nobody is to hold much of what others have sent.
+// alike returns whole as a head like another. ok is false where they have less than
+// half in common, and where the other one is much longer: nobody is to hold what
+// others have sent.
 func alike(whole string, like *string) (h head, ok bool) {
+	if len(*like) > 2*len(whole) {
+		return h, false
+	}
 	h.like = like
 	n := 0
 	a, b := whole, *like
@@ -93,7 +97,7 @@ func alike(whole string, like *string) (h head, ok bool) {
 			n += len(line)
 		}
 	}
-	if a != "" || b != "" || 2*n > min(len(whole), len(*like)) {
+	if a != "" || b != "" || 2*n > len(whole) {
 		return h, false
 	}
 	own := make([]byte, 0, n)

@@ -106,21 +106,26 @@ func (g *generator) register(c *conn) error {
 // the caller's to close.
 func (g *generator) shake(n int) ([]int, error) {
 	var fds []int
+	var accepts []string
 	for range n {
 		fd, err := g.connect()
 		if err != nil {
 			return fds, err
 		}
 		fds = append(fds, fd)
+		accepts = append(accepts, g.opening.accept)
 		if g.Silent {
 			continue
 		}
 		if err := writeAll(fd, g.opening.request); err != nil {
 			return fds, fmt.Errorf("handshake: write: %w", err)
 		}
+		if !g.Raw {
+			g.opening.renew()
+		}
 	}
-	for _, fd := range fds {
-		if err := g.answered(fd); err != nil {
+	for i, fd := range fds {
+		if err := g.answered(fd, accepts[i]); err != nil {
 			return fds, fmt.Errorf("handshake: %w", err)
 		}
 	}
@@ -185,7 +190,7 @@ func writeAll(fd int, p []byte) error {
 }
 
 // answered reads the answer to a handshake.
-func (g *generator) answered(fd int) error {
+func (g *generator) answered(fd int, accept string) error {
 	n := 0
 	for {
 		m, err := unix.Read(fd, g.buf[n:])
@@ -205,7 +210,7 @@ func (g *generator) answered(fd int) error {
 			return fmt.Errorf("the server closed after %q", g.buf[:n])
 		}
 		n += m
-		if done, err := g.opening.check(g.buf[:n]); done || err != nil {
+		if done, err := g.opening.check(g.buf[:n], accept); done || err != nil {
 			return err
 		}
 	}

@@ -2,8 +2,11 @@ package load
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 )
 
@@ -16,8 +19,8 @@ const (
 	V13 = "13" // RFC 6455
 )
 
-// The handshakes always send the same keys, those of the documents' examples,
-// so that the right answers are known beforehand.
+// The first handshake has the keys of the documents' examples, as those of hixie-76
+// and those with raw always have, whose answers are known beforehand.
 const (
 	sampleKey    = "dGhlIHNhbXBsZSBub25jZQ=="
 	sampleAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -38,11 +41,27 @@ type opening struct {
 	request []byte
 	tail    string
 	has     []string // of the head of the answer
+	key     []byte   // in request; nil where it is not renewed
+	accept  string   // what the answer to it has
+	random  *rand.Rand
+}
+
+// renew makes a key that was not used yet, as every client does.
+func (o *opening) renew() {
+	if o.key == nil {
+		return
+	}
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:], o.random.Uint64())
+	binary.LittleEndian.PutUint64(b[8:], o.random.Uint64())
+	base64.StdEncoding.Encode(o.key, b[:])
+	sum := sha1.Sum(append(o.key[:len(o.key):len(o.key)], "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...))
+	o.accept = base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func newOpening(version, host, path string, deflate bool) (*opening, error) {
 	line := "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n"
-	var o opening
+	o := opening{random: rand.New(rand.NewPCG(1, 2))}
 	var fields, behind string
 	switch version {
 	case V75:
@@ -58,7 +77,7 @@ func newOpening(version, host, path string, deflate bool) (*opening, error) {
 		}
 		fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n" + origin + ": http://" + host + "\r\n" +
 			"Sec-WebSocket-Key: " + sampleKey + "\r\nSec-WebSocket-Version: " + version + "\r\n"
-		o.has = []string{sampleAccept}
+		o.accept = sampleAccept
 	default:
 		return nil, fmt.Errorf("no version %q", version)
 	}
@@ -67,11 +86,15 @@ func newOpening(version, host, path string, deflate bool) (*opening, error) {
 		o.has = append(o.has, "permessage-deflate", "server_no_context_takeover")
 	}
 	o.request = []byte(line + fields + "\r\n" + behind)
+	if at := bytes.Index(o.request, []byte(sampleKey)); at >= 0 {
+		o.key = o.request[at : at+len(sampleKey)]
+	}
 	return &o, nil
 }
 
-// check looks at what came of the answer. It is done when all has come.
-func (o *opening) check(p []byte) (done bool, err error) {
+// check looks at what came of the answer to a handshake whose accept is to be that.
+// It is done when all has come.
+func (o *opening) check(p []byte, accept string) (done bool, err error) {
 	const status = "HTTP/1.1 101 "
 	if n := min(len(p), len(status)); string(p[:n]) != status[:n] {
 		return false, fmt.Errorf("the answer begins %q", p[:min(len(p), 60)])
@@ -80,7 +103,7 @@ func (o *opening) check(p []byte) (done bool, err error) {
 	if end < 0 || len(p) < end+4+len(o.tail) {
 		return false, nil
 	}
-	for _, s := range o.has {
+	for _, s := range append(o.has[:len(o.has):len(o.has)], accept) {
 		if !bytes.Contains(p[:end], []byte(s)) {
 			return false, fmt.Errorf("the answer lacks %q: %q", s, p[:end])
 		}

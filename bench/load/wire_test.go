@@ -79,7 +79,7 @@ func TestOpening(t *testing.T) {
 		{"a part of it", o76, head + sampleTail[:15], false, ""},
 		{"another one", o76, head + sampleTail[:15] + "x", false, "behind"},
 	} {
-		done, err := tt.o.check([]byte(tt.answer))
+		done, err := tt.o.check([]byte(tt.answer), tt.o.accept)
 		if done != tt.done || (err != nil) != (tt.fault != "") || err != nil && !strings.Contains(err.Error(), tt.fault) {
 			t.Errorf("%s: %v, %v", tt.name, done, err)
 		}
