@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 
@@ -193,7 +192,7 @@ func ExampleServer() {
 		Options:     draftwire.AcceptOptions{Versions: draftwire.Every},
 		FlashPolicy: draftwire.DefaultFlashPolicy,
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := draftwire.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -230,7 +229,7 @@ func ExampleServer_Shutdown() {
 		_, _, err := c.Read(ctx)
 		return err
 	}}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := draftwire.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}

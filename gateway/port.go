@@ -194,7 +194,7 @@ func Listen(address string) (net.Listener, error) {
 	}
 	path, ok := strings.CutPrefix(address, "unix:")
 	if !ok {
-		return net.Listen("tcp", address)
+		return draftwire.Listen("tcp", address)
 	}
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EADDRINUSE) && abandoned(path) {

@@ -19,6 +19,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/draftwire/draftwire"
 )
 
 // options are what a server is started with.
@@ -55,7 +57,11 @@ func main() {
 	if serve == nil {
 		fail(fmt.Errorf("no server %q", flag.Arg(0)))
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listen := net.Listen
+	if flag.Arg(0) == "draftwire" {
+		listen = draftwire.Listen
+	}
+	l, err := listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fail(err)
 	}

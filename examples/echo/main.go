@@ -4,13 +4,12 @@ package main
 import (
 	"context"
 	"log"
-	"net"
 
 	"github.com/draftwire/draftwire"
 )
 
 func main() {
-	l, err := net.Listen("tcp", "127.0.0.1:8080")
+	l, err := draftwire.Listen("tcp", "127.0.0.1:8080")
 	if err != nil {
 		log.Fatal(err)
 	}

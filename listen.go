@@ -1,0 +1,30 @@
+package draftwire
+
+import (
+	"context"
+	"net"
+	"strings"
+	"syscall"
+)
+
+// Listen is net.Listen for a Server. A TCP connection that it takes has the keepalive
+// that package net gives each (a probe after 15 seconds of silence and then every 15,
+// nine without an answer are the end), but where the system lets it inherit that from
+// the listening socket it costs nothing: net asks for it with four system calls a
+// connection. Elsewhere it is net.Listen. Errors are those of net.Listen.
+func Listen(network, address string) (net.Listener, error) {
+	if keepalive == nil || !strings.HasPrefix(network, "tcp") {
+		return net.Listen(network, address)
+	}
+	var refused error
+	lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, socket syscall.RawConn) error {
+		return socket.Control(func(fd uintptr) { refused = keepalive(fd) })
+	}}
+	l, err := lc.Listen(context.Background(), network, address)
+	if err != nil || refused == nil {
+		return l, err
+	}
+	at := l.Addr().String() // an old kernel
+	l.Close()
+	return net.Listen(network, at)
+}
