@@ -92,10 +92,10 @@ func (o *acceptor) unfit() error {
 }
 
 func (a *admission) config(o *acceptor, src *source, parent context.Context) *connConfig {
-	return &connConfig{
-		draft: a.draft, role: wire.Server, info: a.info, acc: &a.acc,
-		deflate: &a.deflate, threshold: a.threshold, set: &o.set, parent: parent, src: src,
-	}
+	c := &a.cfg
+	c.draft, c.role, c.info, c.acc, c.set, c.parent, c.src = a.draft, wire.Server, a.info, &a.acc, &o.set, parent, src
+	c.deflate, c.threshold = &a.deflate, a.threshold
+	return c
 }
 
 // hijackHint says what stands in the way of taking the response over.
@@ -140,7 +140,9 @@ func serveConn(c *Conn, fn func(ctx context.Context, c *Conn) error, s *Server) 
 			s.panicked(c.nc(), e)
 		}
 	}()
-	code = codeFor(fn(c.Context(), c))
+	if err := fn(c.Context(), c); !c.over.Load() { // else nobody hears it
+		code = codeFor(err)
+	}
 }
 
 // codeFor returns the code to close with behind a handler that returned err.

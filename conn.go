@@ -87,32 +87,45 @@ type connConfig struct {
 	rand      io.Reader
 	parent    context.Context
 	src       *source
+	ses       session.Config // made of these
 }
 
+// newConn makes a connection, in steps of their own: stacks are short.
 func newConn(cfg *connConfig) *Conn {
-	c := &Conn{
-		draft: cfg.draft, role: cfg.role, info: cfg.info, set: cfg.set,
-	}
+	c := prepareConn(cfg)
+	c.ses.Init(cfg.draft.Draft, &cfg.ses)
+	c.opened()
+	return c
+}
+
+//go:noinline
+func prepareConn(cfg *connConfig) *Conn {
+	c := new(Conn)
+	c.draft, c.role, c.info, c.set = cfg.draft, cfg.role, cfg.info, cfg.set
 	if cfg.parent != nil {
 		c.ctx.Store(newContext(cfg.parent))
 	}
 	c.info.Took = time.Since(c.info.Began)
 	c.in.src.adopt(cfg.src)
 	c.out.fd = noSocket
-	ses := session.Config{Limit: cfg.set.limits.ReadLimit, Deflate: cfg.deflate, Threshold: cfg.threshold, Text: cfg.set.text}
+	ses := &cfg.ses
+	ses.Limit, ses.Deflate, ses.Threshold, ses.Text = cfg.set.limits.ReadLimit, cfg.deflate, cfg.threshold, cfg.set.text
 	ses.Role, ses.Rand, ses.MaskKey, ses.Tolerate = cfg.role, cfg.rand, cfg.acc.MaskKey, cfg.set.tolerate
 	if cfg.set.tolerate != 0 {
 		ses.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
 	}
-	c.ses.Init(cfg.draft.Draft, &ses)
+	return c
+}
+
+//go:noinline
+func (c *Conn) opened() {
 	if c.set.dropHeads {
-		c.info.rehome(&head{}, &head{})
+		c.info.rehome(&noHead, &noHead)
 	}
 	c.set.obs.opened(c)
 	if c.set.dropHeads {
-		c.info.request, c.info.response = head{}, head{}
+		c.info.request, c.info.response = noHead, noHead
 	}
-	return c
 }
 
 func (c *Conn) nc() net.Conn { return c.in.src.nc }

@@ -21,6 +21,7 @@ import (
 type admission struct {
 	draft     *row
 	hs        wire.ServerHandshake
+	url       place // as the client has it
 	open      wire.Opening
 	acc       wire.Accept
 	info      *Handshake
@@ -28,23 +29,41 @@ type admission struct {
 	threshold int
 	out       []byte // the answer; its room is used again
 	kind      uint   // of client, by its request
+	cfg       connConfig
+
+	sendNow func(fd uintptr) bool // send, made once; nil for what came by net/http
+	left    []byte                // for it to send
+}
+
+// send is called by the runtime with the socket. It takes from left what goes at once.
+func (a *admission) send(fd uintptr) bool {
+	a.left = a.left[writeSome(fd, a.left):]
+	return true
 }
 
 // admit does all checks on a request and fills a. Their order: version, policy,
 // origin, subprotocol, authorisation. Nothing has been sent yet, so each can
 // still refuse with a status.
 func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error {
-	u := o.clientURL(req, info) // first, as a refusal names the client too
-	found, err := detect.Request(req, o.Versions, o.Tolerate)
-	if err != nil {
+	a.url = o.clientURL(req, info) // first, as a refusal names the client too
+	if err := o.find(req, info); err != nil {
 		return err
 	}
+	return o.admitVersion(a, req, info)
+}
+
+// find finds out which version the client speaks.
+//
+//go:noinline
+func (o *acceptor) find(req *wire.Request, info *Handshake) error { // apart, as stacks are short
+	found, err := detect.Request(req, o.Versions, o.Tolerate)
 	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
-	return o.admitVersion(a, req, info, u)
+	return err
 }
 
 // admitVersion does the checks behind the version's.
-func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake, u place) error {
+func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake) error {
+	u := &a.url
 	d, ok := draftOf(info.Version)
 	if !ok { // cannot be: Versions is within Served
 		return wire.Refuse(info.Version, wire.ReasonDisabled, "")
@@ -63,7 +82,7 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 		return refuseFor(info.Version, wire.ReasonProtocol, "subprotocol %.200q", open.Protocols)
 	}
 	if o.public.host != "" {
-		u = o.public
+		*u = o.public
 	}
 	if info.Version.Supports(wire.CapLocation) {
 		a.acc.Location = wire.Location(u.secure, u.host, req.Path())
@@ -157,7 +176,8 @@ func (a *admission) hold(o *acceptor) {
 		return
 	}
 	answer := unsafe.String(unsafe.SliceData(a.out), len(a.out)) // share keeps none of it
-	h.request, h.response = o.heads.requests.share(a.kind, h.request.own), o.heads.answers.share(a.kind, answer)
+	o.heads.requests.share(a.kind, h.request.own, &h.request)
+	o.heads.answers.share(a.kind, answer, &h.response)
 	h.rehome(&h.request, &h.response)
 }
 
@@ -183,6 +203,13 @@ func (a *admission) awaitBody(src *source, body int, l *Limits) error {
 }
 
 func (a *admission) write(src *source, p []byte) error {
+	if a.sendNow != nil && src.raw != nil { // as a connection writes, without a word to the runtime
+		a.left = p
+		src.raw.Write(a.sendNow)
+		if p = a.left; len(p) == 0 {
+			return nil
+		}
+	}
 	if _, err := src.nc.Write(p); err != nil {
 		return &HandshakeError{Version: a.draft.Version, Reason: wire.ReasonIO, Err: err}
 	}

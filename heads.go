@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"strings"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/draftwire/draftwire/wire"
 )
@@ -16,6 +17,8 @@ type head struct {
 	own   string  // the lines of its own
 	lines uint64  // which they are, from the lowest bit on
 }
+
+var noHead head
 
 // String returns the head, byte by byte.
 func (h *head) String() string {
@@ -64,50 +67,63 @@ func cutLine(s *string) string {
 // heads are such as have come lately, one for each kind of client.
 type heads [64]atomic.Pointer[string]
 
-// share returns whole, of a client of that kind, as a head. It keeps nothing of
-// whole itself.
-func (t *heads) share(kind uint, whole string) head {
+// share makes h whole, the head of a client of that kind. It keeps nothing of whole
+// itself.
+func (t *heads) share(kind uint, whole string, h *head) {
 	slot := &t[kind%uint(len(t))]
-	if like := slot.Load(); like != nil {
-		if h, ok := alike(whole, like); ok {
-			return h
+	h.like = slot.Load()
+	if h.like != nil {
+		if lines, n, ok := differ(whole, *h.like); ok {
+			h.lines, h.own = lines, pick(whole, lines, n)
+			return
 		}
 	}
-	own := strings.Clone(whole)
-	slot.Store(&own)
-	return head{like: &own}
+	h.like, h.lines, h.own = cloned(whole), 0, ""
+	slot.Store(h.like)
 }
 
-// alike returns whole as a head like another. ok is false where they have less than
-// half in common, and where the other one is much longer: nobody is to hold what
-// others have sent.
-func alike(whole string, like *string) (h head, ok bool) {
-	if len(*like) > 2*len(whole) {
-		return h, false
+//go:noinline
+func cloned(s string) *string { // apart, as stacks are short
+	s = strings.Clone(s)
+	return &s
+}
+
+// differ returns the lines in which whole differs from another head, and how long they
+// are. ok is false where they have less than half in common, and where the other one
+// is much longer: nobody is to hold what others have sent.
+func differ(whole, like string) (lines uint64, n int, ok bool) {
+	if len(like) > 2*len(whole) {
+		return 0, 0, false
 	}
-	h.like = like
-	n := 0
-	a, b := whole, *like
+	a, b := whole, like
 	for i := 0; a != "" && b != ""; i++ {
 		if line := cutLine(&a); line != cutLine(&b) {
 			if i >= 64 {
-				return h, false
+				return 0, 0, false
 			}
-			h.lines |= 1 << i
-			n += len(line)
+			lines |= 1 << i
+			if n += len(line); a == b {
+				break // as most: a key is all
+			}
 		}
 	}
-	if a != "" || b != "" || 2*n > len(whole) {
-		return h, false
+	return lines, n, a == b && 2*n <= len(whole)
+}
+
+// pick returns these lines, n bytes in all.
+//
+//go:noinline
+func pick(whole string, lines uint64, n int) string { // apart, as stacks are short
+	if n == 0 {
+		return ""
 	}
 	own := make([]byte, 0, n)
-	for a, i := whole, 0; len(own) < n; i++ {
-		if line := cutLine(&a); h.lines>>i&1 != 0 {
+	for ; lines != 0; lines >>= 1 {
+		if line := cutLine(&whole); lines&1 != 0 {
 			own = append(own, line...)
 		}
 	}
-	h.own = string(own)
-	return h, true
+	return unsafe.String(&own[0], n)
 }
 
 // kindOf tells clients of one kind from others: by the names of their fields.

@@ -25,7 +25,8 @@ func FuzzHeads(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, part string) {
 		var known heads
 		for _, whole := range []string{a, b, a, b + a, b} {
-			h := known.share(7, whole)
+			var h head
+			known.share(7, whole, &h)
 			if got := h.String(); got != whole {
 				t.Fatalf("%q came back as %q", whole, got)
 			}
@@ -50,7 +51,8 @@ func TestHeadsHold(t *testing.T) {
 		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""}, // of another kind, but in the same place
 		{"GET / HTTP/1.1\r\nHost: b\r\n\r\n", "Host: b\r\n"},
 	} {
-		h := known.share(1, tt.whole)
+		var h head
+		known.share(1, tt.whole, &h)
 		if h.own != tt.own || h.String() != tt.whole {
 			t.Errorf("%d: own is %q, not %q; whole %q", i, h.own, tt.own, h.String())
 		}
@@ -61,10 +63,12 @@ func TestHeadsHold(t *testing.T) {
 func TestHeadsHoldLittle(t *testing.T) {
 	var known heads
 	long := strings.Replace(browser("/", "key"), "\r\n\r\n", "\r\nCookie: "+strings.Repeat("x", 8<<10)+"\r\n\r\n", 1)
-	known.share(1, long)
+	var h head
+	known.share(1, long, &h)
 	for i := range 2 {
 		short := strings.Replace(browser("/", fmt.Sprint(i)), "\r\n\r\n", "\r\nCookie: x\r\n\r\n", 1)
-		if h := known.share(1, short); len(*h.like) > 2*len(short) {
+		known.share(1, short, &h)
+		if len(*h.like) > 2*len(short) {
 			t.Errorf("%d bytes hold %d", len(short), len(*h.like))
 		}
 	}

@@ -24,7 +24,7 @@ func (c *Conn) ReadLoop(ctx context.Context, fn func(op Op, p []byte) error) err
 	}
 	c.looping.Store(true)
 	defer c.leaveLoop()
-	since, more := c.now(), busyMessages
+	since, more := time.Duration(0), busyMessages // as if it had begun with the connection
 	for {
 		op, p, err := c.nextMessage(ctx, false)
 		if err == nil {

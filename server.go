@@ -150,7 +150,7 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) take(nc net.Conn) {
 	o := openings.Get().(*opening)
 	if o.run == nil {
-		o.run = o.serve
+		o.run, o.sendNow = o.serve, o.send
 	}
 	o.s, o.rules, o.below, o.began = s, s.live.Load(), nc, time.Now()
 	s.mu.Lock()

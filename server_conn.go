@@ -72,9 +72,9 @@ func (o *opening) end() {
 		o.s.decided(o)
 	}
 	o.src.release()
-	run, try, out := o.run, o.src.try, o.out[:0]
+	run, try, sendNow, out := o.run, o.src.try, o.sendNow, o.out[:0]
 	*o = opening{}
-	o.run, o.src.try, o.out = run, try, out
+	o.run, o.src.try, o.sendNow, o.out = run, try, sendNow, out
 	openings.Put(o)
 }
 

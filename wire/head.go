@@ -9,6 +9,11 @@ import (
 // without white space around it.
 type Field struct{ Name, Value string }
 
+// named reports whether it has that name, in any case of ASCII.
+func (f *Field) named(name string) bool {
+	return len(f.Name) == len(name) && strings.EqualFold(f.Name, name)
+}
+
 // Fields are header lines in the order they came or shall go.
 type Fields []Field
 
@@ -16,7 +21,7 @@ type Fields []Field
 // does not matter.
 func (f Fields) Get(name string) string {
 	for i := range f {
-		if strings.EqualFold(f[i].Name, name) {
+		if f[i].named(name) {
 			return f[i].Value
 		}
 	}
@@ -27,7 +32,7 @@ func (f Fields) Get(name string) string {
 func (f Fields) Count(name string) int {
 	n := 0
 	for i := range f {
-		if strings.EqualFold(f[i].Name, name) {
+		if f[i].named(name) {
 			n++
 		}
 	}
@@ -41,7 +46,7 @@ func (f Fields) Has(name string) bool { return f.Count(name) > 0 }
 // name form together. Case does not matter.
 func (f Fields) HasToken(name, token string) bool {
 	for i := range f {
-		if !strings.EqualFold(f[i].Name, name) {
+		if !f[i].named(name) {
 			continue
 		}
 		for t := range strings.SplitSeq(f[i].Value, ",") {
@@ -69,7 +74,7 @@ func (f Fields) List(name string) []string {
 // returns how many there are.
 func (f Fields) members(name string, out []string) (n int) {
 	for i := range f {
-		if !strings.EqualFold(f[i].Name, name) {
+		if !f[i].named(name) {
 			continue
 		}
 		for rest := f[i].Value; rest != ""; {
