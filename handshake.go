@@ -49,7 +49,12 @@ func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error
 	if err := o.find(req, info); err != nil {
 		return err
 	}
-	return o.admitVersion(a, req, info)
+	if err := o.admitVersion(a, req, info); err != nil {
+		return err
+	}
+	o.compress(a, a.open.Extensions)
+	o.Observer.tolerated(info.Remote, info.Tolerated)
+	return nil
 }
 
 // find finds out which version the client speaks.
@@ -91,12 +96,8 @@ func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake
 	info.Target, info.Host, info.Secure = req.Path(), req.Host(), u.secure
 	info.Origin, info.Offered = open.Origin, open.Protocols
 	if o.Authorize != nil {
-		if err := o.authorize(a); err != nil {
-			return err
-		}
+		return o.authorize(a)
 	}
-	o.compress(a, open.Extensions)
-	o.Observer.tolerated(info.Remote, info.Tolerated)
 	return nil
 }
 
@@ -145,7 +146,7 @@ func (o *acceptor) compress(a *admission, offers []string) {
 	if c.Mode == CompressNothing || len(offers) == 0 || !a.draft.Version.Supports(wire.CapDeflate) {
 		return
 	}
-	a.deflate, a.acc.Extensions = deflate.Answer(offers, c.Takeover)
+	a.acc.Extensions = a.deflate.Answer(offers, c.Takeover)
 	a.threshold, a.info.Deflate = c.threshold(), a.acc.Extensions
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"runtime/metrics"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,64 @@ func TestStackBudget(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A handshake does not make the stack grow, or the connection would need a second
+// goroutine: of a browser's request too, but for a few, where the allocator goes deep.
+func TestHandshakeGoroutines(t *testing.T) {
+	opt := every()
+	opt.Compression = everything
+	l, err := draftwire.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &draftwire.Server{Options: opt, WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+		_, _, err := c.ReadBorrowed(ctx)
+		return err
+	}}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	defer func() {
+		s.Close()
+		<-served
+	}()
+	clients := &many{t: t}
+	defer clients.close()
+	for v, newClient := range legacies {
+		browser := func() legacy {
+			c := newClient()
+			if v == draftwire.RFC6455 {
+				c.head = strings.Replace(c.head, "\r\nSec-WebSocket-Key", "\r\nPragma: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)"+
+					"\r\nAccept-Encoding: gzip, deflate\r\nCookie: session=0123456789abcdef; seen=1"+
+					"\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Key", 1)
+			}
+			return c
+		}
+		const n = 100
+		clients.open(v.String(), l.Addr(), browser, quiet)
+		before := goroutines()
+		for range n {
+			clients.open(v.String(), l.Addr(), browser, quiet)
+		}
+		made := goroutines() - before
+		switch v {
+		case draftwire.Hybi02, draftwire.Hybi04, draftwire.Hybi05:
+			t.Logf("%s: %d goroutines for %d connections, which is two each: its handshake takes more stack", v, made, n)
+			continue
+		}
+		if made > n+n*3/4 { // the process may have others
+			t.Errorf("%s: %d goroutines for %d connections", v, made, n)
+		}
+	}
+}
+
+func quiet(*testing.T, net.Conn, legacy) {}
+
+// goroutines returns how many were ever made.
+func goroutines() uint64 {
+	s := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
 }
 
 // zippedHello is a compressed message, and the beginning of one that answers it.

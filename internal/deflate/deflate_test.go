@@ -495,6 +495,11 @@ func TestAnswer(t *testing.T) {
 		{"permessage-deflate; client_max_window_bits=7", "", ""},
 		{"permessage-deflate; server_no_context_takeover=1", "", ""},
 		{"permessage-deflate; server_no_context_takeover; server_no_context_takeover", "", ""},
+		{"permessage-deflate; client_max_window_bits; client_max_window_bits=10", "", ""},
+		{"permessage-deflate; server_max_window_bits=10; server_max_window_bits=10", "", ""},
+		{"permessage-deflate; server_no_context_takeover=", "", ""},
+		{"permessage-deflate;", "", ""},
+		{"deflate-frame; no_context_takeover; no_context_takeover", "", ""},
 		{"deflate-frame; max_window_bits=7", "", ""},
 		{"deflate-frame; foo", "", ""},
 		{"deflate-stream", "", ""},
@@ -502,10 +507,10 @@ func TestAnswer(t *testing.T) {
 		{"; a", "", ""},
 	} {
 		offers := wire.Fields{{Name: "E", Value: tt.offer}}.List("E")
-		if _, got := Answer(offers, false); got != tt.answer {
+		if got := new(Params).Answer(offers, false); got != tt.answer {
 			t.Errorf("%s: %q, want %q", tt.offer, got, tt.answer)
 		}
-		if _, got := Answer(offers, true); got != tt.withTakeover {
+		if got := new(Params).Answer(offers, true); got != tt.withTakeover {
 			t.Errorf("%s with takeover: %q, want %q", tt.offer, got, tt.withTakeover)
 		}
 	}

@@ -24,123 +24,144 @@ const (
 	WebkitFrame  = "x-webkit-deflate-frame"
 )
 
-// element is one extension of a Sec-WebSocket-Extensions list: its name and
-// parameters.
+// element is one extension of a Sec-WebSocket-Extensions list, whose parameters are
+// gone through one by one: name *( ";" name [ "=" value ] ), a value being a token or,
+// since draft 14, a quoted string (RFC 6455 9.1).
 type element struct {
-	name   string
-	params []wire.Field
+	name      string
+	param     wire.Field // the one in hand
+	rest      string     // what is behind it
+	more      bool       // there is such
+	malformed bool
 }
 
-// parse reads one element: name *( ";" name [ "=" value ] ), a value being a
-// token or, since draft 14, a quoted string (RFC 6455 9.1). ok is false where it
-// is malformed or repeats a parameter.
-func parse(s string) (e element, ok bool) {
-	name, rest, more := strings.Cut(s, ";")
-	if e.name = strings.TrimSpace(name); e.name == "" {
-		return e, false
-	}
-	for more {
-		var p string
-		p, rest, more = strings.Cut(rest, ";")
-		k, v, _ := strings.Cut(p, "=")
-		f := wire.Field{Name: strings.TrimSpace(k), Value: strings.TrimSpace(v)}
-		if len(f.Value) >= 2 && f.Value[0] == '"' && f.Value[len(f.Value)-1] == '"' {
-			f.Value = strings.ReplaceAll(f.Value[1:len(f.Value)-1], `\`, "")
-		}
-		hasValue := strings.Contains(p, "=")
-		if f.Name == "" || wire.Fields(e.params).Has(f.Name) || hasValue && f.Value == "" {
-			return e, false
-		}
-		e.params = append(e.params, f)
-	}
-	return e, true
+// begin takes the name off s.
+func (e *element) begin(s string) bool {
+	*e = element{}
+	e.name, e.rest, e.more = strings.Cut(s, ";")
+	e.name = strings.TrimSpace(e.name)
+	return e.name != ""
 }
+
+// next goes on to the next parameter. It reports whether there is one.
+func (e *element) next() bool {
+	if !e.more {
+		return false
+	}
+	var p string
+	p, e.rest, e.more = strings.Cut(e.rest, ";")
+	k, v, hasValue := strings.Cut(p, "=")
+	k, v = strings.TrimSpace(k), strings.TrimSpace(v)
+	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
+		v = unescaped(v[1 : len(v)-1])
+	}
+	e.param.Name, e.param.Value = k, v
+	e.malformed = k == "" || hasValue && v == ""
+	return !e.malformed
+}
+
+// unescaped returns the content of a quoted string.
+//
+//go:noinline
+func unescaped(s string) string { return strings.ReplaceAll(s, `\`, "") } // apart, as stacks are short
 
 // window reads a number of bits: 8 to 15, no sign, no leading zero.
 func window(s string) (int, bool) {
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 8 && n <= 15 && len(s) == len(strconv.Itoa(n))
+	switch {
+	case len(s) == 1 && s[0] >= '8' && s[0] <= '9':
+		return int(s[0] - '0'), true
+	case len(s) == 2 && s[0] == '1' && s[1] >= '0' && s[1] <= '5':
+		return 10 + int(s[1]-'0'), true
+	}
+	return 0, false
 }
 
 // Answer chooses from what a client offers (one string an element, as they
 // came) and returns the value of the answer's field, "" to decline. takeover is
 // whether this server wants to keep its window. permessage-deflate goes before
-// the older kind wherever it stands; an offer that is malformed or wants what we
-// do not know is passed over (RFC 7692 7.1, 5.1).
-func Answer(offers []string, takeover bool) (Params, string) {
-	for _, perFrame := range []bool{false, true} {
+// the older kind wherever it stands; an offer that is malformed, repeats a parameter
+// or wants what we do not know is passed over (RFC 7692 7.1, 5.1).
+func (p *Params) Answer(offers []string, takeover bool) string {
+	var e element
+	for _, perFrame := range [...]bool{false, true} {
 		for _, o := range offers {
-			e, ok := parse(o)
-			if !ok || perFrame == (e.name == PerMessage) {
+			if !e.begin(o) || perFrame == (e.name == PerMessage) {
 				continue
 			}
-			if p, answer, ok := answer(e, takeover); ok {
-				return p, answer
+			*p = Params{Name: e.name, PerFrame: perFrame, ServerNoTake: !takeover, ClientNoTake: !takeover}
+			switch {
+			case !perFrame && p.takeMessage(&e):
+				return p.answerMessage()
+			case (e.name == DeflateFrame || e.name == WebkitFrame) && p.takeFrame(&e):
+				return p.answerFrame()
 			}
 		}
 	}
-	return Params{}, ""
+	*p = Params{}
+	return ""
 }
 
-func answer(e element, takeover bool) (p Params, answer string, ok bool) {
-	p.Name = e.name
-	switch e.name {
-	case PerMessage:
-		return answerMessage(e, takeover)
-	case DeflateFrame, WebkitFrame:
-		p.PerFrame = true
-		p.ServerNoTake = !takeover
-		// Parameters of the request bind the server's compressor.
-		for _, f := range e.params {
-			switch f.Name {
-			case "no_context_takeover":
-				p.ServerNoTake = true
-				ok = f.Value == ""
-			case "max_window_bits":
-				p.ServerWindow, ok = window(f.Value)
-			default:
-				ok = false
-			}
-			if !ok {
-				return p, "", false
-			}
-		}
-		// The client's window is 32 KiB of ours, if it keeps it.
-		if !takeover {
-			p.ClientNoTake = true
-			return p, e.name + "; no_context_takeover", true
-		}
-		return p, e.name, true
-	}
-	return p, "", false
-}
-
-// answerMessage: RFC 7692 7.1.
-func answerMessage(e element, takeover bool) (p Params, answer string, ok bool) {
-	p = Params{Name: PerMessage, ServerNoTake: !takeover, ClientNoTake: !takeover}
-	for _, f := range e.params {
-		ok = true
-		switch f.Name {
-		case "server_no_context_takeover":
-			p.ServerNoTake = true
-			ok = f.Value == ""
-		case "client_no_context_takeover":
-			p.ClientNoTake = true
-			ok = f.Value == ""
-		case "server_max_window_bits":
-			p.ServerWindow, ok = window(f.Value)
-		case "client_max_window_bits": // a hint; we take any
-			if f.Value != "" {
-				_, ok = window(f.Value)
-			}
-		default:
-			ok = false
+// takeFrame takes an offer of the older kind. Its parameters bind the server's
+// compressor.
+func (p *Params) takeFrame(e *element) bool {
+	noTake := false
+	for e.next() {
+		ok := e.param.Name == "no_context_takeover" && e.param.Value == "" && !noTake
+		if ok {
+			noTake, p.ServerNoTake = true, true
+		} else if ok = e.param.Name == "max_window_bits" && p.ServerWindow == 0; ok {
+			p.ServerWindow, ok = window(e.param.Value)
 		}
 		if !ok {
-			return p, "", false
+			return false
 		}
 	}
-	// Whole strings, so that all connections share them.
+	return !e.malformed
+}
+
+// answerFrame: the client's window is 32 KiB of ours, if it keeps it.
+func (p *Params) answerFrame() string {
+	switch {
+	case !p.ClientNoTake:
+		return p.Name
+	case p.Name == WebkitFrame:
+		return WebkitFrame + "; no_context_takeover"
+	}
+	return DeflateFrame + "; no_context_takeover"
+}
+
+// takeMessage takes an offer (RFC 7692 7.1).
+func (p *Params) takeMessage(e *element) bool {
+	var server, client, hint bool // were there
+	for e.next() {
+		value, ok := e.param.Value, false
+		switch e.param.Name {
+		case "server_no_context_takeover":
+			ok = value == "" && !server
+			server, p.ServerNoTake = true, true
+		case "client_no_context_takeover":
+			ok = value == "" && !client
+			client, p.ClientNoTake = true, true
+		case "server_max_window_bits":
+			if p.ServerWindow == 0 {
+				p.ServerWindow, ok = window(value)
+			}
+		case "client_max_window_bits": // a hint; we take any
+			if ok = value == ""; !ok {
+				_, ok = window(value)
+			}
+			ok = ok && !hint
+			hint = true
+		}
+		if !ok {
+			return false
+		}
+	}
+	return !e.malformed
+}
+
+// answerMessage answers in whole strings, which all connections share.
+func (p *Params) answerMessage() (answer string) {
 	switch {
 	case p.ServerNoTake && p.ClientNoTake:
 		answer = PerMessage + "; server_no_context_takeover; client_no_context_takeover"
@@ -154,7 +175,7 @@ func answerMessage(e element, takeover bool) (p Params, answer string, ok bool) 
 	if p.ServerWindow > 0 {
 		answer += "; server_max_window_bits=" + strconv.Itoa(p.ServerWindow)
 	}
-	return p, answer, true
+	return answer
 }
 
 // Offer is what a client of ours offers.
@@ -174,27 +195,36 @@ func Accepted(answers []string, takeover bool) (p Params, ok bool) {
 	if len(answers) > 1 {
 		return p, false
 	}
-	e, ok := parse(answers[0])
-	if !ok || e.name != PerMessage {
+	var e element
+	if !e.begin(answers[0]) || e.name != PerMessage {
 		return p, false
 	}
 	p = Params{Name: PerMessage, ClientNoTake: !takeover}
-	for _, f := range e.params {
-		switch f.Name {
+	var client bool // client_no_context_takeover was there
+	for e.next() {
+		value, ok := e.param.Value, false
+		switch e.param.Name {
 		case "server_no_context_takeover":
-			p.ServerNoTake, ok = true, f.Value == ""
+			ok = value == "" && !p.ServerNoTake
+			p.ServerNoTake = true
 		case "client_no_context_takeover":
-			p.ClientNoTake, ok = true, f.Value == ""
+			ok = value == "" && !client
+			client, p.ClientNoTake = true, true
 		case "server_max_window_bits": // it may bind itself unasked
-			p.ServerWindow, ok = window(f.Value)
+			if p.ServerWindow == 0 {
+				p.ServerWindow, ok = window(value)
+			}
 		case "client_max_window_bits":
-			p.ClientWindow, ok = window(f.Value)
-		default:
-			ok = false
+			if p.ClientWindow == 0 {
+				p.ClientWindow, ok = window(value)
+			}
 		}
 		if !ok {
 			return p, false
 		}
+	}
+	if e.malformed {
+		return p, false
 	}
 	// Asked for no takeover, a server has to say so (RFC 7692 7.1.1.1).
 	return p, takeover || p.ServerNoTake

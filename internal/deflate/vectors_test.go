@@ -23,7 +23,8 @@ func TestVectors(t *testing.T) {
 			}
 			ran[v.Role]++
 			if v.Role == "server" {
-				p, got := Answer(list(v.Offered), v.Takeover)
+				var p Params
+				got := p.Answer(list(v.Offered), v.Takeover)
 				if got != v.Answer || (p.Name != "") != (got != "") {
 					t.Errorf("%s: %s\n%q is answered with %q, %+v, want %q", v.ID, v.Comment, v.Offered, got, p, v.Answer)
 				}

@@ -131,7 +131,8 @@ func TestInvalidText(t *testing.T) {
 
 // Text is repaired behind the expansion too.
 func TestInvalidTextCompressed(t *testing.T) {
-	params, _ := deflate.Answer([]string{"permessage-deflate"}, false)
+	var params deflate.Params
+	params.Answer([]string{"permessage-deflate"}, false)
 	for _, policy := range []wire.TextPolicy{wire.FailText, wire.ReplaceText} {
 		raw := session.New(&rfc6455.Draft, session.Config{CodecConfig: wire.CodecConfig{Role: wire.Client}, Deflate: &params})
 		// As binary it may go; then the opcode is made text's.
