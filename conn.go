@@ -190,25 +190,13 @@ func (c *Conn) SetInvalidText(p wire.TextPolicy) { c.ses.SetText(p) }
 // With graceful the closing handshake is done: the server ends the stream
 // first, and what is under way still arrives (RFC 6455 7.1.1).
 func (c *Conn) finish(why error, graceful bool) {
-	if !c.ends(why) {
-		return
-	}
-	c.set.obs.closed(c, why)
-	switch {
-	case graceful:
-		go c.linger()
-	case c.looping.Load() && c.in.src.raw != nil:
-		// Close waits until ReadLoop gives back the socket that the runtime has lent it,
-		// and ReadLoop's fn may be what has called.
-		closeWrite(c.nc())
-		go c.cut()
-	default:
-		c.cut()
+	if c.ends(why) {
+		c.depart(graceful)
 	}
 }
 
-// ends notes the end, and leaves the rest of finish to the caller. It reports whether
-// there was none before.
+// ends notes the end, and leaves depart to the caller. It reports whether there was none
+// before.
 func (c *Conn) ends(why error) bool {
 	c.mu.Lock()
 	if c.why != nil {
@@ -224,6 +212,22 @@ func (c *Conn) ends(why error) bool {
 		ctx.cancel(why)
 	}
 	return true
+}
+
+// depart is the rest of finish: it says farewell to the observer, and closes the stream.
+func (c *Conn) depart(graceful bool) {
+	c.set.obs.closed(c, c.why)
+	switch {
+	case graceful:
+		go c.linger()
+	case c.looping.Load() && c.in.src.raw != nil:
+		// Close waits until ReadLoop gives back the socket that the runtime has lent it,
+		// and ReadLoop's fn may be what has called.
+		closeWrite(c.nc())
+		go c.cut()
+	default:
+		c.cut()
+	}
 }
 
 // cut closes the stream.
@@ -366,7 +370,7 @@ func (c *Conn) lockIn() error {
 	return nil
 }
 
-// parting is what is left of finish where the reader has found the end.
+// parting says that the reader has found the end, and depart is still to be called.
 type parting uint8
 
 const (
@@ -375,20 +379,16 @@ const (
 	partsGently
 )
 
-// unlockIn gives the reading half back. An end that the reader has found is finished
-// here, and not where it was found: there the stack is deep already.
+// unlockIn gives the reading half back, and departs where the reader has found the end:
+// not where it was found, as there the stack is deep already.
 func (c *Conn) unlockIn() {
 	how := c.in.parting
-	c.in.parting = partsNot
-	c.in.mu.Unlock()
-	if how == partsNot {
-		return
+	if how != partsNot {
+		c.in.parting = partsNot
 	}
-	c.set.obs.closed(c, c.why)
-	if how == partsGently {
-		go c.linger()
-	} else {
-		c.cut()
+	c.in.mu.Unlock()
+	if how != partsNot {
+		c.depart(how == partsGently)
 	}
 }
 

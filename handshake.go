@@ -28,7 +28,7 @@ type admission struct {
 	deflate   deflate.Params
 	threshold int
 	out       []byte // the answer; its room is used again
-	kind      uint   // of client, by its request
+	kind      uint   // of client: heads.go
 	cfg       connConfig
 
 	sendNow func(fd uintptr) bool // send, made once; nil for what came by net/http
@@ -62,7 +62,9 @@ func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error
 //go:noinline
 func (o *acceptor) find(req *wire.Request, info *Handshake) error { // apart, as stacks are short
 	found, err := detect.Request(req, o.Versions, o.Tolerate)
-	info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
+	if err == nil {
+		info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
+	}
 	return err
 }
 

@@ -14,8 +14,8 @@ import (
 // one's, and the lines in which it differs.
 type head struct {
 	like  *string // the other's; nil where own is all
-	own   string  // the lines of its own
-	lines uint64  // which they are, from the lowest bit on
+	own   string  // the lines of its own, one behind the other
+	lines uint64  // which those are: bit 0 is the first line of the head
 }
 
 var noHead head

@@ -14,7 +14,7 @@ import (
 const (
 	DefaultReadLimit        = 1 << 20          // bytes of one message
 	DefaultHeadLimit        = 16 << 10         // bytes of a request or response head
-	DefaultHandshakeTimeout = 10 * time.Second // from the first look at a connection to its 101
+	DefaultHandshakeTimeout = 10 * time.Second // from the taking of a connection to its 101
 	DefaultKey3Timeout      = 5 * time.Second  // for the eight bytes of hixie-76
 	DefaultCloseTimeout     = 5 * time.Second  // for the peer's answer to our close
 	DefaultWriteTimeout     = time.Minute      // for the peer to take what we write
@@ -100,8 +100,9 @@ type AcceptOptions struct {
 	Compression    Compression
 	CompressionFor func(h *Handshake) Compression
 	// DropHeads lets go of both raw heads when the connection is open: from then
-	// on Request and Response of its Handshake are empty, and a connection holds
-	// that much less. Authorize sees them, and so does the Observer's Opened.
+	// on Request and Response of its Handshake are empty. Authorize sees them, and so
+	// does the Observer's Opened. A connection then holds less, but where its clients
+	// are of one make not much: what their heads have in common is held once.
 	DropHeads bool
 	// InvalidText says what happens to text from the client that is not UTF-8. The
 	// zero value is what the version's document says: all versions fail the
