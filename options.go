@@ -101,8 +101,10 @@ type AcceptOptions struct {
 	CompressionFor func(h *Handshake) Compression
 	// DropHeads lets go of both raw heads when the connection is open: from then
 	// on Request and Response of its Handshake are empty. Authorize sees them, and so
-	// does the Observer's Opened. A connection then holds less, but where its clients
-	// are of one make not much: what their heads have in common is held once.
+	// does the Observer's Opened. A connection then holds less, but where clients are
+	// of one make not much: what their heads have in common is held once. Else the
+	// server also keeps a head of each make, with whatever secrets are in it, when that
+	// connection has ended.
 	DropHeads bool
 	// InvalidText says what happens to text from the client that is not UTF-8. The
 	// zero value is what the version's document says: all versions fail the
