@@ -102,7 +102,7 @@ type AcceptOptions struct {
 	// DropHeads lets go of both raw heads when the connection is open: from then
 	// on Request and Response of its Handshake are empty. Authorize sees them, and so
 	// does the Observer's Opened. A connection then holds less, but where clients are
-	// of one make not much: what their heads have in common is held once. Else the
+	// of one make not much: what their heads have in common is held once. Without it the
 	// server also keeps a head of each make, with whatever secrets are in it, when that
 	// connection has ended.
 	DropHeads bool
