@@ -150,7 +150,7 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) take(nc net.Conn) {
 	o := openings.Get().(*opening)
 	if o.run == nil {
-		o.run, o.sendNow = o.serve, o.send
+		o.ready()
 	}
 	o.s, o.rules, o.below, o.began = s, s.live.Load(), nc, time.Now()
 	s.mu.Lock()
@@ -173,7 +173,7 @@ func (s *Server) take(nc net.Conn) {
 		o.end()
 		return
 	}
-	go o.run() // kept, as a function with arguments would be made anew
+	go o.run()
 }
 
 // track counts an open connection; o is its handshake, nil for one that came by

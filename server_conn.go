@@ -21,7 +21,7 @@ import (
 // opening is the work of one handshake. It is kept for the next, so that a
 // handshake allocates little but the connection.
 type opening struct {
-	run    func() // serve
+	run    func()
 	s      *Server
 	rules  *rules
 	began  time.Time
@@ -37,12 +37,31 @@ type opening struct {
 
 var openings = sync.Pool{New: func() any { return new(opening) }}
 
-// serve is the life of one connection, from its first byte.
-func (o *opening) serve() {
-	s := o.s
+// ready makes what an opening keeps, once: functions that are given away would be made
+// anew each time.
+func (o *opening) ready() {
+	o.sendNow = o.send
+	// run is the life of one connection, from its first byte. It and its stack's frame
+	// are as small as can be, as they stay.
+	o.run = func() {
+		s := o.s
+		if c := s.open(o); c != nil {
+			serveConn(c, s.WebSocket, s)
+		}
+	}
+}
+
+// open does the handshake. It returns nil for what is no connection of ours, and where
+// the connection has a goroutine of its own.
+func (s *Server) open(o *opening) (c *Conn) {
+	defer s.recover(o)
 	var here byte // on the stack, which moves when it grows
 	was := uintptr(unsafe.Pointer(&here))
-	c := s.open(o)
+	o.src.reset(o.below)
+	if o.sniff() && o.readHead() && o.judge() && o.answer() {
+		c = o.connect()
+	}
+	o.end()
 	switch {
 	case c == nil:
 		s.running.Done()
@@ -50,19 +69,8 @@ func (o *opening) serve() {
 		// The handshake took more stack than a waiting connection needs, and it would
 		// stay: the connection gets a new one.
 		go serveConn(c, s.WebSocket, s)
-	default:
-		serveConn(c, s.WebSocket, s)
+		c = nil
 	}
-}
-
-// open does the handshake. It returns nil for what is no connection of ours.
-func (s *Server) open(o *opening) (c *Conn) {
-	defer s.recover(o)
-	o.src.reset(o.below)
-	if o.sniff() && o.readHead() && o.judge() && o.answer() {
-		c = o.connect()
-	}
-	o.end()
 	return c
 }
 
@@ -82,6 +90,7 @@ func (s *Server) recover(o *opening) {
 	if e := recover(); e != nil {
 		s.decided(o)
 		s.panicked(o.below, e)
+		s.running.Done()
 	}
 }
 
