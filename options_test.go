@@ -162,3 +162,58 @@ func TestSetOptionsRace(t *testing.T) {
 		changes.Wait()
 	})
 }
+
+// What a connection tells of its handshake is exact, whatever it has in common with
+// others; with DropHeads it tells the parts, not the heads.
+func TestHeadsExact(t *testing.T) {
+	for _, drop := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			opened := make(chan *draftwire.Conn, 1)
+			opt := every()
+			opt.DropHeads, opt.Protocols = drop, []string{"chat"}
+			_, l := memServer(t, &draftwire.Server{Options: opt, WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+				opened <- c
+				return echo(ctx, c)
+			}})
+			for i, tt := range []struct{ target, key, more string }{
+				{"/a", "dGhlIHNhbXBsZSBub25jZQ==", ""},
+				{"/a", "AQIDBAUGBwgJCgsMDQ4PEA==", ""},
+				{"/b?token=1", "AQIDBAUGBwgJCgsMDQ4PEA==", "Cookie: a=1\r\n"},
+				{"/b?token=22", "dGhlIHNhbXBsZSBub25jZQ==", "Cookie: b=22\r\n"},
+			} {
+				sent := "GET " + tt.target + " HTTP/1.1\r\nhost: example.com\r\nUPGRADE: websocket\r\nConnection:  Upgrade\r\n" +
+					"Origin: http://example.com\r\nSec-WebSocket-Protocol: chat\r\n" + tt.more +
+					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + tt.key + "\r\n\r\n"
+				nc, err := l.Dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer nc.Close()
+				send(t, nc, []byte(sent))
+				got := readHead(t, nc)
+				h := (<-opened).Handshake()
+				if h.Target != tt.target || h.Host != "example.com" || h.Origin != "http://example.com" || h.Protocol != "chat" ||
+					len(h.Offered) != 1 || h.Offered[0] != "chat" {
+					t.Errorf("%d: %+v", i, h)
+				}
+				if drop {
+					sent, got = "", ""
+				}
+				if h.Request() != sent || h.Response() != string(got) {
+					t.Errorf("%d: %q and %q, not %q and %q", i, h.Request(), h.Response(), sent, got)
+				}
+				if !drop && tt.more != "" && h.Fields().Get("Cookie") != tt.more[8:len(tt.more)-2] {
+					t.Errorf("%d: cookie %q", i, h.Fields().Get("Cookie"))
+				}
+			}
+		})
+	}
+}
+
+func TestSetRequest(t *testing.T) {
+	var h draftwire.Handshake
+	h.SetRequest("GET / HTTP/1.1\r\nAuthorization: Basic x\r\n\r\n")
+	if got := h.Fields().Get("authorization"); got != "Basic x" || h.Response() != "" {
+		t.Errorf("%q", got)
+	}
+}

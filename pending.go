@@ -3,8 +3,8 @@ package draftwire
 import "time"
 
 // pending are the connections of a Server whose handshake is not done, in the order
-// of their deadlines, under Server.mu. One timer is for all of them: a deadline on
-// each socket, which hardly ever passes, costs a handshake more than its parsing.
+// of their deadlines, under Server.mu. One timer is for all of them: to set a deadline on
+// each socket, and take it back, costs a handshake as much as its parsing does.
 type pending struct {
 	n           int
 	first, last *opening
