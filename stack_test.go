@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"math"
 	"net"
 	"runtime"
 	"runtime/metrics"
@@ -119,20 +120,25 @@ func TestHandshakeGoroutines(t *testing.T) {
 			}
 			return c
 		}
-		const n = 100
+		const n = 40
 		clients.open(v.String(), l.Addr(), browser, quiet)
-		before := goroutines()
-		for range n {
-			clients.open(v.String(), l.Addr(), browser, quiet)
+		// The least of five: the process may have others, and the allocator goes deep
+		// more often where much is to be swept.
+		least := uint64(math.MaxUint64)
+		for range 5 {
+			before := goroutines()
+			for range n {
+				clients.open(v.String(), l.Addr(), browser, quiet)
+			}
+			least = min(least, goroutines()-before)
 		}
-		made := goroutines() - before
 		switch v {
 		case draftwire.Hybi02, draftwire.Hybi04, draftwire.Hybi05:
-			t.Logf("%s: %d goroutines for %d connections, which is two each: its handshake takes more stack", v, made, n)
+			t.Logf("%s: %d goroutines for %d connections, which is two each: its handshake takes more stack", v, least, n)
 			continue
 		}
-		if made > n+n*3/4 { // the process may have others
-			t.Errorf("%s: %d goroutines for %d connections", v, made, n)
+		if least > n+n*3/4 {
+			t.Errorf("%s: %d goroutines for %d connections", v, least, n)
 		}
 	}
 }

@@ -58,12 +58,7 @@ func TestBlockingSocket(t *testing.T) {
 		}
 		defer nc.Close() // not before: it waits while others talk
 		nc.SetDeadline(time.Now().Add(time.Minute))
-		client := legacies[v]().at(tl.Addr().String(), false)
-		send(t, nc, []byte(client.head+client.key3))
-		if head := readHead(t, nc); client.learn != nil {
-			client.learn(head)
-		}
-		want(t, nc, []byte(client.answer))
+		client := shake(t, nc, v)
 		for i := range 2 * warmth {
 			m := strings.Repeat("x", i*100)
 			send(t, nc, client.text(m))

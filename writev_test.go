@@ -58,14 +58,21 @@ func tcpClients(t *testing.T, lim draftwire.Limits) func(v draftwire.Version) (*
 		}
 		t.Cleanup(func() { nc.Close() })
 		nc.SetDeadline(time.Now().Add(time.Minute))
-		client := legacies[v]().at(l.Addr().String(), false)
-		send(t, nc, []byte(client.head+client.key3))
-		if head := readHead(t, nc); client.learn != nil {
-			client.learn(head)
-		}
-		want(t, nc, []byte(client.answer))
+		client := shake(t, nc, v)
 		return nc, client, <-conns
 	}
+}
+
+// shake opens a connection of that version on nc.
+func shake(t *testing.T, nc net.Conn, v draftwire.Version) legacy {
+	t.Helper()
+	client := legacies[v]().at(nc.RemoteAddr().String(), false)
+	send(t, nc, []byte(client.head+client.key3))
+	if head := readHead(t, nc); client.learn != nil {
+		client.learn(head)
+	}
+	want(t, nc, []byte(client.answer))
+	return client
 }
 
 // oddly reads all bytes that are wanted, in small and odd pieces.
