@@ -140,7 +140,7 @@ func serveConn(c *Conn, fn func(ctx context.Context, c *Conn) error, s *Server) 
 			s.panicked(c.nc(), e)
 		}
 	}()
-	if err := fn(c.Context(), c); !c.over.Load() { // else nobody hears it
+	if err := fn(c.Context(), c); !c.is(over) { // else nobody hears it
 		code = codeFor(err)
 	}
 }

@@ -33,11 +33,9 @@ type Conn struct {
 	role  wire.Role
 	gone  bool // the stream is closed, under mu
 
-	closing atomic.Bool // Close was called
-	over    atomic.Bool // the connection has ended, why says how
-	looping atomic.Bool // a ReadLoop has the reading half
-	more    atomic.Bool // the reader has bytes that it has not looked at
-	held    atomic.Bool // the writers hold something back
+	state atomic.Uint32 // closing, over, looping
+	more  atomic.Bool   // the reader has bytes that it has not looked at
+	held  atomic.Bool   // the writers hold something back
 
 	// What a write touches lies close together: who writes to ten thousand connections
 	// finds none of them in the processor's cache.
@@ -49,13 +47,23 @@ type Conn struct {
 
 	// The end, and the deadlines.
 	mu      sync.Mutex
-	why     error                       // set by finish, before over
+	why     error                       // set by finish, before the bit over
 	ctx     atomic.Pointer[fullContext] // made when somebody asks for it
 	goneCh  chan struct{}               // made by who waits for that
 	closeBy time.Duration               // our close has gone: the peer answers until then; 0 before
 	rctx    *watch
 	wctx    *watch
 }
+
+// The bits of Conn.state.
+const (
+	closing uint32 = 1 << iota // Close was called
+	over                       // the connection has ended, why says how
+	looping                    // a ReadLoop has the reading half
+)
+
+// is reports whether one of the bits is set.
+func (c *Conn) is(bit uint32) bool { return c.state.Load()&bit != 0 }
 
 // settings are what all connections of one server have in common.
 type settings struct {
@@ -204,7 +212,7 @@ func (c *Conn) ends(why error) bool {
 		return false
 	}
 	c.why = why
-	c.over.Store(true)
+	c.state.Or(over)
 	c.rctx.release()
 	c.wctx.release()
 	c.mu.Unlock()
@@ -220,7 +228,7 @@ func (c *Conn) depart(graceful bool) {
 	switch {
 	case graceful:
 		go c.linger()
-	case c.looping.Load() && c.in.src.raw != nil:
+	case c.is(looping) && c.in.src.raw != nil:
 		// Close waits until ReadLoop gives back the socket that the runtime has lent it,
 		// and ReadLoop's fn may be what has called.
 		closeWrite(c.nc())
@@ -295,7 +303,7 @@ func drain(nc net.Conn) {
 
 // CloseNow ends the connection without a closing handshake.
 func (c *Conn) CloseNow() error {
-	c.closing.Store(true)
+	c.state.Or(closing)
 	c.flushAtOnce()
 	c.finish(ErrClosed, false)
 	return nil
@@ -314,7 +322,7 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	if code != CodeNoStatus && !code.OnWire() {
 		return &closeCodeError{code}
 	}
-	if c.closing.Swap(true) || c.over.Load() {
+	if c.state.Or(closing)&closing != 0 || c.is(over) {
 		c.settle()
 		return nil
 	}
@@ -360,9 +368,9 @@ var errLooping = errors.New("draftwire: a ReadLoop is reading")
 func (c *Conn) lockIn() error {
 	switch {
 	case c.in.mu.TryLock():
-	case c.looping.Load():
+	case c.is(looping):
 		return errLooping
-	case !c.closing.Load():
+	case !c.is(closing):
 		c.in.mu.Lock()
 	case !c.takeOver():
 		return errLooping
@@ -398,7 +406,7 @@ func (c *Conn) unlockIn() {
 // A ReadLoop keeps it: its fn may be what closes.
 func (c *Conn) takeOver() bool {
 	for wait := time.Millisecond; !c.in.mu.TryLock(); wait = min(2*wait, time.Second) {
-		if c.looping.Load() {
+		if c.is(looping) {
 			return false
 		}
 		t := time.NewTimer(wait)
@@ -417,7 +425,7 @@ func (c *Conn) takeOver() bool {
 // exits at once would reset it, and the server might miss our close. A ReadLoop does
 // so when it ends: its fn, which may be what closes, holds what the end waits for.
 func (c *Conn) settle() {
-	if c.role != wire.Client || !c.over.Load() || c.looping.Load() {
+	if c.role != wire.Client || !c.is(over) || c.is(looping) {
 		return
 	}
 	c.mu.Lock()
@@ -445,7 +453,7 @@ func (e *closeCodeError) Unwrap() error { return ErrUnsupported }
 
 // end makes err the connection's end, for readers.
 func (c *Conn) end(err error, graceful bool) error {
-	if c.closing.Load() && !errors.Is(err, ErrClosed) {
+	if c.is(closing) && !errors.Is(err, ErrClosed) {
 		err = &closedError{err}
 	}
 	c.in.ended = err

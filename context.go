@@ -35,7 +35,7 @@ func (x connContext) Value(key any) any { return x.full().Value(key) }
 
 // Err implements context.Context.
 func (x connContext) Err() error {
-	if x.c.over.Load() {
+	if x.c.is(over) {
 		return context.Canceled
 	}
 	return nil
@@ -52,7 +52,7 @@ func (x connContext) full() *fullContext {
 	if !c.ctx.CompareAndSwap(nil, full) {
 		return c.ctx.Load()
 	}
-	if c.over.Load() {
+	if c.is(over) {
 		full.cancel(c.why)
 	}
 	return full

@@ -260,7 +260,7 @@ func (c *Conn) decode(p []byte) (n int, ok bool, err error) {
 	if ev.Last {
 		c.in.messages++
 	}
-	return n, !c.closing.Load(), nil
+	return n, !c.is(closing), nil
 }
 
 // control handles an event that is no data, or the failure to find one. more

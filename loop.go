@@ -22,7 +22,7 @@ func (c *Conn) ReadLoop(ctx context.Context, fn func(op Op, p []byte) error) err
 	if err := c.lockIn(); err != nil {
 		return err
 	}
-	c.looping.Store(true)
+	c.state.Or(looping)
 	defer c.leaveLoop()
 	since, more := time.Duration(0), busyMessages // as if it had begun with the connection
 	for {
@@ -55,16 +55,16 @@ const (
 // leaveLoop gives the reading half back. Where Close was called, it has left the
 // peer's answer to the loop.
 func (c *Conn) leaveLoop() {
-	c.looping.Store(false)
-	closing := c.closing.Load()
-	if closing {
+	c.state.And(^looping)
+	closes := c.is(closing)
+	if closes {
 		c.readAnswer()
 	}
 	if c.look(); c.held.Load() && !c.more.Load() {
 		c.release()
 	}
 	c.unlockIn()
-	if closing {
+	if closes {
 		c.settle()
 	}
 }

@@ -20,6 +20,7 @@ import (
 type outbox struct {
 	mu      sync.Mutex
 	queue   *pool.Buf     // nil while empty
+	posts   *backlog      // behind the queue; nil while empty
 	queued  uint64        // bytes that were ever put into the queue
 	written uint64        // of these, handed to the system
 	changed chan struct{} // made by who waits for a change of the next two
@@ -81,7 +82,7 @@ func (c *Conn) writable(ctx context.Context) error {
 	if c.out.broken != nil {
 		return c.out.broken
 	}
-	if c.over.Load() {
+	if c.is(over) {
 		return c.overError()
 	}
 	if c.done(ctx) != nil {
@@ -100,6 +101,12 @@ func (c *Conn) overError() error {
 // turn waits until a frame with n bytes of payload may be encoded: until no
 // message is under way, if it begins one, and there is room in the queue. direct
 // tells that the payload need not go through the queue; nobody is writing then.
+//
+// The bound holds for the queue, whatever becomes of it: a full one is waited for while
+// somebody writes, and also where a goroutine is on its way to write, since the scheduler
+// may let a reader with much input go on for long before that goroutine runs. Nobody else
+// leaves a full queue: send and reply write it. Behind a backlog of Post nothing is put
+// into the queue, which goes before it.
 func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err error) {
 	o := &c.out
 	for {
@@ -107,14 +114,19 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 			return false, err
 		}
 		direct = n >= directSize && c.ses.Direct() && !c.mayHold(n)
-		full := o.queue != nil && len(o.queue.B) >= holdMost
-		if !(begins && o.midst) && !(o.writing && (direct || full)) {
+		if !(begins && o.midst) && !(o.writing && direct) && !((o.writing || o.due) && (c.full() || o.posts != nil)) {
 			return direct, nil
 		}
 		if err := c.awaitChange(ctx); err != nil {
 			return false, err
 		}
 	}
+}
+
+// full reports whether the queue holds as much as may be held back.
+func (c *Conn) full() bool {
+	q := c.out.queue
+	return q != nil && len(q.B) >= holdMost
 }
 
 // frame encodes a frame and sends it, or holds it. begins tells that it begins
@@ -149,7 +161,7 @@ func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) err
 func (c *Conn) joins(n int) bool {
 	o := &c.out
 	return o.timed && o.queue != nil && len(o.queue.B)+n+frameRoom <= min(cap(o.queue.B), holdMost) &&
-		c.held.Load() && c.more.Load() && !o.midst
+		c.held.Load() && c.more.Load() && !o.midst && o.posts == nil
 }
 
 // join encodes a message into the queue, where joins.
@@ -222,6 +234,9 @@ func (c *Conn) dropQueue() {
 	pool.Put(c.out.queue)
 	c.out.queue = nil
 }
+
+// empty reports whether nothing waits to be written.
+func (o *outbox) empty() bool { return o.queue == nil && o.posts == nil }
 
 // send flushes the queue, unless it is to be held.
 func (c *Conn) send(ctx context.Context) error {
@@ -325,6 +340,7 @@ func (c *Conn) flushDue() {
 	defer o.mu.Unlock()
 	o.due = false
 	c.flushHeld()
+	o.change() // for turn, which waits for what is due
 }
 
 // flushHeld ends a hold, but for Cork's. Behind a write that is under way the
@@ -333,7 +349,7 @@ func (c *Conn) flushDue() {
 func (c *Conn) flushHeld() {
 	o := &c.out
 	switch {
-	case o.queue == nil || o.corked || c.writable(c.Context()) != nil:
+	case o.empty() || o.corked && o.posts == nil && !c.full() || c.writable(c.Context()) != nil:
 	case o.writing:
 		o.due = true
 	default:
@@ -395,7 +411,7 @@ func (c *Conn) flushLast() {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.broken != nil || c.over.Load() || o.queue == nil && !o.writing {
+	if o.broken != nil || c.is(over) || o.empty() && !o.writing {
 		return
 	}
 	c.endWritesIn(c.closeTimeout())
@@ -415,7 +431,7 @@ func (c *Conn) flushAtOnce() {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.queue == nil || o.writing || o.broken != nil || c.over.Load() {
+	if o.empty() || o.writing || o.broken != nil || c.is(over) {
 		return
 	}
 	c.endWritesIn(holdTime)
@@ -455,7 +471,7 @@ func (c *Conn) await(ctx context.Context, ch <-chan struct{}) error {
 	case <-ch:
 		return nil
 	case <-ctx.Done():
-		if c.over.Load() {
+		if c.is(over) {
 			return c.overError()
 		}
 		return ctx.Err()
@@ -498,6 +514,9 @@ func (c *Conn) take(ctx context.Context) *vector {
 		v.queue, v.parts[0] = o.queue, o.queue.B
 	}
 	o.queue, o.writing, o.due = nil, true, false
+	if o.posts != nil {
+		o.takePosts(v)
+	}
 	c.unhold()
 	return v
 }
@@ -549,6 +568,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error) error {
 	}
 	o.broken = fmt.Errorf("draftwire: write: %w", err)
 	c.dropQueue()
+	o.posts = nil
 	o.mu.Unlock()
 	defer o.mu.Lock()
 	c.wctx.disarm(&c.mu)

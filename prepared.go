@@ -26,7 +26,7 @@ func NewPreparedMessage(op Op, data []byte) *PreparedMessage {
 // frame returns the message as c sends it; nil where c has to encode it itself: a
 // client masks each frame anew, and compression with takeover depends on what went
 // before.
-func (m *PreparedMessage) frame(c *Conn) ([]byte, error) {
+func (m *PreparedMessage) frame(c *Conn) (*[]byte, error) {
 	encoding, ok := c.ses.Encoding(len(m.data))
 	if c.role == wire.Client || !ok {
 		return nil, nil
@@ -37,14 +37,14 @@ func (m *PreparedMessage) frame(c *Conn) ([]byte, error) {
 	}
 	place := &m.frames[i][encoding]
 	if f := place.Load(); f != nil {
-		return *f, nil
+		return f, nil
 	}
 	f, err := session.Encode(c.draft.Draft, encoding, m.op, m.data)
 	if err != nil {
 		return nil, err
 	}
 	place.Store(&f)
-	return f, nil
+	return &f, nil
 }
 
 // WritePrepared sends a prepared message, as Write would. Only servers gain, and
@@ -60,19 +60,19 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	direct, err := c.turn(ctx, true, len(f))
+	direct, err := c.turn(ctx, true, len(*f))
 	if err != nil {
 		return err
 	}
 	if c.ses.Said() {
 		return ErrClosed
 	}
-	if direct || c.goesAlone(f) {
+	if direct || c.goesAlone(*f) {
 		v := c.take(ctx)
-		v.parts[1] = f
+		v.parts[1] = *f
 		err = c.write(v)
 	} else {
-		c.enqueueFrame(f)
+		c.enqueueFrame(*f)
 		err = c.send(ctx)
 	}
 	if err == nil {
@@ -97,16 +97,20 @@ func (c *Conn) Post(m *PreparedMessage) error {
 	if err := c.writable(c.Context()); err != nil {
 		return err
 	}
-	switch {
+	switch n := o.waiting(); {
 	case c.ses.Said():
 		return ErrClosed
-	case o.midst, o.queue != nil && len(o.queue.B)+len(m.data) > c.set.limits.PostLimit:
+	case o.midst, n > 0 && n+len(m.data) > c.set.limits.PostLimit:
 		return ErrBusy
-	case f != nil && c.in.src.raw != nil && c.goesAlone(f):
-		err = c.push(f)
+	case (o.writing || o.due) && (o.posts != nil || n+len(m.data)+frameRoom > holdMost):
+		err = c.defers(m, f)
+	case f != nil && c.goesAlone(*f) && c.in.src.raw != nil:
+		err = c.push(*f)
+	case f != nil && c.goesAlone(*f) && len(*f) >= directSize:
+		err = c.defers(m, f)
 	default:
 		if f != nil {
-			c.enqueueFrame(f)
+			c.enqueueFrame(*f)
 		} else if err = c.enqueue(m.op, true, m.data); err != nil {
 			return err
 		}
@@ -120,9 +124,28 @@ func (c *Conn) Post(m *PreparedMessage) error {
 	return err
 }
 
+// defers leaves a message to wait behind a write, with others. f is its frame, nil where
+// it is the connection's own.
+func (c *Conn) defers(m *PreparedMessage, f *[]byte) error {
+	o := &c.out
+	if o.posts != nil && len(o.posts.frames) >= backlogMost {
+		return ErrBusy
+	}
+	if f == nil {
+		own, err := c.ses.AppendFrame(nil, m.op, true, m.data)
+		if err != nil {
+			return err
+		}
+		f = &own
+	}
+	o.leave(f)
+	c.makeDue()
+	return nil
+}
+
 // goesAlone reports whether a frame goes from where it is, as nothing is before it.
 func (c *Conn) goesAlone(f []byte) bool {
-	return c.out.queue == nil && !c.out.writing && !c.mayHold(len(f))
+	return c.out.empty() && !c.out.writing && !c.mayHold(len(f))
 }
 
 // enqueueFrame puts a frame into the queue.

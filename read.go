@@ -97,7 +97,7 @@ func (r *msgReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	defer c.unlockIn()
-	if c.closing.Load() {
+	if c.is(closing) {
 		return 0, ErrClosed // Close reads on, and r.rest with it is gone
 	}
 	if in.cur != r || r.left {

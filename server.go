@@ -262,7 +262,7 @@ func (s *Server) farewell(ctx context.Context, conns []*Conn, idle <-chan struct
 	defer timer.Stop()
 	for i, c := range conns {
 		conns[i] = nil
-		if c.over.Load() {
+		if c.is(over) {
 			continue
 		}
 		if i > 0 && s.FarewellOver > 0 {

@@ -61,7 +61,9 @@ func (v *vector) whole() error {
 		c.setWriteDeadline(time.Now().Add(timeout))
 	}
 	p := v.parts[0]
-	if n := len(v.parts[1]) + len(v.parts[2]); n > 0 {
+	if n := len(v.parts[1]) + len(v.parts[2]); n > 0 && len(p) == 0 && len(v.parts[2]) == 0 {
+		p = v.parts[1]
+	} else if n > 0 {
 		whole := pool.Get(len(p) + n)
 		defer pool.Put(whole)
 		whole.B = append(append(append(whole.B, p...), v.parts[1]...), v.parts[2]...)

@@ -32,6 +32,11 @@ func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for o.posts != nil && o.broken == nil { // they go before it
+		if err := c.awaitChange(c.Context()); err != nil {
+			return err
+		}
+	}
 	if c.ses.Said() || o.broken != nil {
 		return o.broken
 	}
@@ -59,11 +64,11 @@ func (c *Conn) reply(more bool) error {
 	case err != nil || o.queue == nil:
 	case c.in.ev.Op == wire.OpClose:
 		err = c.flush(c.Context())
-	case more:
+	case more && !c.full():
 		c.limitHold()
 		err = o.broken
 	default: // as releaseHeld does, without its frame on the stack
-		if c.held.Store(false); !o.corked {
+		if c.held.Store(false); !o.corked || c.full() {
 			err = c.push(nil)
 		}
 	}

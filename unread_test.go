@@ -1,0 +1,98 @@
+package draftwire_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// The answers to pings that wait for a peer are bounded where a goroutine writes them, as
+// over TLS: also on one processor, where the reader may go through megabytes of input
+// before that goroutine runs, and while the program has corked the connection.
+func TestAnswersQueuedForUnreadPeer(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		if !v.Supports(wire.CapPing) {
+			return
+		}
+		for _, corked := range []bool{false, true} {
+			func() {
+				const size = 1 << 20
+				p := handClient(t, v, size, draftwire.Limits{}, nil)
+				if corked {
+					p.server.Cork()
+				}
+				one := p.ping()
+				go p.Write(bytes.Repeat(one, 4*size/len(one))) // more than the two directions hold
+				synctest.Wait()                                // a megabyte of it stands before the reader
+				ctx := p.server.CloseRead(bg)
+				synctest.Wait()
+				if most := slices.Max(p.net.writes()); most > 33<<10 {
+					t.Errorf("corked %v: %d bytes were queued", corked, most)
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(2 * draftwire.DefaultWriteTimeout):
+					t.Errorf("corked %v: the connection is open after the write timeout", corked)
+				}
+			}()
+		}
+	})
+}
+
+// Members of a room who do not read share the frames that wait for them: what each costs
+// beside is bounded by the number of messages. Whoever reads again gets all, in order.
+func TestUnreadPostsAreShared(t *testing.T) {
+	for _, size := range []int{100, 100_000} {
+		synctest.Test(t, func(t *testing.T) {
+			const members, limit = 100, 1 << 20
+			conns := make([]byHand, members)
+			for i := range conns {
+				conns[i] = handClient(t, draftwire.RFC6455, 10, draftwire.Limits{PostLimit: limit}, nil)
+			}
+			before := inUse()
+			var all []*draftwire.Conn
+			for _, p := range conns {
+				all = append(all, p.server)
+			}
+			text := func(i int) string { return fmt.Sprint(i, strings.Repeat("x", size)) }
+			sent := 0
+			for busy := false; !busy; {
+				draftwire.Broadcast(prepared(text(sent)), all, func(_ *draftwire.Conn, err error) {
+					busy = errors.Is(err, draftwire.ErrBusy)
+				})
+				if !busy {
+					sent++
+				}
+				synctest.Wait()
+			}
+			each := (int64(inUse()) - int64(before) - limit) / members
+			t.Logf("%d messages of %d bytes: %d bytes each", sent, size, each)
+			if each > 100<<10 {
+				t.Errorf("a member that does not read costs %d bytes", each)
+			}
+			p := conns[7]
+			for i := range sent {
+				want(t, p, p.echo(text(i)))
+			}
+			if err := p.server.Post(prepared("late")); err != nil {
+				t.Error(err)
+			}
+			go p.server.Close(draftwire.CodeNormal, "")
+			want(t, p, p.echo("late"))
+			if b, _ := io.ReadAll(io.LimitReader(p, 4)); len(b) != 4 || b[0] != 0x88 {
+				t.Errorf("behind the posts: % x", b)
+			}
+		})
+	}
+}
