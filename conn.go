@@ -2,6 +2,7 @@ package draftwire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -185,6 +186,20 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc().LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc().RemoteAddr() }
+
+// PeerGone reports whether the system knows that the peer has reset the connection, or
+// has given it up as the peer does not answer: for a program that does not read at the
+// moment, and so is not told. It is for TCP on Linux; elsewhere it is false.
+func (c *Conn) PeerGone() bool {
+	nc := c.nc()
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	if r, ok := nc.(*replayConn); ok {
+		nc = r.Conn
+	}
+	return peerGone(nc)
+}
 
 // SetReadLimit bounds the payload of messages that begin after the call; 0 or
 // less is no bound. It is for the reading goroutine.

@@ -55,6 +55,7 @@ type socket struct {
 	midst  atomic.Bool // a part of a message was written, and not its last
 	late   bool        // a message has begun, but there was nothing of it to write
 	corked bool
+	unread bool // it was not read at the gateway's last look (under Gateway.mu)
 }
 
 func (s *socket) read(wait bool) (draftwire.Part, error) {

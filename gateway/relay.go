@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/internal/pool"
@@ -20,6 +21,14 @@ const (
 	BackendSide Side = "backend"
 	GatewaySide Side = "gateway"
 )
+
+// other is the opposite of the client's or the backend's side.
+func (s Side) other() Side {
+	if s == ClientSide {
+		return BackendSide
+	}
+	return ClientSide
+}
 
 // relay carries messages between a client and a backend until one of them ends,
 // and then ends the other. Each way has a goroutine, which holds one piece of a
@@ -108,12 +117,50 @@ func (r *relay) carry(w *way) {
 			told.Wait()
 		}
 	case writeErr != nil:
-		// The receiver is gone: a write that fails ends it. Who reads it knows why, and
-		// ends this sender.
+		r.unheard(w, writeErr)
 	case r.ended(blame(w.side, readErr), readErr):
 		code, reason := w.farewell(readErr)
 		w.to.close(code, reason)
 	}
+}
+
+// lastWords is how long a side may take for what the other has sent it last, when the
+// other is gone.
+const lastWords = time.Second
+
+// drainMost is how many bytes are read of a side, for nothing, when the other is gone.
+const drainMost = 16 << 20
+
+// unheard ends a way whose receiver is gone: a write that fails ends it. The other way
+// reads the receiver, knows why, and ends this sender; but it may be in a write to the
+// sender, who waits for us to read. So the sender is read on, for nothing, and where it
+// takes nothing all the same it is closed here.
+func (r *relay) unheard(w *way, writeErr error) {
+	r.inHand(w.side).Store(false)
+	receiver := w.side.other()
+	note := func() bool { return r.ended(blame(receiver, writeErr), writeErr) }
+	var told sync.WaitGroup
+	told.Add(1)
+	late := time.AfterFunc(lastWords, func() {
+		defer told.Done()
+		if note() {
+			w.from.close(gone(receiver, nil))
+		}
+	})
+	for n, err := 0, error(nil); err == nil; {
+		var p draftwire.Part
+		if p, err = w.from.read(true); err == nil {
+			n += len(p.Data)
+		}
+		if n > drainMost {
+			w.from.cut()
+		}
+	}
+	if late.Stop() {
+		told.Done()
+	}
+	told.Wait()
+	note()
 }
 
 // blame names who ended a connection whose sender's read gave err.

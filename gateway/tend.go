@@ -25,6 +25,7 @@ func (g *Gateway) tend() {
 			return
 		case now := <-t.C:
 			g.pingDue(now)
+			g.dropGone()
 			g.checkDue(now, checked)
 			g.dropOld()
 		}
@@ -77,6 +78,34 @@ func (g *Gateway) pingDue(now time.Time) {
 	}
 }
 
+// dropGone ends the sessions of which a side is gone that nobody reads, as what it has
+// said before waits for the other side.
+func (g *Gateway) dropGone() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.sessions {
+		s.dropUnread(ClientSide, s.client)
+		if back, ok := s.peer.(*socket); ok {
+			s.dropUnread(BackendSide, back)
+		}
+	}
+}
+
+var errReset = errors.New("gateway: the connection was reset")
+
+// dropUnread ends a side that is not read, and was not at the last look, if it is gone.
+func (s *Session) dropUnread(side Side, c *socket) {
+	r := s.relay.Load()
+	if r == nil || !r.inHand(side).Load() {
+		c.unread = false
+		return
+	}
+	if c.unread && c.PeerGone() {
+		s.g.working.Go(func() { s.drop(side, c, errReset) })
+	}
+	c.unread = true
+}
+
 // pings is how often the client and the backend are pinged.
 func (s *Session) pings() [2]time.Duration {
 	p := &s.route.Policy
@@ -100,14 +129,14 @@ func (s *Session) ping(side Side, c *socket, within time.Duration) {
 		err := c.Ping(ctx)
 		waits = waits || inHand.Load() || c.Buffered()
 		if errors.Is(err, context.DeadlineExceeded) && !waits && c.Stats().BytesIn == before {
-			s.drop(side, c)
+			s.drop(side, c, errNoPong)
 		}
 	})
 }
 
-// drop ends a side that is not there any more, and tells the other.
-func (s *Session) drop(side Side, c *socket) {
-	first := s.relay.Load().ended(side, errNoPong)
+// drop ends a side that is not there any more, for why, and tells the other.
+func (s *Session) drop(side Side, c *socket, why error) {
+	first := s.relay.Load().ended(side, why)
 	c.CloseNow()
 	if !first {
 		return // who was first tells it

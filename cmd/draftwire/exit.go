@@ -84,8 +84,11 @@ func (p *program) report(err error) int {
 }
 
 // errorText is an error in one line that is safe to print: parts of it were
-// chosen by the peer.
+// chosen by the peer. nil is no text.
 func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
 	var lines []string
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		line = strings.ReplaceAll(strings.TrimPrefix(line, "draftwire: "), ": draftwire: ", ": ")
