@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -112,23 +114,17 @@ func TestResetWhileBackendTakesNothing(t *testing.T) {
 	}
 	all.Go(func() { gw.Run(bg) })
 	defer gw.Close()
-	var tcp *net.TCPConn
-	c, _, err := draftwire.Dial(bg, "ws://"+gw.Status().Listeners[0].Address, &draftwire.DialOptions{
-		NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			nc, err := new(net.Dialer).DialContext(ctx, network, addr)
-			if err == nil {
-				tcp = nc.(*net.TCPConn)
-			}
-			return nc, err
-		}})
+	nc, err := net.Dial("tcp", gw.Status().Listeners[0].Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
-	ctx, cancel := context.WithTimeout(bg, time.Second) // until all buffers are full
-	defer cancel()
-	for m := make([]byte, 1<<20); c.Write(ctx, draftwire.OpBinary, m) == nil; {
+	io.WriteString(nc, head13("/", ""))
+	readHead(bufio.NewReaderSize(nc, 16))
+	for m := masked(0x82, make([]byte, 60_000)); err == nil; { // until all buffers are full
+		nc.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err = nc.Write(m)
 	}
+	tcp := nc.(*net.TCPConn)
 	tcp.SetLinger(0)
 	tcp.Close()
 	select {
