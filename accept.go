@@ -50,7 +50,12 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 		for _, f := range refusalFields(he) {
 			w.Header()[f.Name] = append(w.Header()[f.Name], f.Value)
 		}
-		w.Header().Set("Connection", "close")
+		if isExtendedConnect(r) {
+			he.Status = http.StatusNotImplemented
+		}
+		if r.ProtoMajor < 2 { // where it would end the connection that others share
+			w.Header().Set("Connection", "close")
+		}
 		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(he.Status)
 		return refuse(he)

@@ -238,7 +238,7 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 		return nil, nil, err
 	}
 	src := newSource(nc, nil)
-	head, err := readHead(src, d.Limits.HeadLimit)
+	head, err := takeHead(src, d.Limits.HeadLimit)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -282,24 +282,18 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 	}), httpResponse(&resp, nil), nil
 }
 
-// readHead takes a response head off src.
-func readHead(src *source, limit int) (string, error) {
-	for seen := 0; ; {
-		if err := src.more(limit); err != nil {
-			if errors.Is(err, io.EOF) {
-				return "", wire.Refuse(Unknown, wire.ReasonBadResponse,
-					fmt.Sprintf("the server closed after %d bytes", src.buffered()))
-			}
-			return "", err
-		}
-		b := src.bytes()
-		if end := httphead.End(b, seen); end >= 0 {
-			head := string(b[:end])
-			src.take(end)
-			return head, nil
-		}
-		seen = len(b)
+// takeHead takes a response head off src.
+func takeHead(src *source, limit int) (string, error) {
+	end, err := src.readHead(limit)
+	if errors.Is(err, io.EOF) {
+		err = wire.Refuse(Unknown, wire.ReasonBadResponse, fmt.Sprintf("the server closed after %d bytes", src.buffered()))
 	}
+	if err != nil {
+		return "", err
+	}
+	head := string(src.peek(end))
+	src.take(end)
+	return head, nil
 }
 
 // httpResponse gives net/http's form of a response, with what has come of its

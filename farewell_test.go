@@ -187,5 +187,5 @@ func TestCounts(t *testing.T) {
 func ExampleServerCounts() {
 	s := new(draftwire.Server)
 	fmt.Printf("%+v\n", s.Counts())
-	// Output: {Pending:0 Open:0}
+	// Output: {Pending:0 Open:0 HTTP:0}
 }

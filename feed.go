@@ -1,18 +1,19 @@
 package draftwire
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
 )
 
-// replayConn is a connection whose first bytes were read already.
+// replayConn is a connection whose first bytes were read already. Those that a Server
+// gives to net/http are counted by it.
 type replayConn struct {
 	net.Conn
 	src   *source
 	proxy proxied // for net/http, which asks for the client's address
+	web   *guest  // nil where net/http does not have it
 }
 
 // Read implements net.Conn.
@@ -26,6 +27,12 @@ func (r *replayConn) Read(p []byte) (int, error) {
 		r.src.release()
 	}
 	return n, nil
+}
+
+// Close implements net.Conn.
+func (r *replayConn) Close() error {
+	r.web.leave()
+	return r.Conn.Close()
 }
 
 // CloseWrite ends our half of the stream.
@@ -47,30 +54,13 @@ func (r *replayConn) strip() (net.Conn, []byte) { return r.Conn, r.src.bytes() }
 
 // fed is what net/http cannot see of a connection that a Server gave it.
 type fed struct {
+	conn   *replayConn
 	tls    *tls.ConnectionState
 	via    string // the proxy that named the client
 	secure bool   // the proxy says so
 }
 
 type fedKey struct{}
-
-// withFed keeps that for the requests of a connection.
-func withFed(ctx context.Context, nc net.Conn) context.Context {
-	var f fed
-	if t, ok := nc.(*tls.Conn); ok { // HTTP/2, which net/http only takes as it is
-		nc = t.NetConn()
-	}
-	if r, ok := nc.(*replayConn); ok {
-		f.tls = tlsState(r.Conn)
-		if f.secure = r.proxy.secure; r.proxy.client.IsValid() {
-			f.via = remote(r.Conn)
-		}
-	}
-	if f == (fed{}) {
-		return ctx
-	}
-	return context.WithValue(ctx, fedKey{}, f)
-}
 
 func fedOf(r *http.Request) fed {
 	f, _ := r.Context().Value(fedKey{}).(fed)

@@ -20,6 +20,9 @@ const (
 	DefaultWriteTimeout     = time.Minute      // for the peer to take what we write
 	DefaultPostLimit        = 1 << 20          // bytes that wait behind a write, from Post
 	DefaultMaxPending       = 20000            // connections of a Server whose handshake is not done
+	DefaultMaxHTTP          = 5000             // connections of a Server that speak ordinary HTTP
+	DefaultHTTPTimeout      = time.Minute      // for such a peer to send a part of a body, or to take one
+	DefaultHTTPIdle         = 2 * time.Minute  // between two requests
 )
 
 // Limits bound what a connection may cost. Zero fields have the defaults.

@@ -1,6 +1,13 @@
 package draftwire
 
-import "time"
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/draftwire/draftwire/wire"
+)
 
 // pending are the connections of a Server whose handshake is not done, in the order
 // of their deadlines, under Server.mu. One timer is for all of them: to set a deadline on
@@ -11,7 +18,50 @@ type pending struct {
 	due         *opening // the first that is not late
 	timer       *time.Timer
 	at          time.Time // when timer runs; zero while it does not
+	from        addresses
 }
+
+// addresses counts connections by address, so that none can hold them all.
+type addresses map[netip.Prefix]int
+
+func (a addresses) add(key netip.Prefix) {
+	if key.IsValid() {
+		a[key]++
+	}
+}
+
+func (a addresses) remove(key netip.Prefix) {
+	if !key.IsValid() {
+		return
+	}
+	if a[key]--; a[key] == 0 {
+		delete(a, key)
+	}
+}
+
+// addressOf is what counts as one address: an IPv6 client has a /64 to choose from. It is
+// not valid for who speaks for many, a trusted proxy, and for who has none, on a unix
+// socket.
+func (r *rules) addressOf(nc net.Conn) (key netip.Prefix) {
+	a, ok := peerIP(nc)
+	if a = a.Unmap().WithZone(""); !ok || !a.IsValid() || contains(r.TrustForwarded, a) || r.proxy != nil && contains(r.proxy.From, a) {
+		return key
+	}
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	key, _ = a.Prefix(bits)
+	return key
+}
+
+// How far a pending connection is, for others who need its place.
+const (
+	hasNoHead uint32 = iota // it has not sent a whole head
+	isJudged                // it has, and is waited for
+	isLeaving               // it was refused, and only has to hear of it
+	isEvicted               // another has its place
+)
 
 // waiting is an opening's place among the pending.
 type waiting struct {
@@ -20,6 +70,44 @@ type waiting struct {
 	listed     bool
 	answering  bool // the 101 is on its way
 	late       bool // the deadline has passed
+	from       netip.Prefix
+	stage      atomic.Uint32
+}
+
+// enlist adds o to the pending connections, or says why not. At the limit, of all or of
+// an address, the oldest that has sent no whole head goes: a client that means it is
+// quicker. It is called under s.mu.
+func (s *Server) enlist(o *opening) wire.Reason {
+	if s.closing {
+		return wire.ReasonShutdown
+	}
+	p := &s.pending
+	o.from = o.rules.addressOf(o.below)
+	if o.from.IsValid() && p.from[o.from] >= s.limits.pendingOf && !s.evict(o.from) || p.n >= s.limits.pending && !s.evict(netip.Prefix{}) {
+		return wire.ReasonOverload
+	}
+	p.from.add(o.from)
+	s.await(o)
+	return ""
+}
+
+// evictLook is how many of the oldest are looked at for one that may go.
+const evictLook = 64
+
+// evict ends the oldest pending connection, of one address if that is valid, that may go
+// for another. It is called under s.mu.
+func (s *Server) evict(from netip.Prefix) bool {
+	o := s.pending.first
+	for i := 0; o != nil && i < evictLook; i++ {
+		if (!from.IsValid() || o.from == from) &&
+			(o.stage.CompareAndSwap(hasNoHead, isEvicted) || o.stage.CompareAndSwap(isLeaving, isEvicted)) {
+			s.pending.remove(o)
+			o.below.Close()
+			return true
+		}
+		o = o.next
+	}
+	return false
 }
 
 // await adds o to the pending connections. It is called under s.mu.
@@ -69,6 +157,7 @@ func (p *pending) remove(o *opening) {
 	}
 	o.listed = false
 	p.n--
+	p.from.remove(o.from)
 }
 
 // wake sets the timer, which then runs until it finds nobody to wait for: a busy

@@ -47,9 +47,26 @@ type Server struct {
 	Proxy *ProxyProtocol
 	// FlashPolicy answers <policy-file-request/>; "" refuses it.
 	FlashPolicy string
-	// MaxPending bounds the connections whose handshake is not done; what comes
-	// above it is closed at once. Default 20,000.
+	// MaxPending bounds the connections whose handshake is not done. For one that comes
+	// above it the oldest goes that has not sent a whole head yet, or has been refused;
+	// where there is none, the new one is closed at once. Default 20,000.
 	MaxPending int
+	// MaxPendingPerAddress is MaxPending for one IPv4 address or IPv6 /64, so that nobody
+	// can hold all places. Peers that Proxy.From or TrustForwarded lists speak for many,
+	// and have no such bound. Default half of MaxPending.
+	MaxPendingPerAddress int
+	// MaxHTTP bounds the connections that were given to Handler, or are of HTTP/2, until
+	// they end; half of them for one address, as above. For one that comes above it the
+	// one goes that has waited longest for its next request; where there is none the new
+	// one gets a 503. Default 5,000.
+	MaxHTTP int
+	// ReadTimeout is how long a part of a request's body may take, WriteTimeout how long
+	// the peer may take nothing of an answer; each part begins it anew. A handler that
+	// streams may lift them, by http.ResponseController. Default 1 min each; negative is
+	// none.
+	ReadTimeout, WriteTimeout time.Duration
+	// IdleTimeout bounds the wait for the next request of a connection. Default 2 min.
+	IdleTimeout time.Duration
 	// FarewellOver spreads the farewells of Shutdown evenly over that time, so that
 	// the clients do not all come back at once: the first at once, the last at its
 	// end. 0 says them all at once.
@@ -67,7 +84,9 @@ type Server struct {
 	mu      sync.Mutex
 	closing bool
 	listen  map[net.Listener]struct{}
+	limits  serverLimits
 	pending pending
+	web     web
 	conns   map[*Conn]struct{}
 	running sync.WaitGroup // goroutines of connections, and connections
 }
@@ -76,27 +95,42 @@ func (s *Server) setup() {
 	s.once.Do(func() {
 		r := &rules{acceptor: s.acceptor(&s.Options), flash: s.FlashPolicy, proxy: s.Proxy}
 		s.live.Store(r)
-		def(&s.MaxPending, DefaultMaxPending)
+		s.limits = s.limitsOf()
 		s.mu.Lock() // Counts may be asked before
 		s.listen = make(map[net.Listener]struct{})
 		s.conns = make(map[*Conn]struct{})
+		s.pending.from, s.web.from = make(addresses), make(addresses)
 		s.mu.Unlock()
 		if s.TLS != nil {
 			s.tls = s.TLS.Clone()
 			if s.tls.NextProtos == nil {
-				s.tls.NextProtos = []string{"h2", "http/1.1"}
+				s.tls.NextProtos = []string{"http/1.1"}
+				if s.Handler != nil { // else there is nothing to be said in HTTP/2
+					s.tls.NextProtos = []string{"h2", "http/1.1"}
+				}
 			}
 		}
 		s.feed = &feed{conns: make(chan net.Conn), closed: make(chan struct{})}
-		s.http = &http.Server{
-			Handler:           http.HandlerFunc(s.serveHTTP),
-			ReadHeaderTimeout: r.Limits.HandshakeTimeout,
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    r.Limits.HeadLimit,
-			ErrorLog:          s.httpLog(),
-			ConnContext:       withFed,
-		}
+		s.http = s.httpServer(r)
 	})
+}
+
+// serverLimits are the limits of a Server's fields, with their defaults.
+type serverLimits struct {
+	pending, pendingOf, web, webOf int
+	read, write, idle              time.Duration
+}
+
+func (s *Server) limitsOf() serverLimits {
+	l := serverLimits{pending: s.MaxPending, pendingOf: s.MaxPendingPerAddress, web: s.MaxHTTP, read: s.ReadTimeout, write: s.WriteTimeout, idle: s.IdleTimeout}
+	def(&l.pending, DefaultMaxPending)
+	def(&l.pendingOf, (l.pending+1)/2)
+	def(&l.web, DefaultMaxHTTP)
+	l.webOf = (l.web + 1) / 2
+	def(&l.read, DefaultHTTPTimeout)
+	def(&l.write, DefaultHTTPTimeout)
+	def(&l.idle, DefaultHTTPIdle)
+	return l
 }
 
 func (s *Server) acceptor(o *AcceptOptions) *acceptor {
@@ -154,14 +188,8 @@ func (s *Server) take(nc net.Conn) {
 	}
 	o.s, o.rules, o.below, o.began = s, s.live.Load(), nc, time.Now()
 	s.mu.Lock()
-	reason := wire.Reason("")
-	switch {
-	case s.closing:
-		reason = wire.ReasonShutdown
-	case s.pending.n >= s.MaxPending:
-		reason = wire.ReasonOverload
-	default:
-		s.await(o)
+	reason := s.enlist(o)
+	if reason == "" {
 		s.running.Add(1)
 	}
 	s.mu.Unlock()
@@ -215,14 +243,15 @@ const shutdownReason = "server is shutting down"
 type ServerCounts struct {
 	Pending int // whose handshake is not done
 	Open    int // WebSocket
+	HTTP    int // given to Handler, or of HTTP/2
 }
 
-// Counts returns how many connections there are now. What was given to Handler
-// is in neither.
+// Counts returns how many connections there are now. From when it is taken until it
+// ends, each is in one of the numbers.
 func (s *Server) Counts() ServerCounts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return ServerCounts{s.pending.n, len(s.conns)}
+	return ServerCounts{s.pending.n, len(s.conns), s.web.n}
 }
 
 // Shutdown stops listening, drops unfinished handshakes, and says farewell to

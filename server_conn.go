@@ -60,6 +60,8 @@ func (s *Server) open(o *opening) (c *Conn) {
 	o.src.reset(o.below)
 	if o.sniff() && o.readHead() && o.judge() && o.answer() {
 		c = o.connect()
+	} else {
+		s.decided(o)
 	}
 	o.end()
 	switch {
@@ -76,9 +78,6 @@ func (s *Server) open(o *opening) (c *Conn) {
 
 // end gives o back.
 func (o *opening) end() {
-	if o.listed { // nobody else changes that
-		o.s.decided(o)
-	}
 	o.src.release()
 	run, try, sendNow, out := o.run, o.src.try, o.sendNow, o.out[:0]
 	*o = opening{}
@@ -162,7 +161,7 @@ func (o *opening) sniff() bool {
 			return false
 		case kind == detect.FlashPolicy && o.rules.flash != "" && !within:
 			src.nc.Write([]byte(o.rules.flash + "\x00"))
-			closeGently(src.nc)
+			o.leave()
 			return false
 		default:
 			o.refuse(wire.Refuse(Unknown, wire.ReasonPreface, "the connection begins with "+kind.String()))
@@ -185,9 +184,10 @@ func (o *opening) enterTLS() bool {
 		return false
 	}
 	if t.ConnectionState().NegotiatedProtocol == "h2" {
-		s.decided(o)
-		o.below.SetDeadline(time.Time{})
-		r.proxy = o.proxy
+		if s.Handler == nil || !o.advance(isJudged) || !s.enterWeb(o, r) {
+			t.Close()
+			return false
+		}
 		s.feed.push(t)
 		return false
 	}
@@ -205,17 +205,13 @@ func (o *opening) replay() *replayConn {
 // readHead reads a request, and goes on with one for WebSocket.
 func (o *opening) readHead() bool {
 	s, src := o.s, &o.src
-	end, seen := -1, 0
-	for {
-		b := src.bytes()
-		if end = httphead.End(b, seen); end >= 0 {
-			break
-		}
-		seen = len(b)
-		if err := src.more(o.rules.Limits.HeadLimit); err != nil {
-			o.drop(err)
-			return false
-		}
+	end, err := src.readHead(o.rules.Limits.HeadLimit)
+	if err == nil && !o.advance(isJudged) {
+		err = net.ErrClosed
+	}
+	if err != nil {
+		o.drop(err)
+		return false
 	}
 	o.head = string(src.peek(end))
 	o.req.Fields = o.fields[:0]
@@ -228,6 +224,16 @@ func (o *opening) readHead() bool {
 		return false
 	}
 	return true
+}
+
+// advance notes how far the connection is. It reports whether it still has its place.
+func (o *opening) advance(stage uint32) bool {
+	for {
+		was := o.stage.Load()
+		if was == isEvicted || o.stage.CompareAndSwap(was, stage) {
+			return was != isEvicted
+		}
+	}
 }
 
 // judge decides on a request for WebSocket.
@@ -294,6 +300,9 @@ func (o *opening) drop(err error) {
 	}
 	he, ok := errors.AsType[*HandshakeError](err)
 	switch {
+	case o.stage.Load() == isEvicted:
+		he = wire.Refuse(Unknown, wire.ReasonOverload, "")
+		he.Status = 0
 	case ok:
 	case isTimeout(err):
 		he = wire.Refuse(Unknown, wire.ReasonTimeout, fmt.Sprintf("%d bytes came", src.buffered()))
@@ -319,11 +328,19 @@ func (o *opening) refuseTo(remote string, he *HandshakeError) {
 	if he.Status != 0 {
 		src.nc.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := src.nc.Write(appendRefusal(nil, he)); err == nil {
-			closeGently(src.nc)
+			o.leave()
 			return
 		}
 	}
 	src.nc.Close()
+}
+
+// leave ends a connection that has its answer; others may have its place.
+func (o *opening) leave() {
+	if o.advance(isLeaving) {
+		closeGently(o.src.nc)
+	}
+	o.src.nc.Close()
 }
 
 // closeGently ends a stream so that what was written arrives, though the peer
@@ -337,42 +354,14 @@ func closeGently(nc net.Conn) {
 
 // toHTTP gives a connection, with what was read of it, to net/http.
 func (o *opening) toHTTP() {
-	s := o.s
-	s.decided(o)
-	if s.Handler == nil {
+	if o.s.Handler == nil {
 		o.refuse(wire.Refuse(Unknown, wire.ReasonNotWebSocket, ""))
 		return
 	}
-	o.below.SetDeadline(time.Time{})
-	r := o.replay()
-	r.proxy = o.proxy
-	s.feed.push(r)
-}
-
-// serveHTTP is what net/http calls. An upgrade on a connection that began with
-// ordinary requests is answered here.
-func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.TLS == nil {
-		r.TLS = fedOf(r).tls
+	if r := o.replay(); o.s.enterWeb(o, r) {
+		o.s.feed.push(r)
+	} else {
+		o.src.adopt(r.src)
+		o.refuse(wire.Refuse(Unknown, wire.ReasonOverload, ""))
 	}
-	if s.WebSocket != nil && r.ProtoMajor == 1 {
-		f := wire.Fields{{Name: "Upgrade", Value: r.Header.Get("Upgrade")}}
-		for _, name := range []string{"Sec-Websocket-Key", "Sec-Websocket-Key1", "Sec-Websocket-Version"} {
-			if v := r.Header.Get(name); v != "" {
-				f = append(f, wire.Field{Name: name, Value: v})
-			}
-		}
-		if detect.IsAttempt(&wire.Request{Fields: f}) {
-			if c, err := accept(w, r, s.live.Load().acceptor); err == nil {
-				s.track(c, nil)
-				serveConn(c, s.WebSocket, nil)
-			}
-			return
-		}
-	}
-	if s.Handler == nil {
-		w.WriteHeader(http.StatusUpgradeRequired)
-		return
-	}
-	s.Handler.ServeHTTP(w, r)
 }

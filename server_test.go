@@ -199,32 +199,6 @@ func TestFlashPolicy(t *testing.T) {
 	})
 }
 
-// Unfinished handshakes are bounded; what comes above is closed at once.
-func TestMaxPending(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var told refusals
-		opt := every()
-		opt.Observer = told.observer()
-		dial, l := memServer(t, &draftwire.Server{WebSocket: echo, Options: opt, MaxPending: 3})
-		open := dial(draftwire.RFC6455, draftwire.DialOptions{}) // an open connection does not count
-		synctest.Wait()
-		for range 3 {
-			nc, _ := l.Dial()
-			defer nc.Close()
-		}
-		synctest.Wait()
-		nc, _ := l.Dial()
-		if p, err := io.ReadAll(nc); len(p) > 0 || err != nil {
-			t.Errorf("the one above the limit got %q, %v", p, err)
-		}
-		if got := told.reasons(); len(got) != 1 || got[0] != wire.ReasonOverload {
-			t.Errorf("refused for %v", got)
-		}
-		go write(t, open, "a")
-		read(t, open, "a")
-	})
-}
-
 // Shutdown says farewell in each version's way, ends unfinished handshakes, and
 // waits for the handlers.
 func TestShutdown(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/internal/pool"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -166,6 +167,25 @@ func (s *source) more(limit int) error {
 	}
 	_, err := s.read(true)
 	return err
+}
+
+// readHead reads until a whole head is there, and returns how long that is. The limit
+// holds for the head, in however many pieces it comes.
+func (s *source) readHead(limit int) (end int, err error) {
+	for seen := 0; ; {
+		b := s.bytes()
+		end = httphead.End(b, seen)
+		switch {
+		case end > limit, end < 0 && len(b) > limit:
+			return 0, errHeadTooLarge
+		case end >= 0:
+			return end, nil
+		}
+		seen = len(b)
+		if err := s.more(limit); err != nil {
+			return 0, err
+		}
+	}
 }
 
 var errHeadTooLarge error = wire.Refuse(wire.Unknown, wire.ReasonHeadTooLarge, "")
