@@ -2,6 +2,7 @@ package draftwire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -51,6 +52,9 @@ func (s *Server) enterWeb(o *opening, r *replayConn) bool {
 	o.below.SetDeadline(time.Time{})
 	r.proxy = o.proxy
 	r.web = &guest{s: s, nc: o.below, from: o.from, in: true}
+	if t, ok := r.Conn.(*tls.Conn); ok {
+		t.NetConn().(*replayConn).web = r.web
+	}
 	w.n++
 	w.from.add(o.from)
 	return true
@@ -161,22 +165,33 @@ func (s *Server) httpServer(r *rules) *http.Server {
 // maxStreams bounds the requests of an HTTP/2 connection that are under way.
 const maxStreams = 100
 
-// writeMost is how much is written with one deadline.
-const writeMost = 64 << 10
+// steps are how often it is looked in a timeout whether a peer takes something.
+const steps = 4
 
-// Write implements net.Conn. Where net/http writes, the peer has WriteTimeout for each
-// part.
+// Write implements net.Conn. Where net/http writes it fails when the peer has taken
+// nothing for WriteTimeout, or at most a quarter longer. Within TLS that is for the
+// connection below: TLS cannot go on behind a write that was cut.
 func (r *replayConn) Write(p []byte) (n int, err error) {
-	if r.web == nil || r.web.s.limits.write < 0 {
+	g := r.web
+	if g == nil || g.s.limits.write < 0 || r.Conn != g.nc {
 		return r.Conn.Write(p)
 	}
-	for n < len(p) && err == nil {
-		if !r.web.writeLifted.Load() {
-			r.Conn.SetWriteDeadline(time.Now().Add(r.web.s.limits.write))
+	step := g.s.limits.write / steps
+	for nothing := 0; nothing < steps; nothing++ {
+		if g.writeLifted.Load() {
+			step = 0
+		} else {
+			g.nc.SetWriteDeadline(time.Now().Add(step))
 		}
 		var k int
-		k, err = r.Conn.Write(p[n:min(n+writeMost, len(p))])
+		k, err = g.nc.Write(p[n:])
 		n += k
+		if step == 0 || err == nil || !isTimeout(err) {
+			break
+		}
+		if k > 0 {
+			nothing = -1
+		}
 	}
 	return n, err
 }
@@ -327,18 +342,19 @@ func (x *stream) disarm() {
 	}
 }
 
-// Write implements io.Writer.
-func (x *stream) Write(p []byte) (int, error) {
-	x.arm()
-	defer x.disarm()
-	return x.ResponseWriter.Write(p)
-}
+// streamPart is how much of an answer has the timeout for itself.
+const streamPart = 16 << 10
 
-// WriteString implements io.StringWriter.
-func (x *stream) WriteString(s string) (int, error) {
-	x.arm()
+// Write implements io.Writer.
+func (x *stream) Write(p []byte) (n int, err error) {
 	defer x.disarm()
-	return io.WriteString(x.ResponseWriter, s)
+	for first := true; err == nil && (first || n < len(p)); first = false {
+		x.arm()
+		var k int
+		k, err = x.ResponseWriter.Write(p[n:min(n+streamPart, len(p))])
+		n += k
+	}
+	return n, err
 }
 
 // FlushError is for http.ResponseController.
