@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path"
+	"strings"
+
+	"github.com/draftwire/draftwire/internal/httphead"
 )
 
 // Check returns what is wrong with the options, nil where they can be served: a
@@ -18,14 +20,27 @@ func (o *AcceptOptions) Check() error {
 		return fmt.Errorf("draftwire: options: none of the versions %q is served here; served are %s", o.Versions, Served())
 	}
 	for _, p := range o.Origins {
-		if _, err := path.Match(p, ""); err != nil {
-			return fmt.Errorf("draftwire: options: origin pattern %q: %w", p, err)
+		if !isOriginPattern(p) {
+			return fmt.Errorf("draftwire: options: origin pattern %q: it matches no origin", p)
 		}
 	}
 	if _, err := parsePublic(o.PublicURL); err != nil {
 		return fmt.Errorf("draftwire: options: public URL %q: %w", o.PublicURL, err)
 	}
 	return nil
+}
+
+// isOriginPattern reports whether an origin can match p: a host, or a scheme and what
+// stands behind it.
+func isOriginPattern(p string) bool {
+	scheme, authority, whole := strings.Cut(p, "://")
+	if !whole {
+		authority = p
+	}
+	if whole && (scheme == "" || authority == "") {
+		return scheme != "" // file://
+	}
+	return httphead.IsAuthority(strings.ReplaceAll(authority, "*", "1"))
 }
 
 func parsePublic(s string) (p place, err error) {
@@ -39,7 +54,7 @@ func parsePublic(s string) (p place, err error) {
 	switch {
 	case u.Scheme != "ws" && u.Scheme != "wss":
 		return p, errors.New("the scheme is not ws or wss")
-	case u.Hostname() == "" || !isAuthority(u.Host):
+	case u.Hostname() == "" || !httphead.IsAuthority(u.Host):
 		return p, errors.New("no host")
 	case u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return p, errors.New("more than scheme, host and port")

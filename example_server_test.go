@@ -293,7 +293,7 @@ func ExampleServer_SetOptions() {
 	fmt.Println(s.SetOptions(draftwire.AcceptOptions{Origins: []string{"[.example.com"}}))
 	// Output:
 	// <nil>
-	// draftwire: options: origin pattern "[.example.com": syntax error in pattern
+	// draftwire: options: origin pattern "[.example.com": it matches no origin
 }
 
 // Parts are passed on as they come: nothing is gathered, so a message of any size

@@ -65,19 +65,9 @@ func (u *place) setScheme(s string) {
 }
 
 func (u *place) setHost(s string) {
-	if isAuthority(s) {
+	if httphead.IsAuthority(s) {
 		u.host = s
 	}
-}
-
-// isAuthority reports whether s may stand as host and port of a URL.
-func isAuthority(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7F || strings.IndexByte(`"#%,/<>?@\^{|}`+"`", c) >= 0 {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 300
 }
 
 // hop is what one proxy says of who asked it.

@@ -217,3 +217,56 @@ func TestSetRequest(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// "*" alone has a meaning in a pattern of origins: a class, as path.Match knows it, would
+// let addresses in that nobody listed.
+func TestOriginPatterns(t *testing.T) {
+	cases := []struct {
+		pattern, origin string
+		want            bool
+	}{
+		{"http://[::1]:8080", "http://[::1]:8080", true},
+		{"http://[::1]:8080", "http://1:8080", false},
+		{"http://[::1]:8080", "http://::8080", false},
+		{"[::1]", "http://[::1]:99", true},
+		{"https://*.example.com", "https://a.b.example.com", true},
+		{"https://*.example.com", "https://example.com", false},
+		{"https://*.example.com", "https://evil.com/.example.com", false},
+		{"*.example.com", "https://a.example.com:8443", true},
+		{"*.example.com", "https://a.example.com.evil.org", false},
+		{"*.example.com", "https://aexample.com", false},
+		{"*a*b*", "http://xxaxxbxx", true},
+		{"*a*b*", "http://xxbxxaxx", false},
+		{"http://*:*", "http://example.com:8080", true},
+		{"file://", "file://", true},
+		{"null", "null", true},
+	}
+	for _, tc := range cases {
+		if got := draftwire.OriginAllowed([]string{tc.pattern}, tc.origin, "example.com"); got != tc.want {
+			t.Errorf("%q, origin %q: %v", tc.pattern, tc.origin, got)
+		}
+	}
+	// An origin may be as long as a head: a matcher that tries all ways would not come back.
+	if draftwire.OriginAllowed([]string{strings.Repeat("*a", 20) + "b"}, "http://"+strings.Repeat("a", 15<<10), "") {
+		t.Error("an origin without a b matches")
+	}
+	for _, p := range []string{"", "a b", "?.example.com", "[a-z].example.com", `a\*`, "https://example.com/path", "://a", "[1]"} {
+		if err := (&draftwire.AcceptOptions{Origins: []string{p}}).Check(); err == nil {
+			t.Errorf("the pattern %q was taken", p)
+		}
+	}
+}
+
+// Without a list the pages of the host itself may connect, and nothing else that has its
+// name in a URL.
+func TestOriginOfTheHost(t *testing.T) {
+	for origin, want := range map[string]bool{
+		"http://example.com": true, "https://example.com": true, "HTTP://EXAMPLE.com": true, "http://example.com:80": true,
+		"ftp://example.com": false, "chrome-extension://example.com": false, "file://example.com": false, "null": false,
+		"http://example.com:81": false, "http://example.com.evil.org": false, "http://evil@example.com": false, "": false,
+	} {
+		if got := draftwire.OriginAllowed(nil, origin, "example.com"); got != want {
+			t.Errorf("%q: %v", origin, got)
+		}
+	}
+}

@@ -1,7 +1,7 @@
 package draftwire
 
 import (
-	"path"
+	"slices"
 	"strings"
 
 	"github.com/draftwire/draftwire/wire"
@@ -11,11 +11,15 @@ import (
 // decides it: whether one of patterns, which are those of AcceptOptions.Origins,
 // matches, or where there are none, whether origin is a page of host itself. host
 // is what the Host field says, a port included; case does not matter.
+//
+// A page of host itself is one of http or https, whichever the server speaks: the pages of
+// old devices come by http though they connect by wss. List "https://HOST" to take none
+// that came in clear.
 func OriginAllowed(patterns []string, origin, host string) bool {
 	origin = wire.LowerASCII(origin)
 	scheme, authority, ok := strings.Cut(origin, "://")
 	if len(patterns) == 0 {
-		return ok && stripPort(scheme, authority) == stripPort(scheme, strings.ToLower(host))
+		return ok && slices.Contains(pageSchemes, scheme) && stripPort(scheme, authority) == stripPort(scheme, strings.ToLower(host))
 	}
 	for _, p := range patterns {
 		p = wire.LowerASCII(p)
@@ -33,10 +37,29 @@ func OriginAllowed(patterns []string, origin, host string) bool {
 	return false
 }
 
-// match: "*" stands for any run of characters but "/".
+// pageSchemes are those of pages, as clients of all years write them.
+var pageSchemes = []string{"http", "https", "ws", "wss"}
+
+// match: "*" stands for any run of characters but "/", and all others for themselves.
 func match(pattern, s string) bool {
-	ok, err := path.Match(pattern, s)
-	return ok && err == nil
+	star, from := -1, 0 // the last star, and where in s what is behind it was tried
+	p, i := 0, 0
+	for i < len(s) || p < len(pattern) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, i
+			p++
+		case p < len(pattern) && i < len(s) && pattern[p] == s[i]:
+			p++
+			i++
+		case star >= 0 && from < len(s) && s[from] != '/':
+			from++ // one more for the star
+			p, i = star+1, from
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // stripPort takes the scheme's default port off.

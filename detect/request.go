@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -18,13 +19,14 @@ type Result struct {
 
 // seen is what one pass over the fields finds.
 type seen struct {
-	host, upgrade, connection int
-	version, key              field // Sec-WebSocket-Version, -Key
-	key1, key2, draft         field // Sec-WebSocket-Key1, -Key2, -Draft
-	origin, secOrigin         field // Origin, Sec-WebSocket-Origin
-	length                    field // Content-Length
-	transfer                  int   // Transfer-Encoding
-	upgradeOK, connectionOK   bool
+	host                    field
+	upgrade, connection     int
+	version, key            field // Sec-WebSocket-Version, -Key
+	key1, key2, draft       field // Sec-WebSocket-Key1, -Key2, -Draft
+	origin, secOrigin       field // Origin, Sec-WebSocket-Origin
+	length                  field // Content-Length
+	transfer                int   // Transfer-Encoding
+	upgradeOK, connectionOK bool
 }
 
 type field struct {
@@ -47,7 +49,7 @@ func (s *seen) scan(fields wire.Fields) {
 		switch len(name) {
 		case 4:
 			if strings.EqualFold(name, "Host") {
-				s.host++
+				s.host.add(v)
 			}
 		case 6:
 			if strings.EqualFold(name, "Origin") {
@@ -157,8 +159,11 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 	if r.Proto < "HTTP/1.1" || r.Proto >= "HTTP/2" {
 		return d.refuse(wire.ReasonHTTPVersion, "%s", r.Proto)
 	}
-	if d.host != 1 {
-		return d.refuse(wire.ReasonHost, "%d Host fields", d.host)
+	if d.host.n != 1 {
+		return d.refuse(wire.ReasonHost, "%d Host fields", d.host.n)
+	}
+	if !httphead.IsAuthority(d.host.value) {
+		return d.refuse(wire.ReasonHost, "Host is %.80q", d.host.value)
 	}
 
 	// Is it an upgrade to WebSocket? RFC 6455 4.2.1.
@@ -223,7 +228,7 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 		}
 		d.res.Tolerated |= wire.TolerateNoOrigin
 	}
-	if d.transfer > 0 || d.length.n > 0 && d.length.value != "0" {
+	if d.hasBody("0") {
 		return d.refuse(wire.ReasonBody, "")
 	}
 	d.res.Rule = "no WebSocket key"
@@ -250,7 +255,7 @@ func (d *decision) numbered() error {
 	if k := d.key.value; k == "" || len(k) > maxKey || d.res.Version == wire.RFC6455 && !isKey(k) {
 		return d.refuse(wire.ReasonBadKey, "Sec-WebSocket-Key is %.80q", k)
 	}
-	if d.transfer > 0 || d.length.n > 0 && d.length.value != "0" {
+	if d.hasBody("0") {
 		return d.refuse(wire.ReasonBody, "")
 	}
 	d.res.Rule = versionRules[d.res.Version]
@@ -282,11 +287,17 @@ func (d *decision) challenged() error {
 	if !d.enabled.Has(d.res.Version) {
 		return d.refuse(wire.ReasonDisabled, "%s is not enabled", d.res.Version)
 	}
-	// Some clients announce the eight bytes.
-	if d.transfer > 0 || d.length.n > 0 && (d.length.other || d.length.value != "0" && d.length.value != "8") {
+	if d.hasBody("8") { // some clients announce the eight bytes
 		return d.refuse(wire.ReasonBody, "Content-Length is %.20q", d.length.value)
 	}
 	return nil
+}
+
+// hasBody reports whether a body other than what is due is announced, in whatever way: a
+// proxy in front may take another of two lengths that differ, and the rest of the body
+// would be frames (RFC 9112 6.3).
+func (d *decision) hasBody(due string) bool {
+	return d.transfer > 0 || d.length.other || d.length.n > 0 && d.length.value != "0" && d.length.value != due
 }
 
 // isNumber: 0 to 255 without sign or leading zero (RFC 6455 4.3).

@@ -133,7 +133,7 @@ type ReasonInfo struct {
 var reasons = []ReasonInfo{
 	{ReasonMethod, 405, "an upgrade is a GET (RFC 6455 4.1)", "send GET"},
 	{ReasonHTTPVersion, 400, "an upgrade needs HTTP/1.1 (RFC 6455 4.1)", "send HTTP/1.1"},
-	{ReasonHost, 400, "exactly one Host field (RFC 6455 4.1)", "send one Host field"},
+	{ReasonHost, 400, "exactly one Host field, which is a host (RFC 6455 4.1, RFC 9112 3.2)", "send one Host field: a name or an address, and a port or none"},
 	{ReasonNotWebSocket, 426, "Upgrade must name websocket and Connection must name upgrade (RFC 6455 4.2.1)", "send both; a proxy in between may strip them"},
 	{ReasonStrayHeader, 400, "WebSocket fields without a complete Upgrade and Connection", "let the proxy pass Upgrade and Connection, or remove the fields"},
 	{ReasonDuplicate, 400, "a WebSocket key, version or draft field stands once (RFC 6455 11.3)", "send the field once"},

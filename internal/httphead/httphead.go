@@ -152,3 +152,46 @@ func IsToken(s string) bool { return isToken(s) }
 
 // IsTarget reports whether s may stand as the target of a request.
 func IsTarget(s string) bool { return isTarget(s) }
+
+// maxAuthority is more than a name of the DNS and a port have.
+const maxAuthority = 300
+
+// IsAuthority reports whether s may stand as host and port of a URL, and so as the Host
+// field: a name, an IPv4 address, or one of IPv6 in brackets, and behind a colon a port
+// or nothing (RFC 3986 3.2, RFC 9112 3.2). Of what a name may have, the comma is left
+// out, as fields that are lists repeat hosts.
+func IsAuthority(s string) bool {
+	host, port, _ := strings.Cut(s, ":")
+	bytes := &hostBytes
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		if host, port, ok = strings.Cut(inner, "]"); !ok || strings.IndexByte(host, ':') < 0 || port != "" && port[0] != ':' {
+			return false
+		}
+		port, bytes = strings.TrimPrefix(port, ":"), &addressBytes
+	}
+	return host != "" && len(s) <= maxAuthority && consists(host, bytes) && len(port) <= 5 && consists(port, &digits)
+}
+
+func consists(s string, of *[256]bool) bool {
+	for i := 0; i < len(s); i++ {
+		if !of[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+var (
+	digits       = setOf("0123456789")
+	addressBytes = setOf("0123456789ABCDEFabcdef:.")
+	hostBytes    = setOf(alphanumeric + "-._~%!$&'()*+;=")
+)
+
+func setOf(s string) (is [256]bool) {
+	for i := range len(s) {
+		is[s[i]] = true
+	}
+	return is
+}

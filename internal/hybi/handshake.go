@@ -159,7 +159,8 @@ func (c *Client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
 	if resp.Status != 101 {
 		return 0, wire.Refused(v, resp)
 	}
-	if !f.HasToken("Upgrade", "websocket") || !f.HasToken("Connection", "upgrade") {
+	// An answer names one protocol: of two the connection might be either's.
+	if f.Count("Upgrade") != 1 || !strings.EqualFold(f.Get("Upgrade"), "websocket") || !f.HasToken("Connection", "upgrade") {
 		return 0, wire.Refuse(v, wire.ReasonBadResponse, fmt.Sprintf("Upgrade is %q, Connection %q", f.Get("Upgrade"), f.Get("Connection")))
 	}
 	if got := f.Get("Sec-WebSocket-Accept"); f.Count("Sec-WebSocket-Accept") != 1 || got != c.accept {

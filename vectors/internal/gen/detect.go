@@ -43,6 +43,7 @@ func detect() []vectors.Vector {
 	l.add(hixieShapes()...)
 	l.add(origins()...)
 	l.add(bodies()...)
+	l.add(hosts()...)
 	l.add(disabled()...)
 	l.add(tolerances()...)
 	return l

@@ -97,7 +97,51 @@ func bodies() []vectors.Vector {
 		row("body-chunked-76", old, "the eight bytes in a chunk", upgrade(orgLine, k1Line, k2Line, chunked), wire.ReasonBody),
 		row("body-twice-76", old, "two lengths that differ", upgrade(orgLine, k1Line, k2Line, length+"8", length+"0"), wire.ReasonBody),
 		row("body-75", "hixie-75 5.1", "hixie-75 with a body", upgrade(orgLine, length+"3"), wire.ReasonBody),
+		row("body-twice", sec, "two lengths that differ, the first of which is none", upgrade(keyLine, v13, length+"0", length+"5"), wire.ReasonBody),
+		row("body-twice-8", "hybi-08 5.1", "two lengths that differ, with version 8", upgrade(keyLine, "Sec-WebSocket-Version: 8", length+"0", length+"8"), wire.ReasonBody),
+		row("body-twice-4", "hybi-04 5.1", "two lengths that differ, with version 4", upgrade(keyLine, secOrg, "Sec-WebSocket-Version: 4", length+"0", length+"5"), wire.ReasonBody),
+		row("body-twice-02", "hybi-02 5.2", "two lengths that differ, and either alone would do", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2", length+"0", length+"8"), wire.ReasonBody),
+		row("body-twice-75", "hixie-75 5.1", "two lengths that differ, with hixie-75", upgrade(orgLine, length+"0", length+"5"), wire.ReasonBody),
+		row("body-list", sec, "two lengths in one line", upgrade(keyLine, v13, length+"0, 5"), wire.ReasonBody),
+		row("body-sign", sec, "a length with a sign", upgrade(keyLine, v13, length+"+0"), wire.ReasonBody),
 	}
+}
+
+// hosts: Host is one host, as others make lists of it, put it into URLs and decide by it.
+func hosts() []vectors.Vector {
+	const sec = "RFC 6455 4.2.1"
+	at := func(host string, lines ...string) string {
+		return message(with([]string{getChat, "Host: " + host, upLine, connLine}, lines...)...)
+	}
+	all := []vectors.Vector{
+		pass("host-port", sec, "a port", at("example.com:8080", keyLine, v13), wire.RFC6455),
+		pass("host-port-empty", sec, "a colon and no port", at("example.com:", keyLine, v13), wire.RFC6455),
+		pass("host-address", sec, "an IPv4 address", at("192.0.2.1:80", keyLine, v13), wire.RFC6455),
+		pass("host-v6", sec, "an IPv6 address", at("[2001:db8::1]", keyLine, v13), wire.RFC6455),
+		pass("host-v6-port", sec, "an IPv6 address with a port", at("[::1]:8080", keyLine, v13), wire.RFC6455),
+		pass("host-underscore", sec, "a name that the DNS of some houses has", at("my_tv.local", keyLine, v13), wire.RFC6455),
+	}
+	for _, bad := range []struct{ id, host, comment string }{
+		{"empty", "", "no host"}, {"list", "good, evil", "two hosts in one line"}, {"user", "evil@good", "a user"},
+		{"quote", `a"b`, "a quote"}, {"space", "a b", "a space"}, {"escape", "a\x1bb", "a control character"},
+		{"slash", "good/evil", "a path"}, {"query", "good?evil", "a query"}, {"fragment", "good#evil", "a fragment"},
+		{"backslash", `good\evil`, "a backslash"}, {"ports", "good:80:90", "two ports"}, {"port-word", "good:evil", "a port that is no number"},
+		{"port-only", ":80", "a port alone"}, {"v6-open", "[::1", "a bracket that stays open"}, {"v6-behind", "[::1]evil", "more behind the bracket"},
+		{"v6-name", "[good]", "a name in brackets"}, {"v6-bare", "::1", "an IPv6 address without brackets"}, {"angle", "<good>", "angle brackets"},
+		{"latin", "caf\u00e9", "a byte beyond ASCII"},
+	} {
+		all = append(all, row("host-"+bad.id, sec, bad.comment, at(bad.host, keyLine, v13), wire.ReasonHost))
+	}
+	for _, v := range []struct {
+		id    string
+		lines []string
+	}{
+		{"75", []string{orgLine}}, {"76", []string{orgLine, k1Line, k2Line}}, {"02", []string{orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2"}},
+		{"4", []string{keyLine, secOrg, "Sec-WebSocket-Version: 4"}}, {"8", []string{keyLine, "Sec-WebSocket-Version: 8"}},
+	} {
+		all = append(all, row("host-list-"+v.id, sec, "two hosts in one line", at("good, evil", v.lines...), wire.ReasonHost))
+	}
+	return all
 }
 
 // disabled: versions that are known and not served here.
