@@ -32,7 +32,8 @@ type Conn struct {
 	set   *settings
 	info  *Handshake
 	role  wire.Role
-	gone  bool // the stream is closed, under mu
+	gone  bool   // the stream is closed, under mu
+	drops uint16 // what the reader has dropped behind our close: Conn.dropped
 
 	state atomic.Uint32 // closing, over, looping
 	more  atomic.Bool   // the reader has bytes that it has not looked at

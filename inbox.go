@@ -2,6 +2,7 @@ package draftwire
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"time"
@@ -329,7 +330,25 @@ func (c *Conn) fill(ctx context.Context, dst []byte) (int, error) {
 		return 0, c.fillFailed(ctx, err)
 	}
 	c.in.waits = false
+	if c.is(closing) && c.dropped(n) {
+		return 0, c.end(&abnormalError{errNoEnd}, false)
+	}
 	return n, nil
+}
+
+// A peer that has our close may send what is under way, which is dropped, but not for
+// ever: dropMost is in units of a read and of dropUnit bytes, 16 MiB where reads are large.
+const (
+	dropMost = 4096
+	dropUnit = 4 << 10
+)
+
+var errNoEnd = errors.New("draftwire: the peer sent on and on behind our close")
+
+// dropped counts a read of n bytes behind our close. It reports whether that was too much.
+func (c *Conn) dropped(n int) bool {
+	c.drops += uint16(1 + n/dropUnit)
+	return c.drops > dropMost
 }
 
 // ready does what is to be done before the reader waits for bytes.

@@ -96,3 +96,36 @@ func TestUnreadPostsAreShared(t *testing.T) {
 		})
 	}
 }
+
+// What a peer sends behind our close is dropped, but only so much of it: who sends without
+// end does not keep the reader busy until the close timeout.
+func TestFloodBehindClose(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		if !v.Supports(wire.CapCloseFrame) {
+			return
+		}
+		p := handClient(t, v, 1<<20, draftwire.Limits{}, nil)
+		sent := make(chan int)
+		go func() {
+			n := 0
+			for m := bytes.Repeat(p.text(words(100)), 500); ; {
+				k, err := p.Write(m)
+				if n += k; err != nil {
+					sent <- n
+					return
+				}
+			}
+		}()
+		go io.Copy(io.Discard, p)
+		began := time.Now()
+		if err := p.server.Close(draftwire.CodeNormal, ""); v.Supports(wire.CapCloseCode) && err == nil {
+			t.Error("the close was answered")
+		}
+		if n := <-sent; n < 4<<20 || n > 24<<20 {
+			t.Errorf("%d bytes were taken", n)
+		}
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("it took %v", d)
+		}
+	})
+}

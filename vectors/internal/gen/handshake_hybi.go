@@ -125,6 +125,8 @@ func (o opening) responses() []vectors.Vector {
 	add("order", "the order of lines means nothing", offer, say(line, proof, "Server: x", conn, up), "", "")
 	add("status-302", "a redirect is no 101", offer, message("HTTP/1.1 302 Found", "Location: http://example.com/"), wire.ReasonRefused, "")
 	add("upgrade-other", "an upgrade to something else", offer, say(line, "Upgrade: h2c", conn, proof), wire.ReasonBadResponse, "")
+	add("upgrade-twice", "two protocols in two lines", offer, say(line, up, "Upgrade: h2c", conn, proof), wire.ReasonBadResponse, "")
+	add("upgrade-list", "two protocols in one line", offer, say(line, "Upgrade: websocket, h2c", conn, proof), wire.ReasonBadResponse, "")
 	add("connection-other", "upgrade is not a token of Connection", offer, say(line, up, "Connection: upgrade-later", proof), wire.ReasonBadResponse, "")
 	add("accept-twice", "two proofs", offer, say(line, up, conn, proof, proof), wire.ReasonBadAccept, "")
 	add("accept-case", "base64 has two cases", offer, say(line, up, conn, "Sec-WebSocket-Accept: S3PPLMBITXAQ9KYGZZHZRBK+XOO="), wire.ReasonBadAccept, "")
