@@ -157,3 +157,27 @@ func TestPendingThatCannotGo(t *testing.T) {
 		}
 	})
 }
+
+// Handshakes that wait for the program, however many came first, keep nobody from a place
+// that a silent connection has.
+func TestSilentBehindJudged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		judge := make(chan struct{})
+		s := &draftwire.Server{WebSocket: echo, MaxPending: 200, MaxPendingPerAddress: 200}
+		s.Options.Authorize = func(*draftwire.Handshake, *wire.Accept) error { <-judge; return nil }
+		x := newCrossroads(t, s)
+		for range 100 {
+			x.come("192.0.2.1", head13)
+		}
+		first := x.come("192.0.2.2", "")
+		for range 99 {
+			x.come("192.0.2.2", "")
+		}
+		x.come("192.0.2.3", head13)
+		x.gone("the oldest silent one", first)
+		x.counts(200, 0, 0)
+		close(judge)
+		synctest.Wait()
+		x.counts(99, 101, 0)
+	})
+}

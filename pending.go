@@ -16,6 +16,7 @@ type pending struct {
 	n           int
 	first, last *opening
 	due         *opening // the first that is not late
+	oldest      *opening // the first that was not judged when somebody's place was needed
 	timer       *time.Timer
 	at          time.Time // when timer runs; zero while it does not
 	from        addresses
@@ -97,11 +98,15 @@ const evictLook = 64
 // evict ends the oldest pending connection, of one address if that is valid, that may go
 // for another. It is called under s.mu.
 func (s *Server) evict(from netip.Prefix) bool {
-	o := s.pending.first
+	p := &s.pending
+	for p.oldest != nil && p.oldest.stage.Load() == isJudged { // it does not come back
+		p.oldest = p.oldest.next
+	}
+	o := p.oldest
 	for i := 0; o != nil && i < evictLook; i++ {
 		if (!from.IsValid() || o.from == from) &&
 			(o.stage.CompareAndSwap(hasNoHead, isEvicted) || o.stage.CompareAndSwap(isLeaving, isEvicted)) {
-			s.pending.remove(o)
+			p.remove(o)
 			o.below.Close()
 			return true
 		}
@@ -131,6 +136,9 @@ func (s *Server) await(o *opening) {
 	if p.due == o.next {
 		p.due = o
 	}
+	if p.oldest == o.next {
+		p.oldest = o
+	}
 	p.n++
 	if p.at.IsZero() || o.by.Before(p.at) {
 		s.wake(o.by)
@@ -154,6 +162,9 @@ func (p *pending) remove(o *opening) {
 	}
 	if p.due == o {
 		p.due = o.next
+	}
+	if p.oldest == o {
+		p.oldest = o.next
 	}
 	o.listed = false
 	p.n--

@@ -85,8 +85,8 @@ const DefaultConnections = 20000
 // is a default, is no bound.
 type Limits struct {
 	Connections           int      `yaml:"connections"`             // open at a time, in all. Default 20,000
-	ConnectionsPerAddress int      `yaml:"connections_per_address"` // of one IPv4 address or IPv6 /64. Default none
-	Pending               int      `yaml:"pending"`                 // connections whose handshake is not done. Default 2,000
+	ConnectionsPerAddress int      `yaml:"connections_per_address"` // of one IPv4 address or IPv6 /64, and as many whose handshake is not done. Default none
+	Pending               int      `yaml:"pending"`                 // connections whose handshake is not done, half of them of one address; above it the oldest silent one goes. Default 2,000
 	HandshakesPerSecond   int      `yaml:"handshakes_per_second"`   // in all, with a burst of as many. Default none
 	Message               Size     `yaml:"message"`                 // payload of one message. Default 16 MiB
 	Head                  Size     `yaml:"head"`                    // a request head. Default 16 KiB

@@ -124,9 +124,11 @@ func (g *Gateway) newServer(pc *portConfig) (*draftwire.Server, error) {
 	}
 	l, name := &pc.limits, pc.Name
 	s := &draftwire.Server{
-		WebSocket:    g.serve,
-		MaxPending:   l.Pending,
-		FarewellOver: time.Duration(pc.drain),
+		WebSocket:  g.serve,
+		MaxPending: l.Pending,
+		// An address has as many unfinished handshakes as connections, and not all places.
+		MaxPendingPerAddress: pendingOf(l),
+		FarewellOver:         time.Duration(pc.drain),
 		Options: draftwire.AcceptOptions{
 			Versions: versions, Tolerate: tolerate, TrustForwarded: pc.trust, PublicURL: pc.PublicURL,
 			Origins: []string{"*"}, Protocols: []string{"*"}, // the route decides
@@ -152,6 +154,15 @@ func (g *Gateway) newServer(pc *portConfig) (*draftwire.Server, error) {
 		s.TLS, err = g.tlsConfig(pc)
 	}
 	return s, err
+}
+
+// pendingOf bounds the unfinished handshakes of an address.
+func pendingOf(l *Limits) int {
+	half := (l.Pending + 1) / 2
+	if l.ConnectionsPerAddress > 0 {
+		return min(l.ConnectionsPerAddress, half)
+	}
+	return half
 }
 
 // compressionFor is the compression of a client's side, by its route.

@@ -113,7 +113,7 @@ func TestUsageErrors(t *testing.T) {
 		{"serve", "--lisen", "x"}, {"serve", "-z"}, {"serve", "--mode"}, {"serve", "--mode", "x"}, {"serve", "a", "b"}, {"serve", dir},
 		{"serve", "--mode", "files"}, {"serve", "--mode", "files", dir + "/no"}, {"serve", "--mode", "files", dir, "--dir", dir},
 		{"serve", "--versions", "-all"}, {"serve", "--versions", "hybi-99"}, {"serve", "--tolerate", "x"}, {"serve", "--max-message", "0"},
-		{"serve", "--max-head", "4GiB"}, {"serve", "--handshake-timeout", "0s"}, {"serve", "--key3-timeout", "x"}, {"serve", "--max-pending", "0"},
+		{"serve", "--max-head", "4GiB"}, {"serve", "--handshake-timeout", "0s"}, {"serve", "--key3-timeout", "x"}, {"serve", "--max-pending", "0"}, {"serve", "--max-http", "0"}, {"serve", "--http-timeout", "0s"}, {"serve", "--http-idle-timeout", "-1s"},
 		{"serve", "--idle-timeout", "-1s"}, {"serve", "--tls-cert", "x"}, {"serve", "--tls-cert", "x", "--tls-key", "y"},
 		{"serve", "--flash-policy-file", dir + "/no"}, {"serve", "--log-level", "loud"}, {"serve", "--log-format", "xml"},
 		{"client"}, {"client", url, url}, {"client", "localhost:8080"}, {"client", "ftp://x/"}, {"client", "ws:///"}, {"client", "ws://%"},

@@ -27,6 +27,9 @@ type serveOptions struct {
 	certs       *reloads // of tls
 	flashPolicy string
 	maxPending  int
+	maxHTTP     int
+	httpTimeout time.Duration // for a part of a body or an answer
+	httpIdle    time.Duration // between two requests
 }
 
 // farewell bounds the wait for connections to end.
@@ -77,9 +80,21 @@ func newServer(o serveOptions, j *journal) *draftwire.Server {
 		handler = http.FileServerFS(o.files)
 	}
 	return &draftwire.Server{
-		WebSocket: s.serve, Handler: handler, Options: o.accept, TLS: o.tls,
+		WebSocket: s.serve, Handler: bodyless(handler), Options: o.accept, TLS: o.tls,
 		FlashPolicy: o.flashPolicy, MaxPending: o.maxPending, ErrorLog: log.New(j, "", 0),
+		MaxHTTP: o.maxHTTP, ReadTimeout: o.httpTimeout, WriteTimeout: o.httpTimeout, IdleTimeout: o.httpIdle,
 	}
+}
+
+// bodyless answers a request with a body at once, and closes: pages have no use for one, and
+// net/http would wait for it before it lets the connection go on.
+func bodyless(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 && r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // announce logs where a listener can be reached, in clear and over TLS.

@@ -68,7 +68,10 @@ func serveFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "key3-timeout", Value: draftwire.DefaultKey3Timeout, Usage: "`TIME` for the eight bytes of hixie-76"},
 		&cli.DurationFlag{Name: "close-timeout", Value: draftwire.DefaultCloseTimeout, Usage: "`TIME` for the closing handshake"},
 		&cli.DurationFlag{Name: "idle-timeout", DefaultText: "none", Usage: "close after that `TIME` without a byte from the client"},
-		&cli.IntFlag{Name: "max-pending", Value: draftwire.DefaultMaxPending, Usage: "at most `N` connections whose handshake is not done"},
+		&cli.IntFlag{Name: "max-pending", Value: draftwire.DefaultMaxPending, Usage: "at most `N` connections whose handshake is not done, half of them of one address"},
+		&cli.IntFlag{Name: "max-http", Value: draftwire.DefaultMaxHTTP, Usage: "at most `N` connections of ordinary HTTP, half of them of one address"},
+		&cli.DurationFlag{Name: "http-timeout", Value: draftwire.DefaultHTTPTimeout, Usage: "`TIME` in which a part of an HTTP body has to come, and one of an answer to be taken"},
+		&cli.DurationFlag{Name: "http-idle-timeout", Value: draftwire.DefaultHTTPIdle, Usage: "`TIME` between two HTTP requests of a connection"},
 		&cli.BoolFlag{Name: "flash-policy", Usage: "answer Flash policy requests: any site, any port"},
 		&cli.StringFlag{Name: "flash-policy-file", Usage: "answer Flash policy requests with `FILE`"},
 	}
@@ -77,7 +80,7 @@ func serveFlags() []cli.Flag {
 
 // serveOptionsOf reads the flags; what is wrong with them is a usage error.
 func serveOptionsOf(c *cli.Context) (serveOptions, error) {
-	o := serveOptions{listen: c.StringSlice("listen"), maxPending: c.Int("max-pending")}
+	o := serveOptions{listen: c.StringSlice("listen"), maxPending: c.Int("max-pending"), maxHTTP: c.Int("max-http")}
 	if len(o.listen) == 0 {
 		o.listen = []string{"127.0.0.1:8080"}
 	}
@@ -87,8 +90,10 @@ func serveOptionsOf(c *cli.Context) (serveOptions, error) {
 	if o.accept.Compression, err = readCompression(c); err != nil {
 		return o, err
 	}
-	if o.maxPending <= 0 {
-		return o, usagef("--max-pending: %d is not above 0", o.maxPending)
+	for name, n := range map[string]int{"max-pending": o.maxPending, "max-http": o.maxHTTP} {
+		if n <= 0 {
+			return o, usagef("--%s: %d is not above 0", name, n)
+		}
 	}
 	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readVersions, readLimits, readTLS, readFlash} {
 		if err := read(c, &o); err != nil {
@@ -170,7 +175,13 @@ func readLimits(c *cli.Context, o *serveOptions) (err error) {
 	if l.Key3Timeout, err = timeFlag(c, "key3-timeout"); err != nil {
 		return err
 	}
-	l.CloseTimeout, err = timeFlag(c, "close-timeout")
+	if l.CloseTimeout, err = timeFlag(c, "close-timeout"); err != nil {
+		return err
+	}
+	if o.httpTimeout, err = timeFlag(c, "http-timeout"); err != nil {
+		return err
+	}
+	o.httpIdle, err = timeFlag(c, "http-idle-timeout")
 	return err
 }
 
