@@ -28,17 +28,8 @@ func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accep
 	if err := st.judge(s); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(h.Target, "/") || hasDots(h.Target) {
-		return wire.Refuse(h.Version, wire.ReasonNoRoute, "a path that does not begin with / or has . or .. in it")
-	}
-	for _, r := range st.routes {
-		if r.matches(listener, h) {
-			s.route, s.Route = r, r.Name
-			break
-		}
-	}
-	if s.route == nil {
-		return wire.Refuse(h.Version, wire.ReasonNoRoute, "")
+	if err := s.choose(st.routes); err != nil {
+		return err
 	}
 	if h.Origin != "" && !draftwire.OriginAllowed(s.route.Origins, h.Origin, h.Host) {
 		return wire.Refuse(h.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", h.Origin))
@@ -51,6 +42,21 @@ func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accep
 		return g.limited(h, limitRoute)
 	}
 	return s.open(acc)
+}
+
+// choose finds the client's route.
+func (s *Session) choose(routes []*route) error {
+	h := s.handshake
+	paths, ok := readings(h.Target)
+	if !ok {
+		return wire.Refuse(h.Version, wire.ReasonNoRoute, "a path that does not begin with /, or has . or .. or a control character in it")
+	}
+	r, detail := routeOf(routes, &asked{s.Listener, h, paths, offered(h)})
+	if r == nil {
+		return wire.Refuse(h.Version, wire.ReasonNoRoute, detail)
+	}
+	s.route, s.Route = r, r.Name
+	return nil
 }
 
 // limited refuses a client for a limit.

@@ -147,8 +147,10 @@ type Match struct {
 	Listeners []string `yaml:"listeners"` // names of ports
 	Hosts     []string `yaml:"hosts"`     // without port; "*.example.com" for those below
 	Paths     []string `yaml:"paths"`     // "/feed" for itself, "/feed/*" for all below
-	Versions  string   `yaml:"versions"`  // as in Listener
-	Protocols []string `yaml:"protocols"` // subprotocols, of which the client offers one
+	// IgnoreCase takes a path, and strip_prefix, in any case: for backends that do so.
+	IgnoreCase bool     `yaml:"ignore_case"`
+	Versions   string   `yaml:"versions"`  // as in Listener
+	Protocols  []string `yaml:"protocols"` // subprotocols, of which the client offers one
 }
 
 // Backend is a server behind the gateway.

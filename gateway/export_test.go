@@ -1,6 +1,11 @@
 package gateway
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/draftwire/draftwire"
+)
 
 // What the tests of the outside may see.
 
@@ -25,6 +30,24 @@ var (
 	MatchHost = matchHost
 	MatchPath = matchPath
 	ReadProxy = readProxy
-	PathOf    = pathOf
-	HasDots   = hasDots
+	Readings  = readings
 )
+
+// RouteOf is the place of the route, among routes with one pattern of a path each, that
+// takes a client that asks for target; -1 where none does.
+func RouteOf(target string, patterns ...string) int {
+	routes := make([]*route, len(patterns))
+	for i, p := range patterns {
+		r, err := newRoute(&Route{Match: Match{Paths: []string{p}, Versions: "all"}}, nil)
+		if err != nil {
+			panic(err)
+		}
+		routes[i] = r
+	}
+	paths, ok := readings(target)
+	if !ok {
+		return -1
+	}
+	r, _ := routeOf(routes, &asked{handshake: &draftwire.Handshake{Version: draftwire.RFC6455}, paths: paths})
+	return slices.Index(routes, r)
+}
