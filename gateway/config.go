@@ -167,7 +167,7 @@ type Health struct {
 	Check    string   `yaml:"check"`    // tcp: connects now and then; off. Default tcp
 	Interval Duration `yaml:"interval"` // between two checks. Default 5 s
 	Timeout  Duration `yaml:"timeout"`  // of one. Default 2 s
-	Cooldown Duration `yaml:"cooldown"` // after a failed dial, before it is tried again first. Default 5 s
+	Cooldown Duration `yaml:"cooldown"` // after a failure of its own, before it is tried again first. Default 5 s
 }
 
 // Policy says what becomes of what one side says and the other cannot. See

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/draftwire/draftwire"
 )
@@ -21,6 +22,18 @@ func (g *Gateway) Old() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.old)
+}
+
+// Resting are the backends that rest after a failure.
+func (g *Gateway) Resting() (names []string) {
+	for _, r := range g.state.Load().routes {
+		for _, b := range r.backends.list {
+			if b.until.Load() > time.Now().UnixNano() {
+				names = append(names, b.name)
+			}
+		}
+	}
+	return names
 }
 
 // KeyOf is what an address counts as.

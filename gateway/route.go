@@ -124,8 +124,12 @@ func matchPath(pattern, path string) bool {
 	return pattern == path
 }
 
-// offered is the client's list of subprotocols, each a token.
+// offered is the client's list of subprotocols. A hixie client's one string may be a
+// list.
 func offered(h *draftwire.Handshake) []string {
+	if !oneProtocol(h.Version) {
+		return h.Offered
+	}
 	var list []string
 	for _, o := range h.Offered {
 		list = append(list, strings.FieldsFunc(o, func(r rune) bool { return r == ',' || r == ' ' })...)

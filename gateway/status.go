@@ -78,7 +78,7 @@ func (g *Gateway) Status() Status {
 		for _, b := range r.backends.list {
 			bs := BackendStatus{URL: b.name, Up: b.up(), Connections: int(b.open.Load())}
 			if err := b.err.Load(); err != nil {
-				bs.Error = (*err).Error()
+				bs.Error = shownError(*err)
 			}
 			rs.Backends = append(rs.Backends, bs)
 		}
