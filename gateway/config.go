@@ -75,7 +75,10 @@ type ProxyProtocol struct {
 // Admin is the operator's port.
 type Admin struct {
 	Address string `yaml:"address"` // HOST:PORT or unix:PATH. Default 127.0.0.1:9090; "off" for none
-	Pprof   bool   `yaml:"pprof"`   // serve /debug/pprof
+	// Hosts are names, beside addresses, localhost and that in Address, under which the
+	// port may be asked: as in Match.
+	Hosts []string `yaml:"hosts"`
+	Pprof bool     `yaml:"pprof"` // serve /debug/pprof
 }
 
 // DefaultConnections is how many clients a gateway takes at a time.
