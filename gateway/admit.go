@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -313,80 +312,4 @@ func textPolicy(name string) wire.TextPolicy {
 		return wire.ReplaceText
 	}
 	return wire.FailText
-}
-
-// hop are the fields that belong to the client's connection, or that the gateway
-// says itself.
-var hop = slices.Concat(ofHandshake, []string{
-	"Host", "Origin", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version",
-})
-
-// ofHandshake are those that nobody but the handshake itself may say.
-var ofHandshake = []string{
-	"Connection", "Upgrade", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Content-Length",
-	"WebSocket-Protocol", "HTTP2-Settings",
-}
-
-// fields are those of the client that the backend gets, spelled as they came,
-// and those that say who the client is.
-func (s *Session) fields() http.Header {
-	r, h := s.route, s.handshake
-	out := make(http.Header)
-	all := h.Fields()
-	drop := slices.Concat(hop, r.DropHeaders, all.List("Connection"))
-	for _, f := range all {
-		// Servers of CGI's kind take _ for -.
-		if name := strings.ReplaceAll(f.Name, "_", "-"); has(drop, name) || has(drop, f.Name) || notPassed(name) {
-			continue
-		}
-		out[f.Name] = append(out[f.Name], f.Value)
-	}
-	s.forward(out)
-	for name, value := range r.SetHeaders {
-		maps.DeleteFunc(out, func(n string, _ []string) bool { return strings.EqualFold(n, name) })
-		out[name] = []string{value}
-	}
-	return out
-}
-
-// notPassed reports whether a field is one of the handshake, or for a proxy.
-func notPassed(name string) bool {
-	return hasPrefixFold(name, "Sec-WebSocket-") || hasPrefixFold(name, "Proxy-")
-}
-
-// forward says who the client is. A client on a unix socket has no address.
-func (s *Session) forward(out http.Header) {
-	h, proto, node := s.handshake, "http", "unknown"
-	if h.Secure {
-		proto = "https"
-	}
-	if addr, err := netip.ParseAddr(hostOf(h.Remote)); err == nil {
-		addr = addr.Unmap().WithZone("")
-		if node = addr.String(); addr.Is6() {
-			node = `"[` + node + `]"`
-		}
-		out["X-Forwarded-For"] = []string{addr.String()}
-	}
-	out["X-Forwarded-Proto"] = []string{proto}
-	forwarded := "for=" + node + ";proto=" + proto
-	if h.Host != "" {
-		out["X-Forwarded-Host"] = []string{h.Host}
-		forwarded += ";host=" + quoteValue(h.Host)
-	}
-	out["Forwarded"] = []string{forwarded}
-	out["Draftwire-Version"] = []string{h.Version.String()}
-}
-
-// quoteValue writes a value of the Forwarded field as a quoted string (RFC 7239
-// 4).
-func quoteValue(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-func has(list []string, name string) bool {
-	return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -185,6 +185,11 @@ func (r *Route) checkFields(f *faults, at string) {
 			f.add("%s: drop_headers: %q is no name of a field", at, name)
 		}
 	}
+	for _, name := range r.PassHeaders {
+		if !isClaim(fieldKey(name)) || hop[fieldKey(name)] {
+			f.add("%s: pass_headers: %q is none of the fields that are held back", at, name)
+		}
+	}
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(r.SetHeaders)) {
 		value := r.SetHeaders[name]

@@ -134,6 +134,9 @@ type Route struct {
 	PreserveHost bool `yaml:"preserve_host"`
 	// DropHeaders are fields of the client that the backend does not get.
 	DropHeaders []string `yaml:"drop_headers"`
+	// PassHeaders are fields that the backend gets of any client though they are for a
+	// proxy to say, like X-Real-IP: without it, of those in TrustForwarded alone.
+	PassHeaders []string `yaml:"pass_headers"`
 	// SetHeaders are fields that the backend gets in any case.
 	SetHeaders map[string]string `yaml:"set_headers"`
 	// Origin, if not "", is what the backend gets as origin.

@@ -88,6 +88,7 @@ func TestCheck(t *testing.T) {
 		{route("match: {listeners: [x]}"), `route r: match: listeners: there is no listener "x"`},
 		{route("match: {versions: hybi-99}"), "route r: match: versions: "},
 		{route("match: {hosts: ['*example.com', 'a:80', '']}"), "hosts: \"*example.com\" is not like example.com, *.example.com or *, without a port\nroute r: match: hosts: \"a:80\" is not like"},
+		{route("pass_headers: [X-Real-IP, X-Odd, Forwarded]"), "route r: pass_headers: \"X-Odd\" is none of the fields that are held back\nroute r: pass_headers: \"Forwarded\" is"},
 		{route("match: {paths: [feed, '/feed*', '/a?b', '/*/x']}"), "paths: \"feed\" is not like /feed, /feed/* or *\nroute r: match: paths: \"/feed*\" is not like"},
 		{route("match: {protocols: ['a b']}"), `protocols: "a b" is no subprotocol`},
 		{route("origins: ['[a']"), "route r: origins: "},

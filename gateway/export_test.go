@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -63,4 +64,14 @@ func RouteOf(target string, patterns ...string) int {
 	}
 	r, _ := routeOf(routes, &asked{handshake: &draftwire.Handshake{Version: draftwire.RFC6455}, paths: paths})
 	return slices.Index(routes, r)
+}
+
+// HeldBack are the fields that are for proxies to say, and the families of such, sorted.
+func HeldBack() []string {
+	list := slices.Collect(maps.Keys(claims))
+	for _, f := range claimFamilies {
+		list = append(list, f+"*")
+	}
+	slices.Sort(list)
+	return list
 }

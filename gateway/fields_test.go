@@ -123,3 +123,83 @@ func TestFields(t *testing.T) {
 		}
 	})
 }
+
+// claimed are 38 fields that servers believe, with the spellings that some take for them.
+const claimed = "X-Real-IP: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nX.Real.IP: 6.6.6.6\r\nx-Real_ip: 6.6.6.6\r\nTrue-Client-IP: 6.6.6.6\r\n" +
+	"CF-Connecting-IP: 6.6.6.6\r\nCF_IPCountry: 6.6.6.6\r\nClient-IP: 6.6.6.6\r\nX-Client-IP: 6.6.6.6\r\nX-Cluster-Client-IP: 6.6.6.6\r\nFastly-Client-IP: 6.6.6.6\r\n" +
+	"X-Forwarded: for=6.6.6.6\r\nX-Forwarded-Port: 6666\r\nX-Forwarded-Prefix: /6.6.6.6\r\nX-Forwarded-Server: 6.6.6.6\r\nX-Forwarded-Ssl: 6.6.6.6\r\n" +
+	"X-Forwarded-Scheme: 6.6.6.6\r\nX-Forwarded-User: 6.6.6.6\r\nX-Forwarded-Client-Cert: 6.6.6.6\r\nX_FORWARDED_Uri: 6.6.6.6\r\nX-Scheme: 6.6.6.6\r\n" +
+	"X-Url-Scheme: 6.6.6.6\r\nFront-End-Https: 6.6.6.6\r\nX-Original-URL: /6.6.6.6\r\nX-Rewrite-URL: /6.6.6.6\r\nX-Original-Host: 6.6.6.6\r\nX-Host: 6.6.6.6\r\n" +
+	"X-HTTP-Method-Override: 6.6.6.6\r\nProxy: http://6.6.6.6\r\nX-Envoy-External-Address: 6.6.6.6\r\nRemote-User: 6.6.6.6\r\nREMOTE_ADDR: 6.6.6.6\r\n" +
+	"X-Auth-Request-Email: 6.6.6.6\r\nX-WEBAUTH-USER: 6.6.6.6\r\nWL-Proxy-Client-IP: 6.6.6.6\r\nSSL-Client-Verify: 6.6.6.6\r\nX-ARR-ClientCert: 6.6.6.6\r\n"
+
+// What proxies tell of a client goes to a backend only if a trusted proxy sent it, or the
+// route passes it.
+func TestClientsMakeNoClaims(t *testing.T) {
+	const others = "X-Device: 7\r\nX-Remote-Control: 7\r\nX-Real-Time: 7\r\nVia: 1.1 home\r\nX-Requested-With: 7\r\nForwarding: 7\r\nX-User: 7\r\n"
+	for _, tc := range []struct {
+		name   string
+		change func(cfg *gateway.Config)
+		before string // on the connection
+		passed int    // fields of claimed
+		unsure bool   // none, where a field names the client: who did is not certain
+	}{
+		{name: "a client", change: func(*gateway.Config) {}},
+		{name: "another proxy is trusted", change: func(cfg *gateway.Config) { cfg.TrustForwarded = prefixes("10.0.0.0/8") }},
+		{name: "a trusted proxy that names no client", change: func(cfg *gateway.Config) { cfg.TrustForwarded = prefixes("192.0.2.0/24") }, passed: 38},
+		{name: "the route passes one", change: func(cfg *gateway.Config) { cfg.Routes[0].PassHeaders = []string{"x-real-ip"} }, passed: 5},
+		{
+			name: "one that is a trusted proxy and may be a balancer of TCP", passed: 38, unsure: true,
+			change: func(cfg *gateway.Config) {
+				cfg.TrustForwarded = prefixes("192.0.2.0/24")
+				cfg.Listen[0].Proxy = gateway.ProxyProtocol{Mode: "accept", From: prefixes("192.0.2.0/24")}
+			},
+		},
+		{
+			name: "a balancer of TCP, trusted too", before: "PROXY TCP4 198.51.100.1 192.0.2.1 1 2\r\n",
+			change: func(cfg *gateway.Config) {
+				cfg.TrustForwarded = prefixes("192.0.2.0/24")
+				cfg.Listen[0].Proxy = gateway.ProxyProtocol{Mode: "accept", From: prefixes("192.0.2.0/24")}
+			},
+		},
+		{
+			name: "a trusted proxy behind a balancer of TCP", before: "PROXY TCP4 10.0.0.1 192.0.2.1 1 2\r\n", passed: 38,
+			change: func(cfg *gateway.Config) {
+				cfg.TrustForwarded = prefixes("10.0.0.0/8")
+				cfg.Listen[0].Proxy = gateway.ProxyProtocol{Mode: "accept", From: prefixes("192.0.2.0/24")}
+			},
+		},
+	} {
+		for _, named := range []string{"", "X-Forwarded-For: 203.0.113.9\r\n"} {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				s := w.script("back:80", refusing)
+				cfg := to(gateway.Policy{}, "ws://back")
+				tc.change(cfg)
+				cfg.Routes[0].SetHeaders = map[string]string{"X-Client-Ip": "mine"}
+				w.start(cfg)
+				_, nc := w.ask(tc.before + head13("/", claimed+others+named))
+				nc.Close()
+				got := s.head(0)
+				want := tc.passed
+				if want == 38 {
+					want-- // what is set stands in the place of one
+				}
+				if tc.unsure && named != "" {
+					want = 0
+				}
+				if n := strings.Count(got, "6.6.6.6") + strings.Count(got, ": 6666\r\n"); n != want {
+					t.Errorf("%s, %q: %d passed, not %d: %q", tc.name, named, n, want, got)
+				}
+				for line := range strings.SplitSeq(strings.TrimSuffix(others, "\r\n"), "\r\n") {
+					if !strings.Contains(got, "\r\n"+line+"\r\n") {
+						t.Errorf("%s: without %q", tc.name, line)
+					}
+				}
+				if all := fieldsOf(got, "X-Client-Ip"); len(all) != 1 || all[0] != "mine" {
+					t.Errorf("%s: X-Client-Ip is %q", tc.name, all)
+				}
+			})
+		}
+	}
+}

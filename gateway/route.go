@@ -14,12 +14,14 @@ type route struct {
 	versions draftwire.Versions
 	// paths are the patterns of Match, tidyPaths the same for paths that are tidied up.
 	paths, tidyPaths []string
-	binary           *encoding // nil where binary is rejected or dropped
+	binary           *encoding       // nil where binary is rejected or dropped
+	drop             map[string]bool // fields that the backend does not get, by fieldKey
+	pass             map[string]bool // claims that it gets
 	backends         *backends
 }
 
 func newRoute(cfg *Route, old *route) (*route, error) {
-	r := &route{Route: *cfg, binary: encodingOf(cfg.Policy.Binary)}
+	r := &route{Route: *cfg, binary: encodingOf(cfg.Policy.Binary), drop: fieldSet(cfg.DropHeaders), pass: fieldSet(cfg.PassHeaders)}
 	for _, p := range cfg.Match.Paths {
 		if cfg.Match.IgnoreCase {
 			p = foldCase(p)
