@@ -101,18 +101,21 @@ func TestAdmin(t *testing.T) {
 	})
 }
 
+// Hosts of requests to a port at gw.example, with three names more.
+var ownHosts = []string{
+	"", "127.0.0.1", "127.0.0.1:9090", "127.0.0.1.:9090", "192.0.2.7:1", "[::1]:9090", "[::1]", "[2001:db8::1]:", "localhost", "LocalHost:9090", "localhost.:80",
+	"gw.example:9090", "GW.Example.", "gw-1.example.com", "a.fleet.example:9090", "gateway",
+}
+
+var foreignHosts = []string{
+	"evil.example", "evil.example:9090", "127.0.0.1.evil.example", "127.0.0.1.nip.io:9090", "localhost.evil.example", "evil-localhost", "fleet.example",
+	"gw-1.example.com.evil.example", "gw.example..", "xgw.example", "::1", "[localhost]", "[evil.example]:9090", "[::1", "[::1]x", "127.0.0.1:9090:evil", "127.0.0.1:x",
+	"localhost@evil.example", "evil.example,127.0.0.1", "127.1", "0x7f000001", ".", ":9090x", "*", "off",
+}
+
 // The operator's port answers under its own names alone, orders and questions: another
 // name that points to it may belong to anybody, and so may the page that asks.
 func TestAdminAnswersUnderItsOwnNamesAlone(t *testing.T) {
-	own := []string{
-		"", "127.0.0.1", "127.0.0.1:9090", "127.0.0.1.:9090", "192.0.2.7:1", "[::1]:9090", "[::1]", "[2001:db8::1]:", "localhost", "LocalHost:9090", "localhost.:80",
-		"gw.example:9090", "GW.Example.", "gw-1.example.com", "a.fleet.example:9090", "gateway",
-	}
-	foreign := []string{
-		"evil.example", "evil.example:9090", "127.0.0.1.evil.example", "127.0.0.1.nip.io:9090", "localhost.evil.example", "evil-localhost", "fleet.example",
-		"gw-1.example.com.evil.example", "gw.example..", "xgw.example", "::1", "[localhost]", "[evil.example]:9090", "[::1", "[::1]x", "127.0.0.1:9090:evil", "127.0.0.1:x",
-		"localhost@evil.example", "evil.example,127.0.0.1", "127.1", "0x7f000001", ".", ":9090x", "*", "off",
-	}
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		cfg := to(gateway.Policy{}, "ws://back")
@@ -133,7 +136,7 @@ func TestAdminAnswersUnderItsOwnNamesAlone(t *testing.T) {
 			h.ServeHTTP(rec, r.WithContext(ctx))
 			return rec
 		}
-		for _, host := range own {
+		for _, host := range ownHosts {
 			if rec := ask(bg, "GET /status HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); rec.Code != 200 {
 				t.Errorf("%q: %d %s", host, rec.Code, rec.Body)
 			}
@@ -141,7 +144,7 @@ func TestAdminAnswersUnderItsOwnNamesAlone(t *testing.T) {
 		if rec := ask(bg, "GET /readyz HTTP/1.0\r\n\r\n"); rec.Code != 200 { // HAProxy's check
 			t.Errorf("HTTP/1.0: %d %s", rec.Code, rec.Body)
 		}
-		for _, host := range foreign {
+		for _, host := range foreignHosts {
 			for _, line := range []string{"GET /status", "GET /usage", "GET /metrics", "GET /healthz", "GET /readyz", "GET /debug/pprof/", "POST /drain", "POST /reload"} {
 				rec := ask(bg, line+" HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
 				if rec.Code != 421 || !strings.Contains(rec.Body.String(), "is no name of this port: ask by an IP address or localhost, or add the name to \"admin: hosts\"") {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -258,11 +259,11 @@ func TestOwnShortageIsNotTheBackendsFault(t *testing.T) {
 			w := newWorld(t)
 			cfg := to(gateway.Policy{}, "ws://one", "ws://two", "tcp://three:1")
 			cfg.Routes[0].Health.Check = "tcp"
-			dials := 0
+			var dials atomic.Int64
 			gw, err := gateway.New(cfg, gateway.Options{
 				Listen: w.listen,
 				Dial: func(context.Context, string, string) (net.Conn, error) {
-					dials++
+					dials.Add(1)
 					return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", lack)}
 				},
 				Hooks: gateway.Hooks{
@@ -279,12 +280,12 @@ func TestOwnShortageIsNotTheBackendsFault(t *testing.T) {
 			defer func() { gw.Close(); <-done }()
 			answer, nc := w.ask(head13("/", ""))
 			nc.Close()
-			if !strings.HasPrefix(answer, "HTTP/1.1 503 ") || field(answer, "Draftwire-Reason") != "overload" || dials != 1 {
-				t.Errorf("%v: %d dials, %q", lack, dials, answer)
+			if !strings.HasPrefix(answer, "HTTP/1.1 503 ") || field(answer, "Draftwire-Reason") != "overload" || dials.Load() != 1 {
+				t.Errorf("%v: %d dials, %q", lack, dials.Load(), answer)
 			}
 			pass(time.Minute)
-			if s := gw.Status(); !s.Ready || s.Routes[0].Backends[0].Error != "" || dials < 10 {
-				t.Errorf("%v: %d dials, %+v", lack, dials, s)
+			if s := gw.Status(); !s.Ready || s.Routes[0].Backends[0].Error != "" || dials.Load() < 10 {
+				t.Errorf("%v: %d dials, %+v", lack, dials.Load(), s)
 			}
 		})
 	}
