@@ -1,8 +1,11 @@
 package gateway_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -95,5 +98,79 @@ func TestAdmin(t *testing.T) {
 		expect(409, "no configuration file", "POST", "/reload")
 		expect(404, "", "POST", "/drain")
 		expect(200, "goroutine", "GET", "/debug/pprof/")
+	})
+}
+
+// Hosts of requests to a port at gw.example, with three names more.
+var ownHosts = []string{
+	"", "127.0.0.1", "127.0.0.1:9090", "127.0.0.1.:9090", "192.0.2.7:1", "[::1]:9090", "[::1]", "[2001:db8::1]:", "localhost", "LocalHost:9090", "localhost.:80",
+	"gw.example:9090", "GW.Example.", "gw-1.example.com", "a.fleet.example:9090", "gateway",
+}
+
+var foreignHosts = []string{
+	"evil.example", "evil.example:9090", "127.0.0.1.evil.example", "127.0.0.1.nip.io:9090", "localhost.evil.example", "evil-localhost", "fleet.example",
+	"gw-1.example.com.evil.example", "gw.example..", "xgw.example", "::1", "[localhost]", "[evil.example]:9090", "[::1", "[::1]x", "127.0.0.1:9090:evil", "127.0.0.1:x",
+	"localhost@evil.example", "evil.example,127.0.0.1", "127.1", "0x7f000001", ".", ":9090x", "*", "off",
+}
+
+// The operator's port answers under its own names alone, orders and questions: another
+// name that points to it may belong to anybody, and so may the page that asks.
+func TestAdminAnswersUnderItsOwnNamesAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		cfg := to(gateway.Policy{}, "ws://back")
+		cfg.Admin = gateway.Admin{Address: "gw.example:9090", Hosts: []string{"gw-1.example.com", "*.fleet.example", "gateway"}}
+		w.start(cfg)
+		orders := 0
+		h := w.gw.Admin(gateway.AdminOptions{
+			Metrics: http.NotFoundHandler(), Usage: http.NotFoundHandler(), Pprof: true,
+			Reload: func() error { orders++; return nil }, Drain: func() { orders++ },
+		})
+		ask := func(ctx context.Context, head string) *httptest.ResponseRecorder {
+			t.Helper()
+			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
+			if err != nil {
+				t.Fatalf("%q: %v", head, err)
+			}
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r.WithContext(ctx))
+			return rec
+		}
+		for _, host := range ownHosts {
+			if rec := ask(bg, "GET /status HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); rec.Code != 200 {
+				t.Errorf("%q: %d %s", host, rec.Code, rec.Body)
+			}
+		}
+		if rec := ask(bg, "GET /readyz HTTP/1.0\r\n\r\n"); rec.Code != 200 { // HAProxy's check
+			t.Errorf("HTTP/1.0: %d %s", rec.Code, rec.Body)
+		}
+		for _, host := range foreignHosts {
+			for _, line := range []string{"GET /status", "GET /usage", "GET /metrics", "GET /healthz", "GET /readyz", "GET /debug/pprof/", "POST /drain", "POST /reload"} {
+				rec := ask(bg, line+" HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+				if rec.Code != 421 || !strings.Contains(rec.Body.String(), "is no name of this port: ask by an IP address or localhost, or add the name to \"admin: hosts\"") {
+					t.Errorf("%s of %q: %d %s", line, host, rec.Code, rec.Body)
+				}
+			}
+		}
+		if rec := ask(bg, "GET http://evil.example/status HTTP/1.1\r\nHost: localhost\r\n\r\n"); rec.Code != 421 {
+			t.Errorf("a whole URL: %d %s", rec.Code, rec.Body)
+		}
+		if orders != 0 {
+			t.Errorf("%d orders were obeyed", orders)
+		}
+		local := context.WithValue(bg, http.LocalAddrContextKey, net.Addr(&net.UnixAddr{Name: "/run/admin", Net: "unix"}))
+		if rec := ask(local, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n"); rec.Code != 200 {
+			t.Errorf("by a unix socket: %d %s", rec.Code, rec.Body)
+		}
+		if rec := ask(bg, "POST /reload HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n"); rec.Code != 403 || orders != 0 {
+			t.Errorf("an order of a page: %d %s", rec.Code, rec.Body)
+		}
+		cfg.Admin.Hosts = []string{"*"}
+		if err := w.gw.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if rec := ask(bg, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n"); rec.Code != 200 {
+			t.Errorf("with any host taken: %d %s", rec.Code, rec.Body)
+		}
 	})
 }

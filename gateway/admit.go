@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -28,17 +28,8 @@ func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accep
 	if err := st.judge(s); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(h.Target, "/") || hasDots(h.Target) {
-		return wire.Refuse(h.Version, wire.ReasonNoRoute, "a path that does not begin with / or has . or .. in it")
-	}
-	for _, r := range st.routes {
-		if r.matches(listener, h) {
-			s.route, s.Route = r, r.Name
-			break
-		}
-	}
-	if s.route == nil {
-		return wire.Refuse(h.Version, wire.ReasonNoRoute, "")
+	if err := s.choose(st.routes); err != nil {
+		return err
 	}
 	if h.Origin != "" && !draftwire.OriginAllowed(s.route.Origins, h.Origin, h.Host) {
 		return wire.Refuse(h.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", h.Origin))
@@ -53,6 +44,28 @@ func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accep
 	return s.open(acc)
 }
 
+// choose finds the client's route.
+func (s *Session) choose(routes []*route) error {
+	h := s.handshake
+	paths, ok := readings(h.Target)
+	if !ok {
+		return wire.Refuse(h.Version, wire.ReasonNoRoute, "a path that does not begin with /, or has . or .. or a control character in it")
+	}
+	list := offered(h)
+	if i := slices.IndexFunc(list, func(p string) bool { return !httphead.IsToken(p) }); i >= 0 {
+		return wire.Refuse(h.Version, wire.ReasonProtocol, fmt.Sprintf("%.80q is no name of a subprotocol", list[i]))
+	}
+	if len(list) == 0 && len(h.Offered) > 0 {
+		return wire.Refuse(h.Version, wire.ReasonProtocol, fmt.Sprintf("there is none in %.80q", h.Offered))
+	}
+	r, detail := routeOf(routes, &asked{s.Listener, h, paths, list})
+	if r == nil {
+		return wire.Refuse(h.Version, wire.ReasonNoRoute, detail)
+	}
+	s.route, s.Route = r, r.Name
+	return nil
+}
+
 // limited refuses a client for a limit.
 func (g *Gateway) limited(h *draftwire.Handshake, name string) error {
 	if f := g.hooks.Limited; f != nil {
@@ -65,45 +78,95 @@ func (g *Gateway) limited(h *draftwire.Handshake, name string) error {
 
 // open opens the backend's connection, of the first backend that takes it.
 func (s *Session) open(acc *wire.Accept) error {
-	r, h := s.route, s.handshake
+	r := s.route
 	by := time.Now().Add(time.Duration(r.Dial))
-	if all := h.Began.Add(s.handshakeTime()); all.Before(by) {
+	if all := s.handshake.Began.Add(s.handshakeTime()); all.Before(by) {
 		by = all // the client is to hear of it
 	}
 	ctx, cancel := context.WithDeadline(s.g.taking, by)
 	defer cancel()
 	var failures []error
+	var silent []*backend
 	list := r.backends.order()
 	for i, b := range list {
 		v, err := s.visit(b)
 		if err != nil {
 			return err
 		}
+		inTime := s.inTime(by)
 		p, answer, err := b.try(ctx, len(list)-i, s.g.dial, v)
 		if err == nil {
-			s.backend, s.Backend, s.peer = b, b.name, p
-			b.open.Add(1)
-			if f := s.g.hooks.BackendOpened; f != nil {
-				f(s)
+			b.took()
+			for _, x := range silent { // it was not what they were asked for
+				x.rest(time.Duration(r.Health.Cooldown))
 			}
-			return s.agree(acc, answer)
+			return s.opened(b, p, acc, answer)
 		}
-		if f := s.g.hooks.BackendFailed; f != nil {
-			f(r.Name, b.name, err)
+		switch whose := ownerOf(err); {
+		case whose == ofClient:
+			return s.refuse(err)
+		case whose == ofGateway:
+			return s.unable(err)
+		case inTime || !timedOut(err):
+			if s.blame(b, whose, err) {
+				silent = append(silent, b)
+			}
 		}
-		if he, ok := verdict(err); ok {
-			return s.refuse(he)
-		}
-		b.failed(err, time.Duration(r.Health.Cooldown))
-		failures = append(failures, err)
-		if ctx.Err() != nil {
+		if failures = append(failures, err); ctx.Err() != nil {
 			break
 		}
 	}
-	if s.g.draining.Load() {
-		return wire.Refuse(h.Version, wire.ReasonShutdown, "")
+	return s.nobody(failures)
+}
+
+// inTime reports whether a backend that does not answer until then has had its time: a
+// client that takes its own time for the handshake leaves none.
+func (s *Session) inTime(by time.Time) bool {
+	return time.Until(by) >= min(leastTry, time.Duration(s.route.Dial), s.handshakeTime()/2)
+}
+
+// blame notes a backend's failure, and lets it rest if that is certainly its own. wait
+// tells that this depends on whether another one answers what it did not answer in time.
+func (s *Session) blame(b *backend, whose owner, err error) (wait bool) {
+	if f := s.g.hooks.BackendFailed; f != nil {
+		f(s.Route, b.name, err)
 	}
-	he := wire.Refuse(h.Version, wire.ReasonBackend, fmt.Sprintf("route %s: tried %d of %d backends", r.Name, len(failures), len(r.backends.list)))
+	b.failed(err)
+	if whose == ofBackend || b.doubted(s.key) {
+		b.rest(time.Duration(s.route.Health.Cooldown))
+		return false
+	}
+	return timedOut(err)
+}
+
+// opened takes a backend's connection over.
+func (s *Session) opened(b *backend, p peer, acc *wire.Accept, answer *http.Response) error {
+	s.backend, s.Backend, s.peer = b, b.name, p
+	b.open.Add(1)
+	if f := s.g.hooks.BackendOpened; f != nil {
+		f(s)
+	}
+	return s.agree(acc, answer)
+}
+
+// unable refuses a client as the gateway itself cannot reach a backend: it ends, or has
+// run out of files, ports or memory.
+func (s *Session) unable(err error) error {
+	if s.g.draining.Load() || errors.Is(err, context.Canceled) {
+		return wire.Refuse(s.handshake.Version, wire.ReasonShutdown, "")
+	}
+	he := wire.Refuse(s.handshake.Version, wire.ReasonOverload, "no connection to a backend can be made")
+	he.Err = err
+	return he
+}
+
+// nobody refuses a client that no backend took.
+func (s *Session) nobody(failures []error) error {
+	r := s.route
+	if s.g.draining.Load() {
+		return wire.Refuse(s.handshake.Version, wire.ReasonShutdown, "")
+	}
+	he := wire.Refuse(s.handshake.Version, wire.ReasonBackend, fmt.Sprintf("route %s: tried %d of %d backends", r.Name, len(failures), len(r.backends.list)))
 	if he.Err = errors.Join(failures...); slices.ContainsFunc(failures, timedOut) {
 		he.Status = http.StatusGatewayTimeout
 	}
@@ -130,14 +193,18 @@ func timedOut(err error) bool {
 // passed are the fields of a backend's refusal that the client gets.
 var passed = []string{"WWW-Authenticate", "Retry-After", "Set-Cookie"}
 
-// refuse passes a backend's refusal on. That it does not take our version is no
-// fault of the client.
-func (s *Session) refuse(from *draftwire.HandshakeError) error {
-	he := wire.Refuse(s.handshake.Version, wire.ReasonBackend, fmt.Sprintf("the backend says %d", from.Status))
-	if from.Status != http.StatusUpgradeRequired {
-		he.Status = from.Status
+// refuse passes a backend's refusal on. That it does not take our version, or answers
+// with a page, a redirect or something that was not offered, is not in the client's words.
+func (s *Session) refuse(err error) error {
+	he := wire.Refuse(s.handshake.Version, wire.ReasonBackend, "")
+	he.Err = err
+	if from, ok := errors.AsType[*draftwire.HandshakeError](err); ok && from.Reason == wire.ReasonRefused {
+		he.Err, he.Detail = nil, fmt.Sprintf("the backend says %d", from.Status)
+		if from.Status >= 400 && from.Status != http.StatusUpgradeRequired {
+			he.Status = from.Status
+		}
+		he.Fields = keep(he.Fields, from, passed...)
 	}
-	he.Fields = keep(he.Fields, from, passed...)
 	return he
 }
 
@@ -245,80 +312,4 @@ func textPolicy(name string) wire.TextPolicy {
 		return wire.ReplaceText
 	}
 	return wire.FailText
-}
-
-// hop are the fields that belong to the client's connection, or that the gateway
-// says itself.
-var hop = slices.Concat(ofHandshake, []string{
-	"Host", "Origin", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version",
-})
-
-// ofHandshake are those that nobody but the handshake itself may say.
-var ofHandshake = []string{
-	"Connection", "Upgrade", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Content-Length",
-	"WebSocket-Protocol", "HTTP2-Settings",
-}
-
-// fields are those of the client that the backend gets, spelled as they came,
-// and those that say who the client is.
-func (s *Session) fields() http.Header {
-	r, h := s.route, s.handshake
-	out := make(http.Header)
-	all := h.Fields()
-	drop := slices.Concat(hop, r.DropHeaders, all.List("Connection"))
-	for _, f := range all {
-		// Servers of CGI's kind take _ for -.
-		if name := strings.ReplaceAll(f.Name, "_", "-"); has(drop, name) || has(drop, f.Name) || notPassed(name) {
-			continue
-		}
-		out[f.Name] = append(out[f.Name], f.Value)
-	}
-	s.forward(out)
-	for name, value := range r.SetHeaders {
-		maps.DeleteFunc(out, func(n string, _ []string) bool { return strings.EqualFold(n, name) })
-		out[name] = []string{value}
-	}
-	return out
-}
-
-// notPassed reports whether a field is one of the handshake, or for a proxy.
-func notPassed(name string) bool {
-	return hasPrefixFold(name, "Sec-WebSocket-") || hasPrefixFold(name, "Proxy-")
-}
-
-// forward says who the client is. A client on a unix socket has no address.
-func (s *Session) forward(out http.Header) {
-	h, proto, node := s.handshake, "http", "unknown"
-	if h.Secure {
-		proto = "https"
-	}
-	if addr, err := netip.ParseAddr(hostOf(h.Remote)); err == nil {
-		addr = addr.Unmap().WithZone("")
-		if node = addr.String(); addr.Is6() {
-			node = `"[` + node + `]"`
-		}
-		out["X-Forwarded-For"] = []string{addr.String()}
-	}
-	out["X-Forwarded-Proto"] = []string{proto}
-	forwarded := "for=" + node + ";proto=" + proto
-	if h.Host != "" {
-		out["X-Forwarded-Host"] = []string{h.Host}
-		forwarded += ";host=" + quoteValue(h.Host)
-	}
-	out["Forwarded"] = []string{forwarded}
-	out["Draftwire-Version"] = []string{h.Version.String()}
-}
-
-// quoteValue writes a value of the Forwarded field as a quoted string (RFC 7239
-// 4).
-func quoteValue(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-func has(list []string, name string) bool {
-	return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -8,12 +8,16 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/wire"
@@ -37,12 +41,13 @@ type backend struct {
 	addr    string
 	tls     *tls.Config
 
-	open     atomic.Int64          // connections
-	dialing  atomic.Int64          // those that are being opened
-	until    atomic.Int64          // unix time in nanoseconds: after a failed dial, when it is to be tried again first
-	sick     atomic.Bool           // the last check failed
-	checking atomic.Bool           // a check is under way
-	err      atomic.Pointer[error] // of the last failure
+	open     atomic.Int64                 // connections
+	dialing  atomic.Int64                 // those that are being opened
+	until    atomic.Int64                 // unix time in nanoseconds: after a failure of its own, when it is to be tried again first
+	doubt    atomic.Pointer[netip.Prefix] // whose client it did not take; nil since it took one
+	sick     atomic.Bool                  // the last check failed
+	checking atomic.Bool                  // a check is under way
+	err      atomic.Pointer[error]        // of the last failure
 }
 
 // newBackends takes over the backends of the route's old self, so that their
@@ -136,10 +141,21 @@ func (b *backend) up() bool { return !b.sick.Load() }
 // ready reports whether the backend is to be tried before those that are not.
 func (b *backend) ready(now time.Time) bool { return b.up() && b.until.Load() <= now.UnixNano() }
 
-// failed notes a failure to reach it.
-func (b *backend) failed(err error, rest time.Duration) {
-	b.err.Store(&err)
-	b.until.Store(time.Now().Add(rest).UnixNano())
+// failed notes a failure to open a connection to it.
+func (b *backend) failed(err error) { b.err.Store(&err) }
+
+// rest lets others be tried before it for that time.
+func (b *backend) rest(d time.Duration) { b.until.Store(time.Now().Add(d).UnixNano()) }
+
+// took notes that it took a client.
+func (b *backend) took() { b.doubt.Store(nil) }
+
+// doubted notes that it was asked for a client of that address and failed, and reports
+// whether it has failed for clients of two addresses since it took one. For one alone it
+// may be the client: who knows what makes a backend fail could let all of them rest.
+func (b *backend) doubted(by netip.Prefix) bool {
+	before := b.doubt.Swap(&by)
+	return before != nil && *before != by
 }
 
 // order is the order in which backends are tried: those that are ready first,
@@ -258,9 +274,58 @@ func otherVersion(err error, ours draftwire.Version) (other draftwire.Version) {
 	return other
 }
 
-// verdict tells whether an error of dial is the backend's own answer to this
-// client, which another backend would give too.
-func verdict(err error) (*draftwire.HandshakeError, bool) {
+// owner says whose failure it is that a backend's connection did not open.
+type owner int
+
+const (
+	ofBackend owner = iota // no client can cause it
+	inDoubt                // it was asked, and failed: by itself, or by what it was asked for
+	ofClient               // its answer to this client, which another would give too
+	ofGateway              // it was not even asked
+)
+
+// ownFailures are for the gateway itself: a flood of clients causes them.
+var ownFailures = []error{context.Canceled, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL}
+
+// ownerOf judges an error of dial.
+func ownerOf(err error) owner {
+	if slices.ContainsFunc(ownFailures, func(own error) bool { return errors.Is(err, own) }) {
+		return ofGateway
+	}
 	he, ok := errors.AsType[*draftwire.HandshakeError](err)
-	return he, ok && he.Reason == wire.ReasonRefused && he.Status >= 400 && he.Status < 500
+	if !ok {
+		return ofBackend // network or TLS
+	}
+	switch he.Reason {
+	case wire.ReasonBadAccept:
+		return ofBackend
+	case wire.ReasonTimeout, wire.ReasonIO, wire.ReasonBadResponse:
+		return inDoubt
+	case wire.ReasonRefused:
+		if he.Status >= 500 || he.Status == http.StatusRequestTimeout { // it had the request at once
+			return inDoubt
+		}
+	}
+	return ofClient
+}
+
+// shownError is an error for the operator's eyes: parts of it were chosen by a peer.
+func shownError(err error) string {
+	const most = 300
+	var b strings.Builder
+	for rest := err.Error(); rest != ""; {
+		r, n := utf8.DecodeRuneInString(rest)
+		if b.Len()+n > most {
+			b.WriteString("...")
+			break
+		}
+		if r == utf8.RuneError && n == 1 || !unicode.IsGraphic(r) {
+			q := strconv.QuoteToASCII(rest[:n])
+			b.WriteString(q[1 : len(q)-1])
+		} else {
+			b.WriteString(rest[:n])
+		}
+		rest = rest[n:]
+	}
+	return b.String()
 }

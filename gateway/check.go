@@ -30,6 +30,7 @@ func (c *Config) check() error {
 	if c.Admin.Address != "off" {
 		f.address("admin: address", c.Admin.Address)
 	}
+	f.hosts("admin: hosts", c.Admin.Hosts)
 	f.positive("drain", c.Drain)
 	c.Limits.check(&f)
 	c.Ledger.check(&f)
@@ -80,6 +81,14 @@ func (f *faults) address(what, s string) {
 	}
 	if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
 		f.add("%s: %q is none of HOST:PORT, unix:PATH, fd:NAME", what, s)
+	}
+}
+
+func (f *faults) hosts(what string, patterns []string) {
+	for _, h := range patterns {
+		if !isHostPattern(h) {
+			f.add("%s: %q is not like example.com, *.example.com or *, without a port", what, h)
+		}
 	}
 }
 
@@ -176,6 +185,11 @@ func (r *Route) checkFields(f *faults, at string) {
 			f.add("%s: drop_headers: %q is no name of a field", at, name)
 		}
 	}
+	for _, name := range r.PassHeaders {
+		if !isClaim(fieldKey(name)) || hop[fieldKey(name)] {
+			f.add("%s: pass_headers: %q is none of the fields that are held back", at, name)
+		}
+	}
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(r.SetHeaders)) {
 		value := r.SetHeaders[name]
@@ -198,11 +212,7 @@ func (m *Match) check(f *faults, at string, listeners map[string]bool) {
 			f.add("%slisteners: there is no listener %q", at, l)
 		}
 	}
-	for _, h := range m.Hosts {
-		if !isHostPattern(h) {
-			f.add("%shosts: %q is not like example.com, *.example.com or *, without a port", at, h)
-		}
-	}
+	f.hosts(at+"hosts", m.Hosts)
 	for _, p := range m.Paths {
 		plain := strings.TrimSuffix(p, "/*")
 		if p == "*" || p == "/*" {

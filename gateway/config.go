@@ -75,7 +75,10 @@ type ProxyProtocol struct {
 // Admin is the operator's port.
 type Admin struct {
 	Address string `yaml:"address"` // HOST:PORT or unix:PATH. Default 127.0.0.1:9090; "off" for none
-	Pprof   bool   `yaml:"pprof"`   // serve /debug/pprof
+	// Hosts are names, beside addresses, localhost and that in Address, under which the
+	// port may be asked: as in Match.
+	Hosts []string `yaml:"hosts"`
+	Pprof bool     `yaml:"pprof"` // serve /debug/pprof
 }
 
 // DefaultConnections is how many clients a gateway takes at a time.
@@ -131,6 +134,9 @@ type Route struct {
 	PreserveHost bool `yaml:"preserve_host"`
 	// DropHeaders are fields of the client that the backend does not get.
 	DropHeaders []string `yaml:"drop_headers"`
+	// PassHeaders are fields that the backend gets of any client though they are for a
+	// proxy to say, like X-Real-IP: without it, of those in TrustForwarded alone.
+	PassHeaders []string `yaml:"pass_headers"`
 	// SetHeaders are fields that the backend gets in any case.
 	SetHeaders map[string]string `yaml:"set_headers"`
 	// Origin, if not "", is what the backend gets as origin.
@@ -147,8 +153,10 @@ type Match struct {
 	Listeners []string `yaml:"listeners"` // names of ports
 	Hosts     []string `yaml:"hosts"`     // without port; "*.example.com" for those below
 	Paths     []string `yaml:"paths"`     // "/feed" for itself, "/feed/*" for all below
-	Versions  string   `yaml:"versions"`  // as in Listener
-	Protocols []string `yaml:"protocols"` // subprotocols, of which the client offers one
+	// IgnoreCase takes a path, and strip_prefix, in any case: for backends that do so.
+	IgnoreCase bool     `yaml:"ignore_case"`
+	Versions   string   `yaml:"versions"`  // as in Listener
+	Protocols  []string `yaml:"protocols"` // subprotocols, of which the client offers one
 }
 
 // Backend is a server behind the gateway.
@@ -165,7 +173,7 @@ type Health struct {
 	Check    string   `yaml:"check"`    // tcp: connects now and then; off. Default tcp
 	Interval Duration `yaml:"interval"` // between two checks. Default 5 s
 	Timeout  Duration `yaml:"timeout"`  // of one. Default 2 s
-	Cooldown Duration `yaml:"cooldown"` // after a failed dial, before it is tried again first. Default 5 s
+	Cooldown Duration `yaml:"cooldown"` // after a failure of its own, before it is tried again first. Default 5 s
 }
 
 // Policy says what becomes of what one side says and the other cannot. See

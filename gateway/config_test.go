@@ -60,6 +60,7 @@ func TestCheck(t *testing.T) {
 		{"listen: [{address: ':1', public_url: 'https://example.com'}]\n" + someRoutes, "is not like wss://example.com"},
 		{"listen: [{address: ':1', tls: {profile: ancient}}]\n" + someRoutes, "tls: profile: \"ancient\" is none of modern, legacy, museum\nlisten :1: tls: certificates: there is none"},
 		{"admin: {address: 9090}\n" + someRoutes, `admin: address: "9090" is none of`},
+		{"admin: {hosts: ['a:80', '*example.com']}\n" + someRoutes, "admin: hosts: \"a:80\" is not like example.com, *.example.com or *, without a port\nadmin: hosts: \"*example.com\" is"},
 		{"drain: -1s\n" + someRoutes, "drain: -1s is below 0"},
 		{"limits: {head: 10, handshake: -1s, key3: -1s, close: -1s, write: -1s, idle: -1s, pending: -1}\n" + someRoutes,
 			"limits: head: 10 is not from 256 to 1 MiB\nlimits: handshake: -1s is below 0\nlimits: key3: -1s is below 0\nlimits: close: -1s is below 0\n" +
@@ -87,6 +88,7 @@ func TestCheck(t *testing.T) {
 		{route("match: {listeners: [x]}"), `route r: match: listeners: there is no listener "x"`},
 		{route("match: {versions: hybi-99}"), "route r: match: versions: "},
 		{route("match: {hosts: ['*example.com', 'a:80', '']}"), "hosts: \"*example.com\" is not like example.com, *.example.com or *, without a port\nroute r: match: hosts: \"a:80\" is not like"},
+		{route("pass_headers: [X-Real-IP, X-Odd, Forwarded]"), "route r: pass_headers: \"X-Odd\" is none of the fields that are held back\nroute r: pass_headers: \"Forwarded\" is"},
 		{route("match: {paths: [feed, '/feed*', '/a?b', '/*/x']}"), "paths: \"feed\" is not like /feed, /feed/* or *\nroute r: match: paths: \"/feed*\" is not like"},
 		{route("match: {protocols: ['a b']}"), `protocols: "a b" is no subprotocol`},
 		{route("origins: ['[a']"), "route r: origins: "},

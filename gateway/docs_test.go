@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,5 +28,26 @@ func TestLossTableIsDocumented(t *testing.T) {
 	want.WriteString("<!-- /losses -->\n")
 	if !strings.Contains(string(b), want.String()) {
 		t.Errorf("docs/gateway.md should have\n%s", want.String())
+	}
+}
+
+// The fields that are held back are those of the documentation.
+func TestFieldsHeldBackAreDocumented(t *testing.T) {
+	b, err := os.ReadFile("../docs/gateway.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(b), "### Fields held back\n")
+	_, table, _ := strings.Cut(section, "| --- | --- |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var documented []string
+	for i, name := range strings.Split(table, "`") {
+		if i%2 == 1 && name[0] != '-' { // a family's members stand in short
+			documented = append(documented, strings.ToLower(name))
+		}
+	}
+	slices.Sort(documented)
+	if want := gateway.HeldBack(); !slices.Equal(documented, want) {
+		t.Errorf("documented are\n%q, held back are\n%q", documented, want)
 	}
 }

@@ -27,7 +27,7 @@ func TestHostileFields(t *testing.T) {
 					failed = err
 				}
 			}})
-			answer, nc := w.ask(head13("/a\x80#b", hostile))
+			answer, nc := w.ask(head13("/a\x80b", hostile))
 			nc.Close()
 			if failed != nil {
 				t.Errorf("%.60q: %v", hostile, failed)
@@ -122,4 +122,74 @@ func TestFields(t *testing.T) {
 			}
 		}
 	})
+}
+
+// claimed are 38 fields that servers believe, with the spellings that some take for them.
+const claimed = "X-Real-IP: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nX.Real.IP: 6.6.6.6\r\nx-Real_ip: 6.6.6.6\r\nTrue-Client-IP: 6.6.6.6\r\n" +
+	"CF-Connecting-IP: 6.6.6.6\r\nCF_IPCountry: 6.6.6.6\r\nClient-IP: 6.6.6.6\r\nX-Client-IP: 6.6.6.6\r\nX-Cluster-Client-IP: 6.6.6.6\r\nFastly-Client-IP: 6.6.6.6\r\n" +
+	"X-Forwarded: for=6.6.6.6\r\nX-Forwarded-Port: 6666\r\nX-Forwarded-Prefix: /6.6.6.6\r\nX-Forwarded-Server: 6.6.6.6\r\nX-Forwarded-Ssl: 6.6.6.6\r\n" +
+	"X-Forwarded-Scheme: 6.6.6.6\r\nX-Forwarded-User: 6.6.6.6\r\nX-Forwarded-Client-Cert: 6.6.6.6\r\nX_FORWARDED_Uri: 6.6.6.6\r\nX-Scheme: 6.6.6.6\r\n" +
+	"X-Url-Scheme: 6.6.6.6\r\nFront-End-Https: 6.6.6.6\r\nX-Original-URL: /6.6.6.6\r\nX-Rewrite-URL: /6.6.6.6\r\nX-Original-Host: 6.6.6.6\r\nX-Host: 6.6.6.6\r\n" +
+	"X-HTTP-Method-Override: 6.6.6.6\r\nProxy: http://6.6.6.6\r\nX-Envoy-External-Address: 6.6.6.6\r\nRemote-User: 6.6.6.6\r\nREMOTE_ADDR: 6.6.6.6\r\n" +
+	"X-Auth-Request-Email: 6.6.6.6\r\nX-WEBAUTH-USER: 6.6.6.6\r\nWL-Proxy-Client-IP: 6.6.6.6\r\nSSL-Client-Verify: 6.6.6.6\r\nX-ARR-ClientCert: 6.6.6.6\r\n"
+
+// unclaimed are fields that are like these, and pass.
+const unclaimed = "X-Device: 7\r\nX-Remote-Control: 7\r\nX-Real-Time: 7\r\nVia: 1.1 home\r\nX-Requested-With: 7\r\nForwarding: 7\r\nX-User: 7\r\n"
+
+func trust(networks ...string) func(cfg *gateway.Config) {
+	return func(cfg *gateway.Config) { cfg.TrustForwarded = prefixes(networks...) }
+}
+
+// balanced trusts proxies, and takes PROXY headers of the test's clients.
+func balanced(networks ...string) func(cfg *gateway.Config) {
+	return func(cfg *gateway.Config) {
+		cfg.TrustForwarded = prefixes(networks...)
+		cfg.Listen[0].Proxy = gateway.ProxyProtocol{Mode: "accept", From: prefixes("192.0.2.0/24")}
+	}
+}
+
+// What proxies tell of a client goes to a backend only if a trusted proxy sent it, or the
+// route passes it.
+func TestClientsMakeNoClaims(t *testing.T) {
+	const all = 37 // but for the one that is set
+	passIt := func(cfg *gateway.Config) { cfg.Routes[0].PassHeaders = []string{"x-real-ip"} }
+	for _, tc := range []struct {
+		name          string
+		change        func(cfg *gateway.Config)
+		before        string // on the connection
+		passed, named int    // fields of claimed; where a field names the client, too
+	}{
+		{"a client", trust(), "", 0, 0},
+		{"another proxy is trusted", trust("10.0.0.0/8"), "", 0, 0},
+		{"a trusted proxy", trust("192.0.2.0/24"), "", all, all},
+		{"the route passes one, in five spellings", passIt, "", 5, 5},
+		{"one that may be a balancer of TCP as well: who named the client is not certain", balanced("192.0.2.0/24"), "", all, 0},
+		{"a balancer of TCP, trusted too", balanced("192.0.2.0/24"), "PROXY TCP4 198.51.100.1 192.0.2.1 1 2\r\n", 0, 0},
+		{"a trusted proxy behind a balancer of TCP", balanced("10.0.0.0/8"), "PROXY TCP4 10.0.0.1 192.0.2.1 1 2\r\n", all, all},
+	} {
+		for more, want := range map[string]int{"": tc.passed, "X-Forwarded-For: 203.0.113.9\r\n": tc.named} {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				s := w.script("back:80", refusing)
+				cfg := to(gateway.Policy{}, "ws://back")
+				tc.change(cfg)
+				cfg.Routes[0].SetHeaders = map[string]string{"X-Client-Ip": "mine"}
+				w.start(cfg)
+				_, nc := w.ask(tc.before + head13("/", claimed+unclaimed+more))
+				nc.Close()
+				got := s.head(0)
+				if n := strings.Count(got, "6.6.6.6") + strings.Count(got, ": 6666\r\n"); n != want {
+					t.Errorf("%s, %q: %d passed, not %d: %q", tc.name, more, n, want, got)
+				}
+				for line := range strings.SplitSeq(strings.TrimSuffix(unclaimed, "\r\n"), "\r\n") {
+					if !strings.Contains(got, "\r\n"+line+"\r\n") {
+						t.Errorf("%s: without %q", tc.name, line)
+					}
+				}
+				if set := fieldsOf(got, "X-Client-Ip"); len(set) != 1 || set[0] != "mine" {
+					t.Errorf("%s: X-Client-Ip is %q", tc.name, set)
+				}
+			})
+		}
+	}
 }

@@ -28,7 +28,8 @@ type Hooks struct {
 	Lost func(s *Session, l Loss)
 	// Limited: a client was refused for a limit.
 	Limited func(limit string)
-	// Backend connections, and what keeps one from opening.
+	// Backend connections, and what keeps one from opening, but for the answer that a
+	// backend has for the client: that is in the client's refusal.
 	BackendOpened, BackendClosed func(s *Session)
 	BackendFailed                func(route, backend string, err error)
 	// BackendUp: a check found a backend that was down to be up, or the reverse.

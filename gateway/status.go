@@ -2,8 +2,13 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire"
@@ -78,7 +83,7 @@ func (g *Gateway) Status() Status {
 		for _, b := range r.backends.list {
 			bs := BackendStatus{URL: b.name, Up: b.up(), Connections: int(b.open.Load())}
 			if err := b.err.Load(); err != nil {
-				bs.Error = (*err).Error()
+				bs.Error = shownError(*err)
 			}
 			rs.Backends = append(rs.Backends, bs)
 		}
@@ -108,6 +113,10 @@ type AdminOptions struct {
 // Admin returns the handler of the operator's port: GET /healthz (the process
 // lives), /readyz (it takes clients; 503 while it does not), /status (JSON),
 // /metrics, /usage, and POST /drain and /reload, which no page in a browser can send.
+//
+// It answers where the request's Host is an IP address, localhost, the name in the
+// configuration's admin address or one of admin's hosts, or missing, and whatever comes by
+// a unix socket; all else is a 421 (Misdirected Request).
 func (g *Gateway) Admin(o AdminOptions) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
@@ -149,7 +158,62 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	}
-	return noPages(mux)
+	return g.byName(noPages(mux))
+}
+
+// byName refuses requests for a host that is not the operator's port. Whoever owns a name
+// can let it point here, and then his page, in a browser that reaches this port, is one
+// of the port's own: it could read all that it says.
+func (g *Gateway) byName(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		bySocket := local != nil && local.Network() == "unix" // which no page can open
+		if a := &g.state.Load().cfg.Admin; !bySocket && !a.hasName(r.Host) {
+			answer(w, http.StatusMisdirectedRequest, fmt.Sprintf("%.100q is no name of this port: "+
+				`ask by an IP address or localhost, or add the name to "admin: hosts" or --admin-host`, r.Host))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// hasName reports whether the port may be asked under the host of a request. A request
+// without one, as HTTP/1.0 has it, comes from no browser.
+func (a *Admin) hasName(host string) bool {
+	if host == "" {
+		return true
+	}
+	name, ok := hostName(host)
+	if !ok {
+		return false
+	}
+	if _, err := netip.ParseAddr(name); err == nil || strings.EqualFold(name, "localhost") {
+		return true
+	}
+	own, ok := hostName(a.Address)
+	return ok && own != "" && strings.EqualFold(name, own) ||
+		slices.ContainsFunc(a.Hosts, func(p string) bool { return matchHost(p, name) })
+}
+
+// hostName is the name in HOST or HOST:PORT, without the root's dot and the brackets of an
+// IPv6 address.
+func hostName(s string) (name string, ok bool) {
+	if rest, bracket := strings.CutPrefix(s, "["); bracket {
+		if name, s, ok = strings.Cut(rest, "]"); !ok {
+			return "", false
+		}
+		if _, err := netip.ParseAddr(name); err != nil {
+			return "", false
+		}
+	} else if i := strings.IndexByte(s, ':'); i >= 0 {
+		name, s = s[:i], s[i:]
+	} else {
+		name, s = s, ""
+	}
+	if port, has := strings.CutPrefix(s, ":"); has != (s != "") || strings.Trim(port, "0123456789") != "" {
+		return "", false
+	}
+	return strings.TrimSuffix(name, "."), true
 }
 
 // noPages refuses orders that come from a page in a browser, which says so in one of

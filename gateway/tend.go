@@ -181,7 +181,7 @@ func (g *Gateway) check(r *route, b *backend) {
 	}
 	defer b.checking.Store(false)
 	err := b.look(g.ctx, g.dial, time.Duration(r.Health.Timeout))
-	if g.ctx.Err() != nil {
+	if g.ctx.Err() != nil || err != nil && ownerOf(err) == ofGateway {
 		return
 	}
 	if err != nil {

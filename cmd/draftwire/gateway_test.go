@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -196,6 +198,41 @@ func TestGatewayNotReady(t *testing.T) {
 	}
 	if code, _, err := call(t, "", "reload", "--admin", admin); code != exitFailure || !strings.Contains(err, "no configuration file") {
 		t.Errorf("reload: exit %d, %s", code, err)
+	}
+}
+
+// The admin port answers under the names that it was given, and who asks by another one
+// is told how to name it.
+func TestAdminHost(t *testing.T) {
+	back, _ := serveOn(t)
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	configFile(t, file, back)
+	for _, args := range [][]string{append(slices.Clone(free), "--to", back), {"--config", file}} {
+		_, admin, _ := gatewayOn(t, append(args, "--admin-host", "gw.example", "--admin-host", "*.fleet.example")...)
+		for host, want := range map[string]int{"gw.example": 200, "a.fleet.example:9090": 200, "evil.example": 421} {
+			r, _ := http.NewRequestWithContext(deadline(t), http.MethodGet, admin+"/status", nil)
+			r.Host = host
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			why, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != want || want == 421 && !strings.Contains(string(why), "--admin-host") {
+				t.Errorf("%v, %s: %d %s", args, host, resp.StatusCode, why)
+			}
+		}
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMisdirectedRequest)
+		io.WriteString(w, "name it so\x1b[2J\n")
+	}))
+	defer other.Close()
+	for _, command := range []string{"status", "drain", "reload", "report"} {
+		code, out, err := call(t, "", command, "--admin", other.URL)
+		if code != exitFailure || out != "" || !strings.Contains(err, `the gateway says 421: name it so\x1b[2J`) {
+			t.Errorf("%s: exit %d, stdout %q, stderr %s", command, code, out, err)
+		}
 	}
 }
 

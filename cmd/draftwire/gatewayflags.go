@@ -43,7 +43,7 @@ func (p *program) gatewayCommand() command {
 
 func gatewayFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that says everything; of the flags, --admin, --ledger and --drain go over it"},
+		&cli.StringFlag{Name: "config", Usage: "YAML `FILE` that says everything; of the flags, --admin, --ledger and --drain go over it, --admin-host adds to it"},
 		&cli.StringSliceFlag{Name: "to", Usage: "`URL` of a backend: ws, wss (?version=NAME), tcp://HOST:PORT, unix:PATH; several share the load"},
 		&cli.StringSliceFlag{Name: "listen", DefaultText: "127.0.0.1:8080", Usage: "`ADDR` to listen on: HOST:PORT, unix:PATH, fd:NAME"},
 		&cli.StringFlag{Name: "versions", Value: "all", Usage: "`VERSIONS` that clients may speak"},
@@ -73,6 +73,7 @@ func gatewayMoreFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "idle-timeout", DefaultText: "none", Usage: "close after that `TIME` without a byte from the client"},
 		&cli.DurationFlag{Name: "drain", Value: 30 * time.Second, Usage: "`TIME` over which farewells are spread at the end"},
 		&cli.StringFlag{Name: "admin", Value: adminAddress, Usage: "`ADDR` for health, metrics, status, drain and reload; off for none"},
+		&cli.StringSliceFlag{Name: "admin-host", Usage: "`NAME` by which the admin port may be asked, beside IP addresses, localhost and that in --admin"},
 		&cli.StringFlag{Name: "ledger", DefaultText: "in memory", Usage: "`FILE` that remembers who speaks what, for draftwire report"},
 	}
 }
@@ -95,7 +96,7 @@ func gatewayOptionsOf(c *cli.Context) (gatewayOptions, error) {
 		o.config, err = configOfFlags(c)
 		return o, err
 	}
-	over := []string{"config", "admin", "ledger", "drain"}
+	over := []string{"config", "admin", "admin-host", "ledger", "drain"}
 	for _, f := range gatewayFlags() {
 		if name := f.Names()[0]; !slices.Contains(over, name) && c.IsSet(name) {
 			return o, usagef("--%s does not go with --config: say it in %s", name, o.file)
@@ -105,6 +106,7 @@ func gatewayOptionsOf(c *cli.Context) (gatewayOptions, error) {
 		if c.IsSet("admin") {
 			cfg.Admin.Address = c.String("admin")
 		}
+		cfg.Admin.Hosts = append(cfg.Admin.Hosts, c.StringSlice("admin-host")...)
 		if c.IsSet("ledger") {
 			cfg.Ledger.File = c.String("ledger")
 		}
@@ -150,7 +152,7 @@ func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 		return nil, err
 	}
 	cfg := &gateway.Config{
-		Admin: gateway.Admin{Address: c.String("admin")}, TrustForwarded: trusted,
+		Admin: gateway.Admin{Address: c.String("admin"), Hosts: c.StringSlice("admin-host")}, TrustForwarded: trusted,
 		Drain: gateway.Duration(c.Duration("drain")), Ledger: gateway.Ledger{File: c.String("ledger")},
 		Limits: gateway.Limits{
 			Connections: c.Int("max-conns"), ConnectionsPerAddress: c.Int("max-conns-per-ip"),

@@ -84,7 +84,8 @@ func parseAdmin(s string) (adminPort, error) {
 	return adminPort{url: u}, nil
 }
 
-// ask sends a request. Without an answer the error has its exit code.
+// ask sends a request. Without an answer, or where the port is not to be asked by this
+// name, the error has its exit code.
 func (a adminPort) ask(ctx context.Context, method, path string) (*http.Response, error) {
 	u := a.url
 	if !strings.HasSuffix(u.Path, path) {
@@ -102,6 +103,11 @@ func (a adminPort) ask(ctx context.Context, method, path string) (*http.Response
 		}
 	}
 	resp, err := (&http.Client{Transport: t}).Do(req)
+	if err == nil && resp.StatusCode == http.StatusMisdirectedRequest {
+		defer resp.Body.Close()
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		return nil, exitf(exitFailure, "the gateway says %d: %s", resp.StatusCode, strings.TrimSpace(string(why)))
+	}
 	if err == nil {
 		return resp, nil
 	}

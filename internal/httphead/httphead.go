@@ -127,10 +127,11 @@ var tokenBytes = func() (is [256]bool) {
 }()
 
 // isTarget takes what a client of the time may send: no white space, no
-// controls.
+// controls, and no fragment, which servers cut off or take for a part of the path
+// (RFC 9112 3.2).
 func isTarget(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] == 0x7F {
+		if s[i] <= ' ' || s[i] == 0x7F || s[i] == '#' {
 			return false
 		}
 	}

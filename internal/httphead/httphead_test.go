@@ -32,6 +32,7 @@ func TestRequestMalformed(t *testing.T) {
 		"GET / HTTP/1.1\r\n A: b\r\n\r\n", "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", "GET / HTTP/1.1\r\nA\r\n\r\n",
 		"GET / HTTP/1.1\r\nA: \x00\r\n\r\n", "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", "G@T / HTTP/1.1\r\n\r\n",
 		"GET / HTTP/1.1\r\n\r\nmore", "GET / HTTP/1.1\r\n: b\r\n\r\n",
+		"GET /secret#x HTTP/1.1\r\n\r\n", "GET # HTTP/1.1\r\n\r\n", "GET /a?b#c HTTP/1.1\r\n\r\n", "GET http://a#@b/ HTTP/1.1\r\n\r\n",
 	} {
 		err := ParseRequest(head, &wire.Request{})
 		var he *wire.HandshakeError
