@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/usage"
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,7 +94,9 @@ func openLedger(cfg *gateway.Config, log *logrus.Logger) (*usage.Ledger, error) 
 }
 
 // serveAdmin opens the operator's port.
-func (r *runningGateway) serveAdmin(metrics http.Handler, ledger http.Handler) (*http.Server, error) {
+// It has the limits of a gateway's other ports, smaller: a page that a browser shows, and
+// whoever else is on the machine, can reach it.
+func (r *runningGateway) serveAdmin(metrics http.Handler, ledger http.Handler) (*draftwire.Server, error) {
 	a := r.config.Admin
 	if a.Address == "" {
 		a.Address = adminAddress
@@ -109,7 +113,11 @@ func (r *runningGateway) serveAdmin(metrics http.Handler, ledger http.Handler) (
 	if r.file != "" {
 		o.Reload = r.reload
 	}
-	srv := &http.Server{Handler: r.Admin(o), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	srv := &draftwire.Server{
+		Handler: bodyless(r.Admin(o)), MaxPending: 100, MaxHTTP: 100, ErrorLog: log.New(r.watch.journal, "", 0),
+		ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	}
+	srv.Options.Limits.HandshakeTimeout = 5 * time.Second
 	if a.Address == "off" {
 		return srv, nil
 	}
