@@ -122,24 +122,33 @@ func TestConnectionsPerNetwork(t *testing.T) {
 	})
 }
 
-// What does not finish its handshake is bounded in number and time.
+// What does not finish its handshake is bounded in number, in all and of an address, and in
+// time; who means it comes in all the same.
 func TestPending(t *testing.T) {
+	for _, tc := range []struct{ perAddress, want int }{{0, 3}, {2, 2}, {100, 3}} {
+		pendingOf(t, tc.perAddress, tc.want)
+	}
+}
+
+func pendingOf(t *testing.T, perAddress, want int) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		s := accepts(w, "back:80", echo)
 		cfg := to(gateway.Policy{}, "ws://back")
-		cfg.Limits.Pending = 5
+		cfg.Limits.Pending, cfg.Limits.ConnectionsPerAddress = 5, perAddress
 		w.start(cfg)
+		first := w.front()
 		for range 5 {
 			io.WriteString(w.front(), "GET / HTTP/1.1\r\n")
 		}
 		pass(0)
-		if n := w.gw.Status().Listeners[0].Pending; n != 5 {
-			t.Errorf("%d are pending", n)
+		if n := w.gw.Status().Listeners[0].Pending; n != want {
+			t.Errorf("%d are pending, not %d", n, want)
 		}
-		if _, err := w.front().Read(make([]byte, 1)); err == nil {
-			t.Error("a sixth was answered")
+		if n, err := first.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the oldest got %d bytes, %v", n, err)
 		}
+		w.mustClient(draftwire.RFC6455, draftwire.DialOptions{}).CloseNow()
 		pass(11 * time.Second)
 		if n := w.gw.Status().Listeners[0].Pending; n != 0 {
 			t.Errorf("%d are pending", n)
