@@ -61,9 +61,10 @@ func (s *Server) Open(req *wire.Request, o *wire.Opening) (err error) {
 	return nil
 }
 
-// firstFields is strings.Fields, up to most of them.
+// firstFields are the first members of a list that blanks divide. NEL and other letters
+// beyond ASCII are none.
 func firstFields(s string, most int) (out []string) {
-	for m := range strings.FieldsSeq(s) {
+	for m := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == '\t' }) {
 		if len(out) == most {
 			break
 		}
