@@ -33,19 +33,19 @@ func (o *acceptor) clientURL(req *wire.Request, info *Handshake) place {
 	case old && standard:
 		// Most proxies write one family and let the other pass, as the client wrote
 		// it: what both do not say alike is believed of neither.
-		client = o.walk(hopsOf(req.Fields), &u)
-		if client.Addr() != o.walk(xHopsOf(req.Fields), &place{}).Addr() {
+		client = o.walk(req.Fields, "Forwarded", lastHop, &u)
+		if client.Addr() != o.walk(req.Fields, "X-Forwarded-For", lastXHop, &place{}).Addr() {
 			return direct
 		}
 	case standard:
-		client = o.walk(hopsOf(req.Fields), &u)
+		client = o.walk(req.Fields, "Forwarded", lastHop, &u)
 	default:
-		client = o.walk(xHopsOf(req.Fields), &u)
+		client = o.walk(req.Fields, "X-Forwarded-For", lastXHop, &u)
 		// Of several proxies the first one saw the client.
-		if l := req.Fields.List("X-Forwarded-Proto"); len(l) > 0 {
+		if l := req.Fields.First("X-Forwarded-Proto", 1); len(l) > 0 {
 			u.setScheme(l[0])
 		}
-		if l := req.Fields.List("X-Forwarded-Host"); len(l) > 0 {
+		if l := req.Fields.First("X-Forwarded-Host", 1); len(l) > 0 {
 			u.setHost(l[0])
 		}
 	}
@@ -74,94 +74,86 @@ func (u *place) setHost(s string) {
 type hop struct {
 	node        netip.AddrPort // not valid where it does not say
 	proto, host string
-	bad         bool // it cannot be read
 }
 
 // walk goes from the proxy in front of us towards the client, as far as those
 // who speak are trusted and can be read, and returns the last address that it
-// finds. What stands further left anybody may have written.
-func (o *acceptor) walk(hops []hop, u *place) (client netip.AddrPort) {
-	for i := len(hops) - 1; i >= 0 && !hops[i].bad; i-- {
-		h := &hops[i]
-		u.setScheme(h.proto)
-		u.setHost(h.host)
-		if !h.node.IsValid() {
-			break
+// finds. What stands further left anybody may have written: it is not even read, so
+// that it costs nothing. last reads the last element of a value, and tells which comma
+// it stands behind, -1 for none.
+func (o *acceptor) walk(f wire.Fields, name string, last func(string) (h hop, comma int, ok bool), u *place) (client netip.AddrPort) {
+	for i := len(f) - 1; i >= 0; i-- {
+		if !strings.EqualFold(f[i].Name, name) {
+			continue
 		}
-		if client = h.node; !contains(o.TrustForwarded, client.Addr()) {
-			break
+		for rest, comma := f[i].Value, 0; comma >= 0; rest = rest[:max(comma, 0)] {
+			var h hop
+			var ok bool
+			if h, comma, ok = last(rest); !ok {
+				return client
+			}
+			u.setScheme(h.proto)
+			u.setHost(h.host)
+			if !h.node.IsValid() {
+				return client
+			}
+			if client = h.node; !contains(o.TrustForwarded, client.Addr()) {
+				return client
+			}
 		}
 	}
 	return client
 }
 
-// xHopsOf reads X-Forwarded-For: addresses, some with a port.
-func xHopsOf(f wire.Fields) (hops []hop) {
-	for i := range f {
-		if !strings.EqualFold(f[i].Name, "X-Forwarded-For") {
-			continue
-		}
-		for s := range strings.SplitSeq(f[i].Value, ",") {
-			hops = append(hops, hop{node: parseNode(strings.Trim(s, " \t"))})
-		}
-	}
-	return hops
+// lastXHop reads the end of X-Forwarded-For: addresses, some with a port.
+func lastXHop(s string) (h hop, comma int, ok bool) {
+	comma = strings.LastIndexByte(s, ',')
+	return hop{node: parseNode(strings.Trim(s[comma+1:], " \t"))}, comma, true
 }
 
-// hopsOf reads the Forwarded fields (RFC 7239 4).
-func hopsOf(f wire.Fields) (hops []hop) {
-	for i := range f {
-		if !strings.EqualFold(f[i].Name, "Forwarded") {
-			continue
-		}
-		for s := f[i].Value; ; {
-			h, rest, ok := cutHop(s)
-			if !ok {
-				// A quote that somebody left open does not swallow what the next
-				// proxy wrote behind the comma.
-				h = hop{bad: true}
-				_, rest, ok = strings.Cut(s, ",")
-				if !ok {
-					rest = ""
-				}
-			} else if ok = rest != ""; ok {
-				rest = rest[1:]
-			}
-			hops = append(hops, h)
-			if s = rest; !ok {
-				break
-			}
-		}
+// lastHop reads the end of a Forwarded field (RFC 7239 4): what stands behind the last
+// comma, or, where that is no element, behind one further left, as the others may stand
+// in quotes. What a proxy wrote behind a comma of its own so means the same whatever
+// stands before it, a quote that somebody left open too. No element begins within the
+// quotes of another: it would end in their second half, which nothing may stand before.
+func lastHop(s string) (h hop, comma int, ok bool) {
+	comma = strings.LastIndexByte(s, ',')
+	if h, ok = parseHop(s[comma+1:]); ok || strings.IndexByte(s[comma+1:], '"') < 0 {
+		return h, comma, ok
 	}
-	return hops
+	for !ok && comma >= 0 {
+		comma = strings.LastIndexByte(s[:comma], ',')
+		h, ok = parseHop(s[comma+1:])
+	}
+	return h, comma, ok
 }
 
-// cutHop takes an element off s: pairs joined by semicolons. rest is empty or
-// begins with the comma behind it.
-func cutHop(s string) (h hop, rest string, ok bool) {
+// parseHop reads one element: pairs joined by semicolons. It reads no further than to
+// where it finds that s is none, so that to try from each comma takes linear time.
+func parseHop(s string) (h hop, ok bool) {
 	var once [3]bool
 	for {
 		s = strings.TrimLeft(s, " \t")
-		if s == "" || s[0] == ',' {
-			return h, s, true
+		if s == "" {
+			return h, true
 		}
 		if s[0] == ';' {
 			s = s[1:]
 			continue
 		}
-		i := strings.IndexByte(s, '=')
-		if i < 1 {
-			return h, s, false
+		i := strings.IndexAny(s, "=,;\" \t")
+		if i < 1 || s[i] != '=' {
+			return h, false
 		}
 		name := s[:i]
 		value, after, ok := cutValue(s[i+1:])
 		s = strings.TrimLeft(after, " \t")
-		if !ok || !httphead.IsToken(name) || s != "" && s[0] != ';' && s[0] != ',' {
-			return h, s, false
+		if !ok || !httphead.IsToken(name) || s != "" && s[0] != ';' {
+			return h, false
 		}
 		if k := slices.Index(hopParameters[:], strings.ToLower(name)); k >= 0 {
 			if once[k] { // which one holds?
-				return h, s, false
+				return h, false
 			}
 			once[k] = true
 			h.set(k, value)

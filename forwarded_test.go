@@ -116,7 +116,7 @@ var forwardedCases = []struct{ fields, want string }{
 	{`Forwarded: for="203.0.113.7"x`, asIs},
 	{`Forwarded: for=6.6.6.6;x=", for=203.0.113.7`, "203.0.113.7:0" + by + bareURL},
 	{`Forwarded: for=6.6.6.6;x=", for="[2001:db8::7]:1";proto=https`, "[2001:db8::7]:1" + by + " wss://example.com"},
-	{`Forwarded: x=", for=203.0.113.7;host=",for=6.6.6.6,z="`, asIs}, // a host that the client chose, in quotes that it opened
+	{`Forwarded: x=", for=203.0.113.7;host=",for=6.6.6.6,z="`, "203.0.113.7:0" + by + bareURL}, // a host that the client chose, in quotes that it opened
 	{`Forwarded: for=203.0.113.7;host="evil.example/x"`, "203.0.113.7:0" + by + bareURL},
 	{`Forwarded: for=203.0.113.7;host="[2001:db8::7]:8080"`, "203.0.113.7:0" + by + " ws://[2001:db8::7]:8080"},
 }
@@ -224,6 +224,13 @@ func FuzzForwarded(f *testing.F) {
 		}
 		if remote := ask(value + ", " + added); remote != "203.0.113.7:0" {
 			t.Errorf("%q in the same field: %s", value, remote)
+		}
+		if !rfc {
+			return
+		}
+		host := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value)
+		if remote := ask(value + ", " + added + `;host="` + host + `"`); remote != "203.0.113.7:0" {
+			t.Errorf("%q in quotes of the proxy's: %s", value, remote)
 		}
 	})
 }

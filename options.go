@@ -72,7 +72,8 @@ type AcceptOptions struct {
 	// Protocols are the subprotocols the server speaks; of those that the
 	// client offers, the first that is among them is chosen. "*" is any. A
 	// hixie client that asks for another one is refused, as it would fail
-	// anyway; its string goes back whole.
+	// anyway; its string goes back whole. Of a longer offer the first 32 are looked
+	// at, as if it had no more.
 	Protocols []string
 	// Authorize is asked last, before anything is sent. A *HandshakeError sets
 	// the status of the refusal, for example &HandshakeError{Status: 404}; any
@@ -199,7 +200,7 @@ type Handshake struct {
 	Target    string     // path and query
 	Host      string
 	Origin    string
-	Offered   []string // subprotocols that the client offered
+	Offered   []string // subprotocols that the client offered, the first 32
 	Protocol  string   // the subprotocol that was agreed on, or ""
 	Deflate   string   // the compression that was agreed on, as the answer says it; "" for none
 	TLS       *tls.ConnectionState

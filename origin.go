@@ -79,7 +79,7 @@ func hostOf(authority string) string {
 
 // chooseProtocol picks a subprotocol: what to answer, and its name among ours.
 // With whole, the client fails unless its one string comes back as it is, so
-// the string is answered whole if it, or a member of it, is one of ours.
+// the string is answered whole if it, or one of its first members, is one of ours.
 func chooseProtocol(ours, offered []string, whole bool) (answer string, ok bool) {
 	known := func(p string) bool {
 		for _, o := range ours {
@@ -94,7 +94,11 @@ func chooseProtocol(ours, offered []string, whole bool) (answer string, ok bool)
 			return p, true
 		}
 		if whole {
-			for _, m := range strings.FieldsFunc(p, func(r rune) bool { return r == ',' || r == ' ' }) {
+			n := 0
+			for m := range strings.FieldsFuncSeq(p, func(r rune) bool { return r == ',' || r == ' ' }) {
+				if n++; n > wire.MostOffers {
+					break
+				}
 				if known(m) {
 					return p, true
 				}

@@ -27,6 +27,7 @@ type seen struct {
 	length                  field // Content-Length
 	transfer                int   // Transfer-Encoding
 	upgradeOK, connectionOK bool
+	control                 string // a field that an answer repeats and that has a control character
 }
 
 type field struct {
@@ -54,6 +55,7 @@ func (s *seen) scan(fields wire.Fields) {
 		case 6:
 			if strings.EqualFold(name, "Origin") {
 				s.origin.add(v)
+				s.repeated(name, v)
 			}
 		case 7:
 			if strings.EqualFold(name, "Upgrade") {
@@ -80,6 +82,8 @@ func (s *seen) scan(fields wire.Fields) {
 				s.key1.add(v)
 			} else if strings.EqualFold(name, "Sec-WebSocket-Key2") {
 				s.key2.add(v)
+			} else if strings.EqualFold(name, "WebSocket-Protocol") {
+				s.repeated(name, v)
 			}
 		case 19:
 			if strings.EqualFold(name, "Sec-WebSocket-Draft") {
@@ -88,11 +92,30 @@ func (s *seen) scan(fields wire.Fields) {
 		case 20:
 			if strings.EqualFold(name, "Sec-WebSocket-Origin") {
 				s.secOrigin.add(v)
+				s.repeated(name, v)
 			}
 		case 21:
 			if strings.EqualFold(name, "Sec-WebSocket-Version") {
 				s.version.add(v)
 			}
+		case 22:
+			if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
+				s.repeated(name, v)
+			}
+		}
+	}
+}
+
+// repeated looks at a field whose value an answer repeats, in some version. Control
+// characters are no part of a value (RFC 9110 5.5), and whoever reads the answer may
+// take VT, FF or a separator for the end of a line, and so the client's words for a
+// field of ours. Bytes from 80 on pass: HTTP gives them no meaning, no parser of it ends
+// a line at one (NEL is 85 or C2 85), and a hixie client may compare with what it sent.
+func (s *seen) repeated(name, v string) {
+	for i := range len(v) {
+		if c := v[i]; c < ' ' && c != '\t' || c == 0x7F {
+			s.control = name
+			return
 		}
 	}
 }
@@ -176,6 +199,10 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 			return d.refuse(wire.ReasonStrayHeader, "")
 		}
 		return d.refuse(wire.ReasonNotWebSocket, "")
+	}
+
+	if d.control != "" {
+		return d.refuse(wire.ReasonHeadMalformed, "a control character in %s", d.control)
 	}
 
 	// Each clue stands once and is well formed. RFC 6455 11.3, 4.3.

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -192,4 +193,27 @@ func TestClientsMakeNoClaims(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What a client names in Connection does not reach the backend, however much it names,
+// with - or _ and in whatever case.
+func TestFieldsOfALongConnectionListAreDropped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.script("back:80", refusing)
+		w.start(to(gateway.Policy{}, "ws://back"))
+		var list, sent strings.Builder
+		for i := range 1000 {
+			fmt.Fprintf(&list, ", X-Hop-%d", i)
+		}
+		for i := range 35 {
+			fmt.Fprintf(&sent, "x-hop-%d: y\r\nX_HOP_%d: y\r\nx-kept-%d: y\r\n", i, i+50, i)
+		}
+		head := strings.Replace(head13("/", sent.String()), "Connection: Upgrade", "Connection: Upgrade"+list.String(), 1)
+		_, nc := w.ask(head)
+		nc.Close()
+		if got := strings.ToLower(s.head(0)); strings.Contains(got, "hop") || strings.Count(got, "x-kept") != 35 {
+			t.Errorf("%q", got)
+		}
+	})
 }

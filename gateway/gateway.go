@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"slices"
 	"sync"
@@ -50,6 +51,8 @@ type Options struct {
 	Listen func(address string) (net.Listener, error)
 	// Dial connects to a backend; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// ErrorLog is for panics and what net/http logs, as that of draftwire.Server is.
+	ErrorLog *log.Logger
 }
 
 // Gateway takes clients of any version and carries their messages to backends
@@ -58,6 +61,7 @@ type Gateway struct {
 	hooks  Hooks
 	listen func(address string) (net.Listener, error)
 	dial   dialer
+	errors *log.Logger
 	ctx    context.Context // ends with the gateway
 	cancel context.CancelFunc
 	taking context.Context // ends as soon as it takes no more clients
@@ -93,7 +97,7 @@ type state struct {
 // New, nor behind Reload.
 func New(cfg *Config, o Options) (*Gateway, error) {
 	g := &Gateway{
-		hooks: o.Hooks, listen: o.Listen, dial: o.Dial, began: time.Now(),
+		hooks: o.Hooks, listen: o.Listen, dial: o.Dial, errors: o.ErrorLog, began: time.Now(),
 		sessions: make(map[*Session]struct{}), fatal: make(chan error, 1),
 	}
 	if g.listen == nil {

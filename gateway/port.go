@@ -129,6 +129,7 @@ func (g *Gateway) newServer(pc *portConfig) (*draftwire.Server, error) {
 		// An address has as many unfinished handshakes as connections, and not all places.
 		MaxPendingPerAddress: pendingOf(l),
 		FarewellOver:         time.Duration(pc.drain),
+		ErrorLog:             g.errors,
 		Options: draftwire.AcceptOptions{
 			Versions: versions, Tolerate: tolerate, TrustForwarded: pc.trust, PublicURL: pc.PublicURL,
 			Origins: []string{"*"}, Protocols: []string{"*"}, // the route decides

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/wire"
 )
 
 // route is a Route ready for use.
@@ -136,7 +137,7 @@ func offered(h *draftwire.Handshake) []string {
 	for _, o := range h.Offered {
 		list = append(list, strings.FieldsFunc(o, func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
-	return list
+	return list[:min(len(list), wire.MostOffers)] // as the library has it where the client sends a list
 }
 
 // target is what the backend is asked for: its own path, and behind it the

@@ -2,11 +2,15 @@ package usage
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
+	"time"
 )
 
 // exportFormat is the first thing that an export says.
@@ -19,22 +23,66 @@ const (
 	maxSources = 1000
 )
 
-// Export writes a snapshot of the ledger; see Snapshot.Export.
-func (l *Ledger) Export(w io.Writer) error { return l.Snapshot().Export(w) }
+// Export writes what Snapshot().Export does, and holds no copy of the ledger: it costs
+// less than a megabyte of memory, however slowly w takes it.
+func (l *Ledger) Export(w io.Writer) error {
+	s, seats := l.outline()
+	return s.export(w, l.copies(seats))
+}
 
-// ServeHTTP answers GET with an export, for the listener of an administrator:
-// it has the keys of all clients.
+const (
+	exportWait  = 5 * time.Second  // of a request for the one before it
+	exportStall = 30 * time.Second // for a reader that takes nothing
+)
+
+// ServeHTTP answers GET with an export, for the listener of an administrator: it has
+// the keys of all clients. One is written at a time, so that many requests take no more
+// of the processor than one: who comes meanwhile waits for up to 5 seconds and then is
+// answered 503. A reader that takes nothing for 30 seconds is cut off.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET", http.StatusMethodNotAllowed)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodGet {
-		l.Export(w) // an error is the client's that went away
+		if !l.takeTurn(r.Context()) {
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "another export is being written", http.StatusServiceUnavailable)
+			return
+		}
+		defer func() { <-l.export }()
+		w.Header().Set("Connection", "close") // which ends the deadline of the last write too
 	}
+	w.Header().Set("Content-Type", "application/json")
+	if r.Method == http.MethodGet {
+		l.Export(&impatient{w, http.NewResponseController(w)}) // an error is the client's that went away
+	}
+}
+
+// takeTurn waits for the right to export. Whoever has it gives it back.
+func (l *Ledger) takeTurn(ctx context.Context) bool {
+	late := time.NewTimer(exportWait)
+	defer late.Stop()
+	select {
+	case l.export <- struct{}{}:
+		return true
+	case <-ctx.Done():
+	case <-late.C:
+	}
+	return false
+}
+
+// impatient writes to a reader that has to go on reading.
+type impatient struct {
+	io.Writer
+	c *http.ResponseController
+}
+
+func (w *impatient) Write(p []byte) (int, error) {
+	w.c.SetWriteDeadline(time.Now().Add(exportStall)) // what has no deadlines is no socket
+	return w.Writer.Write(p)
 }
 
 // Export writes the snapshot as one JSON object, a line for each record:
@@ -47,41 +95,84 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A day is an array [date, opened, refused, carried, in, out] without the zeros
 // at its end; date counts days since 1970-01-01.
 func (s *Snapshot) Export(w io.Writer) error {
-	b := bufio.NewWriter(w)
+	return s.export(w, func(yield func([]Client) bool) { yield(s.Clients) })
+}
+
+// export is Export with the clients from elsewhere.
+func (s *Snapshot) export(w io.Writer, clients iter.Seq[[]Client]) error {
 	made, err := json.Marshal(s.Made)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "{\"format\":%q,\"made\":%s", exportFormat, made)
-	if err := writeArray(b, "sources", s.Sources); err != nil {
-		return err
+	e := newExporter(w)
+	fmt.Fprintf(e.out, "{\"format\":%q,\"made\":%s", exportFormat, made)
+	e.begin("sources")
+	for i := range s.Sources {
+		e.record(&s.Sources[i])
 	}
-	if err := writeArray(b, "versions", s.Versions); err != nil {
-		return err
+	e.begin("versions")
+	for i := range s.Versions {
+		e.record(&s.Versions[i])
 	}
-	if err := writeArray(b, "clients", s.Clients); err != nil {
-		return err
+	e.begin("clients")
+	var c clientJSON
+	for some := range clients {
+		for i := 0; i < len(some) && e.err == nil; i++ {
+			c.plainClient, c.Tolerated = plainClient(some[i]), some[i].Tolerated.String()
+			e.record(&c)
+		}
+		if e.err != nil {
+			break
+		}
 	}
-	b.WriteString("}\n")
-	return b.Flush()
+	return e.end()
 }
 
-func writeArray[T any](b *bufio.Writer, name string, records []T) error {
-	fmt.Fprintf(b, ",\n%q:[", name)
-	for i := range records {
-		record, err := json.Marshal(&records[i])
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte('\n')
-		if _, err := b.Write(record); err != nil {
-			return err
-		}
+// exporter writes arrays of records. The first error sticks.
+type exporter struct {
+	out    *bufio.Writer
+	line   bytes.Buffer // of the record in hand
+	json   *json.Encoder
+	arrays int
+	n      int // records of the array in hand
+	err    error
+}
+
+func newExporter(w io.Writer) *exporter {
+	e := &exporter{out: bufio.NewWriterSize(w, 32<<10)}
+	e.json = json.NewEncoder(&e.line)
+	return e
+}
+
+func (e *exporter) begin(name string) {
+	if e.arrays++; e.arrays > 1 {
+		e.out.WriteByte(']')
 	}
-	return b.WriteByte(']')
+	fmt.Fprintf(e.out, ",\n%q:[", name)
+	e.n = 0
+}
+
+func (e *exporter) record(x any) {
+	e.line.Reset()
+	if e.err == nil {
+		e.err = e.json.Encode(x)
+	}
+	if e.err != nil {
+		return
+	}
+	if e.n++; e.n > 1 {
+		e.out.WriteByte(',')
+	}
+	e.out.WriteByte('\n')
+	_, e.err = e.out.Write(bytes.TrimSuffix(e.line.Bytes(), []byte("\n")))
+}
+
+func (e *exporter) end() error {
+	if e.err != nil {
+		return e.err
+	}
+	e.out.WriteString("]}\n")
+	return e.out.Flush()
 }
 
 // Import reads what Export writes. It takes a million clients and a thousand

@@ -3,6 +3,8 @@ package usage
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"hash/maphash"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -28,8 +30,10 @@ type Options struct {
 	// version. Above it the version with the most records gives up that of the
 	// client that was not seen for the longest time, so that a crowd in one
 	// version cannot drive out the few of another. Default 50,000, which take
-	// some 35 MB of memory and 120 MB of file if each came daily for two months;
-	// 100 MB of memory if peers send all that is kept of a string.
+	// some 30 MB of memory and 120 MB of file if each came daily for two months;
+	// 100 MB of memory if each came daily for half a year, and sends in every
+	// field all that is kept of one, unlike any other. Go's collector lets a
+	// process hold up to as much again, unless GOMEMLIMIT bounds it.
 	Clients int
 
 	// Every is how often changes are written to the file: what a crash may
@@ -60,13 +64,15 @@ type Ledger struct {
 	store *store // nil: in memory alone
 	aside string
 
-	flushing sync.Mutex // before mu
+	flushing sync.Mutex    // before mu
+	export   chan struct{} // has room for the one who answers with an export
 	stop     chan struct{}
 	stopped  chan struct{}
 	closing  sync.Once
 	closeErr error
 
 	mu       sync.Mutex
+	words    words
 	id       string
 	watched  []Span
 	seats    map[seatKey]*seat
@@ -126,6 +132,7 @@ func Open(path string, o *Options) (*Ledger, error) {
 		seats:    map[seatKey]*seat{},
 		versions: map[wire.Version]*tally{},
 		drop:     map[seatKey]struct{}{},
+		export:   make(chan struct{}, 1),
 	}
 	if o != nil {
 		l.o = *o
@@ -203,6 +210,9 @@ func (l *Ledger) begin(s *Snapshot, now time.Time) {
 	}
 	slices.SortFunc(s.Clients, func(a, b Client) int { return a.Last.Compare(b.Last) })
 	for _, c := range s.Clients {
+		v := Visit{UserAgent: c.UserAgent, Path: c.Path, Host: c.Host, Origin: c.Origin}
+		c.UserAgent, c.Path, c.Host, c.Origin = "", "", "", ""
+		l.keep(&c, &v)
 		e := &seat{Client: c, stored: true}
 		l.seats[seatKey{c.Version, c.Key}] = e
 		l.versions[c.Version].pushFront(e)
@@ -234,10 +244,7 @@ func (l *Ledger) visit(v Visit, d Day) {
 	c.Opened, t.Opened = sum(c.Opened, d.Opened), sum(t.Opened, d.Opened)
 	c.Refused, t.Refused = sum(c.Refused, d.Refused), sum(t.Refused, d.Refused)
 	c.Visited = c.Last
-	keep(&c.UserAgent, v.UserAgent)
-	keep(&c.Path, v.Path)
-	keep(&c.Host, v.Host)
-	keep(&c.Origin, v.Origin)
+	l.keep(&c.Client, &v)
 	c.TLS = v.TLS
 	c.Tolerated |= v.Tolerated
 	d.Date = DateOf(now)
@@ -245,11 +252,31 @@ func (l *Ledger) visit(v Visit, d Day) {
 	t.Days = addDay(t.Days, d)
 }
 
-// keep copies a string, as it may be part of a large one that should go.
-func keep(to *string, s string) {
-	if *to != s {
-		*to = strings.Clone(s)
+// keep notes what a client said at its last handshake.
+func (l *Ledger) keep(c *Client, v *Visit) {
+	l.words.keep(&c.UserAgent, v.UserAgent)
+	l.words.keep(&c.Path, v.Path)
+	l.words.keep(&c.Host, v.Host)
+	l.words.keep(&c.Origin, v.Origin)
+}
+
+// words are what clients said lately, by a hash of it: clients of one make say the same,
+// and their records share it. What every client says differently costs no more for it.
+type words [256]string
+
+var wordSeed = maphash.MakeSeed()
+
+// keep copies a string that nobody said lately, as it may be part of a large one that
+// should go.
+func (w *words) keep(to *string, s string) {
+	if *to == s {
+		return
 	}
+	known := &w[maphash.String(wordSeed, s)%uint64(len(w))]
+	if *known != s {
+		*known = strings.Clone(s)
+	}
+	*to = *known
 }
 
 // Traffic counts what went over a client's connections since the last call.
@@ -307,10 +334,14 @@ func (l *Ledger) seat(v wire.Version, client string, now time.Time) (*seat, *tal
 }
 
 func (l *Ledger) mark(c *seat) {
-	if !c.dirty && l.store != nil {
-		c.dirty = true
-		l.dirty = append(l.dirty, c)
+	if c.dirty || l.store == nil {
+		return
 	}
+	c.dirty = true
+	if len(l.dirty) >= 2*l.o.Clients { // most are of a crowd that came and went since the last Flush
+		l.dirty = slices.DeleteFunc(l.dirty, func(s *seat) bool { return s.gone })
+	}
+	l.dirty = append(l.dirty, c)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -346,6 +377,16 @@ func (l *Ledger) evict() {
 // is counted meanwhile may be in the record of a client and not yet in the totals
 // of its version.
 func (l *Ledger) Snapshot() *Snapshot {
+	s, seats := l.outline()
+	s.Clients = make([]Client, 0, len(seats))
+	for some := range l.copies(seats) {
+		s.Clients = append(s.Clients, some...)
+	}
+	return s
+}
+
+// outline is a snapshot without its clients, and the records of these, in order.
+func (l *Ledger) outline() (*Snapshot, []*seat) {
 	s := &Snapshot{Made: l.now()}
 	l.mu.Lock()
 	seats := make([]*seat, 0, len(l.seats))
@@ -357,18 +398,29 @@ func (l *Ledger) Snapshot() *Snapshot {
 	}
 	s.Sources = []Source{l.source(s.Made)}
 	l.mu.Unlock()
-	s.Clients = make([]Client, 0, len(seats))
-	for todo := seats; len(todo) > 0; {
-		n := min(batch, len(todo))
-		l.mu.Lock()
-		for _, c := range todo[:n] {
-			s.Clients = append(s.Clients, c.Client)
-		}
-		l.mu.Unlock()
-		todo = todo[n:]
-	}
 	s.sort()
-	return s
+	slices.SortFunc(seats, func(a, b *seat) int { return compareClients(&a.Client, &b.Client) }) // by what never changes
+	return s, seats
+}
+
+// copies are the records of seats, a batch at a time, each valid until the next: those
+// who count must not wait for all of them. A record that had to go meanwhile is among
+// them, as the totals of the outline do not say that it went.
+func (l *Ledger) copies(seats []*seat) iter.Seq[[]Client] {
+	return func(yield func([]Client) bool) {
+		some := make([]Client, 0, min(batch, len(seats)))
+		for todo := seats; len(todo) > 0; todo = todo[len(some):] {
+			some = some[:0]
+			l.mu.Lock()
+			for _, c := range todo[:min(batch, len(todo))] {
+				some = append(some, c.Client)
+			}
+			l.mu.Unlock()
+			if !yield(some) {
+				return
+			}
+		}
+	}
 }
 
 func (t *tally) copy() Totals {

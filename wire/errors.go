@@ -155,7 +155,7 @@ var reasons = []ReasonInfo{
 	{ReasonOrigin, 403, "the origin is not allowed", "add it to the origin patterns"},
 	{ReasonProtocol, 403, "a hixie client fails unless its subprotocol is answered, and the server does not speak it", "add the subprotocol to the server"},
 	{ReasonDenied, 403, "the server's own check denied the request", "see the server's log"},
-	{ReasonHeadMalformed, 400, "the head is not HTTP/1.1 (RFC 9112)", "send lines that end in CR LF"},
+	{ReasonHeadMalformed, 400, "the head is not HTTP/1.1 (RFC 9112)", "send lines that end in CR LF, and no control characters in them"},
 	{ReasonHeadTooLarge, 431, "the head is above the limit", "send fewer or shorter fields, or raise the limit"},
 	{ReasonTimeout, 408, "the head did not come in time", "send it sooner, or raise the handshake timeout"},
 	{ReasonOverload, 503, "too many handshakes at once", "try later, or raise the limit"},

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -60,24 +61,32 @@ func (f Fields) HasToken(name, token string) bool {
 
 // List returns the members of the comma list that all fields of that name form
 // together, without the empty ones. A comma within quotes does not divide.
-func (f Fields) List(name string) []string {
-	n := f.members(name, nil)
+func (f Fields) List(name string) []string { return f.First(name, math.MaxInt) }
+
+// First returns the first members of List, most of them at most. It does not look at
+// what is behind them.
+func (f Fields) First(name string, most int) []string {
+	n := f.members(name, nil, most)
 	if n == 0 {
 		return nil
 	}
 	out := make([]string, n) // at once: to grow takes much stack
-	f.members(name, out)
+	f.members(name, out, most)
 	return out
 }
 
-// members puts the members of the list into out, as many as it has room for, and
-// returns how many there are.
-func (f Fields) members(name string, out []string) (n int) {
+// MostOffers is how many members of a list of offers a server looks at: of
+// subprotocols and of extensions. Clients offer a few.
+const MostOffers = 32
+
+// members puts the first members of the list into out, as many as it has room for, and
+// returns how many there are, up to most.
+func (f Fields) members(name string, out []string, most int) (n int) {
 	for i := range f {
 		if !f[i].named(name) {
 			continue
 		}
-		for rest := f[i].Value; rest != ""; {
+		for rest := f[i].Value; rest != "" && n < most; {
 			end, quoted := 0, false
 			for ; end < len(rest) && (quoted || rest[end] != ','); end++ {
 				quoted = quoted != (rest[end] == '"')

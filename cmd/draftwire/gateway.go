@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -34,7 +33,7 @@ func runGateway(ctx context.Context, o gatewayOptions, log *logrus.Logger, signa
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	watch := newWatch(log, registry, ledger, o.config)
 	defer watch.journal.fold.flush()
-	g, err := gateway.New(o.config, gateway.Options{Hooks: watch.hooks()})
+	g, err := gateway.New(o.config, gateway.Options{Hooks: watch.hooks(), ErrorLog: watch.journal.lines()})
 	if err != nil {
 		return exitf(exitUsage, "%w", err)
 	}
@@ -114,7 +113,7 @@ func (r *runningGateway) serveAdmin(metrics http.Handler, ledger http.Handler) (
 		o.Reload = r.reload
 	}
 	srv := &draftwire.Server{
-		Handler: bodyless(r.Admin(o)), MaxPending: 100, MaxHTTP: 100, ErrorLog: log.New(r.watch.journal, "", 0),
+		Handler: bodyless(r.Admin(o)), MaxPending: 100, MaxHTTP: 100, ErrorLog: r.watch.journal.lines(),
 		ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 	}
 	srv.Options.Limits.HandshakeTimeout = 5 * time.Second

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"log"
 	"maps"
 	"math"
 	"net"
@@ -144,14 +145,38 @@ func (j *journal) tolerated(remote string, t draftwire.Tolerances) {
 	}
 }
 
-// Write takes the lines of net/http and reports of panics.
+// lines is the journal for those who write lines: net/http, and reports of panics.
+func (j *journal) lines() *log.Logger { return log.New(j, "", 0) }
+
+// Write takes the lines of net/http and reports of panics. Both are folded, and become one
+// line each whose words are ours: what a peer said stands in a field, where it can end no
+// line. Only who begins as the reports do is one; a peer may well say "panic".
 func (j *journal) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), "panic") {
-		j.log.Error(strings.TrimSpace(string(p)))
-	} else if j.fold.pass("http") {
-		j.log.Warn(short(strings.TrimSpace(string(p))))
+	text := strings.TrimSpace(string(p))
+	who, _, _ := strings.Cut(text, ":")
+	switch who {
+	case "draftwire", "http", "http2":
+	default:
+		who = "program"
+	}
+	if strings.HasPrefix(text, who+": panic serving ") {
+		j.panicked(text)
+	} else if j.fold.pass(who) {
+		j.log.WithFields(logrus.Fields{"reason": who, "detail": short(text)}).Warn("the server says")
 	}
 	return len(p), nil
+}
+
+// stackMost is how much of a stack is logged, in bytes: its top, where the fault is.
+const stackMost = 8 << 10
+
+// panicked logs the report of a panic. A peer that found a way to cause one could cause many.
+func (j *journal) panicked(text string) {
+	if !j.fold.pass("panic") {
+		return
+	}
+	detail, stack, _ := strings.Cut(text, "\ngoroutine ")
+	j.log.WithFields(logrus.Fields{"reason": "panic", "detail": short(detail), "stack": cut(stack, stackMost)}).Error("panic")
 }
 
 // ending is the close code and reason that err stands for. Where the version
@@ -190,11 +215,14 @@ func redact(target string) string {
 const shortMost = 200
 
 // short bounds what a peer may write into a line.
-func short(s string) string {
-	if len(s) <= shortMost {
+func short(s string) string { return cut(s, shortMost) }
+
+// cut bounds s to n bytes and says where it did.
+func cut(s string, n int) string {
+	if len(s) <= n {
 		return s
 	}
-	return strings.ToValidUTF8(s[:shortMost], "") + "..."
+	return strings.ToValidUTF8(s[:n], "") + "..."
 }
 
 // ipOf is the host of an address; peers on a unix socket have none.

@@ -38,12 +38,28 @@ func newLogger(w io.Writer, o logOptions) (*logrus.Logger, error) {
 		return nil, usagef("--log-format: %q is none of auto, text, json", o.format)
 	}
 	if !text {
-		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+		log.SetFormatter(jsonLines{&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}})
 		return log, nil
 	}
 	plain := os.Getenv("NO_COLOR") != "" || !isTerminal(w)
-	log.SetFormatter(&logrus.TextFormatter{DisableColors: plain, FullTimestamp: true, TimestampFormat: time.TimeOnly})
+	log.SetFormatter(textLines{&logrus.TextFormatter{DisableColors: plain, FullTimestamp: true, TimestampFormat: time.TimeOnly}})
 	return log, nil
+}
+
+// jsonLines writes lines of JSON that somebody may look at on a terminal.
+type jsonLines struct{ logrus.Formatter }
+
+func (f jsonLines) Format(e *logrus.Entry) ([]byte, error) {
+	line, err := f.Formatter.Format(e)
+	return visibleJSON(line), err
+}
+
+// textLines writes lines of text. logrus quotes fields, but with colours no message.
+type textLines struct{ logrus.Formatter }
+
+func (f textLines) Format(e *logrus.Entry) ([]byte, error) {
+	e.Message = visible(e.Message)
+	return f.Formatter.Format(e)
 }
 
 // isTerminal reports whether a stream is a terminal.

@@ -148,7 +148,7 @@ func (p *program) order(c *cli.Context, what string) error {
 	case code >= 300:
 		return exitf(exitFailure, "the gateway says %d: %s", code, text)
 	}
-	fmt.Fprintln(p.out, text)
+	fmt.Fprintln(p.out, visibleText(text))
 	return nil
 }
 
@@ -162,7 +162,7 @@ func status(ctx context.Context, out io.Writer, admin string, asJSON bool) error
 		return exitf(exitFailure, "%s is no admin port of a gateway (status %d)", admin, code)
 	}
 	if asJSON {
-		out.Write(body)
+		out.Write(visibleJSON(body))
 	} else {
 		writeStatus(out, &s)
 	}
@@ -172,9 +172,14 @@ func status(ctx context.Context, out io.Writer, admin string, asJSON bool) error
 	return nil
 }
 
+// writeStatus writes a table. What stands in it came over the network, and an error may
+// repeat what a backend said: every word passes through line.
 func writeStatus(out io.Writer, s *gateway.Status) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", visible(name), visible(fmt.Sprintf(format, args...)))
+	}
 	state := "ready"
 	if !s.Ready {
 		state = s.Why
@@ -183,10 +188,10 @@ func writeStatus(out io.Writer, s *gateway.Status) {
 	if s.Limit > 0 {
 		limit = fmt.Sprintf("of %d", s.Limit)
 	}
-	fmt.Fprintf(w, "state\t%s, up %s\n", state, time.Since(s.Started).Round(time.Second))
-	fmt.Fprintf(w, "connections\t%d (%s)\n", s.Connections, limit)
+	line("state", "%s, up %s", state, time.Since(s.Started).Round(time.Second))
+	line("connections", "%d (%s)", s.Connections, limit)
 	for _, l := range s.Listeners {
-		fmt.Fprintf(w, "listener %s\t%s, %d open, %d pending\n", l.Name, l.Address, l.Open, l.Pending)
+		line("listener "+l.Name, "%s, %d open, %d pending", l.Address, l.Open, l.Pending)
 	}
 	for _, r := range s.Routes {
 		for _, b := range r.Backends {
@@ -194,15 +199,15 @@ func writeStatus(out io.Writer, s *gateway.Status) {
 			if !b.Up {
 				up = "down"
 			}
-			fmt.Fprintf(w, "route %s\t%s %s, %d open %s\n", r.Name, b.URL, up, b.Connections, b.Error)
+			line("route "+r.Name, "%s %s, %d open %s", b.URL, up, b.Connections, short(b.Error))
 		}
 	}
 	for _, v := range versionWords(false) {
 		if n := s.Versions[v]; n > 0 {
-			fmt.Fprintf(w, "%s\t%d\n", v, n)
+			line(v, "%d", n)
 		}
 	}
 	for _, x := range s.Retiring {
-		fmt.Fprintf(w, "retiring %s\t%s from %s\n", x.Version, x.Mode, cmp.Or(dated(x.From), "now"))
+		line("retiring "+x.Version, "%s from %s", x.Mode, cmp.Or(dated(x.From), "now"))
 	}
 }

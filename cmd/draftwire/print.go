@@ -50,7 +50,7 @@ func (p *printer) event(e map[string]any) {
 	if err != nil { // cannot be: strings, numbers and names
 		panic(err)
 	}
-	p.write(append(line, '\n'))
+	p.write(append(visibleJSON(line), '\n'))
 }
 
 func (p *printer) write(b []byte) {

@@ -152,6 +152,9 @@ func fetchLedger(ctx context.Context, from adminPort, o reportOptions) (*usage.S
 	}
 	url := resp.Request.URL
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return nil, fmt.Errorf("%s: the gateway writes its ledger for somebody else; ask again later", url)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: the answer is %s; is that the admin listener of a gateway that keeps a ledger?", url, cmp.Or(resp.Status, "no status"))
 	}

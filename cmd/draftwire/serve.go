@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io/fs"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -81,7 +80,7 @@ func newServer(o serveOptions, j *journal) *draftwire.Server {
 	}
 	return &draftwire.Server{
 		WebSocket: s.serve, Handler: bodyless(handler), Options: o.accept, TLS: o.tls,
-		FlashPolicy: o.flashPolicy, MaxPending: o.maxPending, ErrorLog: log.New(j, "", 0),
+		FlashPolicy: o.flashPolicy, MaxPending: o.maxPending, ErrorLog: j.lines(),
 		MaxHTTP: o.maxHTTP, ReadTimeout: o.httpTimeout, WriteTimeout: o.httpTimeout, IdleTimeout: o.httpIdle,
 	}
 }

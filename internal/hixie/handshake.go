@@ -55,10 +55,22 @@ func (s *Server) Open(req *wire.Request, o *wire.Opening) (err error) {
 	case s.O.Whole:
 		o.Protocols = []string{p}
 	default:
-		o.Protocols = strings.Fields(p)
+		o.Protocols = firstFields(p, wire.MostOffers)
 	}
 	o.WholeProtocol = s.O.Whole
 	return nil
+}
+
+// firstFields are the first members of a list that blanks divide. NEL and other letters
+// beyond ASCII are none.
+func firstFields(s string, most int) (out []string) {
+	for m := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == '\t' }) {
+		if len(out) == most {
+			break
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 // Head implements wire.ServerHandshake (hixie-76 5.2 step 10). "Upgrade:

@@ -4,7 +4,6 @@
 package hybi
 
 import (
-	"crypto/rand"
 	"crypto/sha1"
 	"encoding/binary"
 	"fmt"
@@ -114,8 +113,8 @@ type Codec struct {
 
 // masks is what a codec needs that masks its frames, or unmasks by a key.
 type masks struct {
-	rand io.Reader
-	key  []byte // of hybi-04's masks
+	rand io.Reader // nil: newMask
+	key  []byte    // of hybi-04's masks
 	mask [maskSize]byte
 }
 
@@ -133,9 +132,6 @@ func NewCodec(p *Profile, cfg wire.CodecConfig) *Codec {
 	c.usual = cfg.Role == wire.Server && p.Masking == MaskPayload && !p.More
 	if cfg.Role == wire.Client || p.Masking == MaskHash {
 		c.own = &masks{rand: cfg.Rand, key: cfg.MaskKey}
-		if c.own.rand == nil {
-			c.own.rand = rand.Reader
-		}
 	}
 	return c
 }

@@ -29,7 +29,9 @@ func (c *Codec) appendMasked(dst []byte, op wire.Op, fin bool, payload []byte) (
 	masked := c.p.Masking != MaskNone
 	if masked {
 		// Four random bytes, in mask for as long as they need a place.
-		if _, err := io.ReadFull(c.own.rand, c.own.mask[:4]); err != nil {
+		if c.own.rand == nil {
+			newMask(c.own.mask[:4])
+		} else if _, err := io.ReadFull(c.own.rand, c.own.mask[:4]); err != nil {
 			return dst, fmt.Errorf("draftwire: no mask: %w", err)
 		}
 	}

@@ -77,8 +77,8 @@ func (s *Server) Open(req *wire.Request, o *wire.Opening) (err error) {
 			o.Origin, o.HasOrigin = req.Fields.Get(name), true
 		}
 	}
-	o.Protocols = req.Fields.List("Sec-WebSocket-Protocol")
-	o.Extensions = req.Fields.List("Sec-WebSocket-Extensions")
+	o.Protocols = req.Fields.First("Sec-WebSocket-Protocol", wire.MostOffers)
+	o.Extensions = req.Fields.First("Sec-WebSocket-Extensions", wire.MostOffers)
 	return nil
 }
 

@@ -42,6 +42,7 @@ func detect() []vectors.Vector {
 	l.add(mixtures()...)
 	l.add(hixieShapes()...)
 	l.add(origins()...)
+	l.add(controls()...)
 	l.add(bodies()...)
 	l.add(hosts()...)
 	l.add(disabled()...)

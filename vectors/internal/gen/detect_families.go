@@ -77,6 +77,33 @@ func origins() []vectors.Vector {
 	}
 }
 
+// controls: fields whose values come back in an answer, or may, hold no control characters
+// but tabs. Bytes from 80 on are no characters of HTTP's.
+func controls() []vectors.Vector {
+	const sec = "RFC 6455 4.2.1"
+	draft2, v8 := "Sec-WebSocket-Draft: 2", "Sec-WebSocket-Version: 8"
+	no := func(id, comment string, lines ...string) vectors.Vector {
+		return row("control-"+id, sec, comment, upgrade(lines...), wire.ReasonHeadMalformed)
+	}
+	return []vectors.Vector{
+		no("origin-75", "a vertical tab, which some take for a line end, in the origin", "Origin: http://a\x0bX: y"),
+		no("origin-76", "a form feed, which some take for a line end, in the origin", "Origin: http://a\x0cX: y", k1Line, k2Line),
+		no("origin-02", "a separator, which some take for a line end, in the origin", "Origin: http://a\x1eb", k1Line, k2Line, draft2),
+		no("origin-8", "ESC in Sec-WebSocket-Origin", keyLine, "Sec-WebSocket-Origin: http://a\x1b[2J", v8),
+		no("origin-13", "DEL in the origin", keyLine, "Origin: http://a\x7f", v13),
+		no("protocol-75", "ESC in the subprotocol", orgLine, "WebSocket-Protocol: a\x1b[2J"),
+		no("protocol-76", "the first control character after NUL in the subprotocol", orgLine, "Sec-WebSocket-Protocol: a\x01", k1Line, k2Line),
+		no("protocol-76-old-name", "DEL in the subprotocol, by its older name", orgLine, "WebSocket-Protocol: \x7f", k1Line, k2Line),
+		no("protocol-02", "the last control character below a space, between two subprotocols", orgLine, "Sec-WebSocket-Protocol: a\x1fb", k1Line, k2Line, draft2),
+		no("protocol-13", "backspace in a list of subprotocols", keyLine, "Sec-WebSocket-Protocol: a, b\x08", v13),
+		no("protocol-13-second", "a vertical tab in the second line of a list", keyLine, "Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: b\x0b", v13),
+		pass("control-tab-13", sec, "a tab in a list of subprotocols is white space", upgrade(keyLine, "Sec-WebSocket-Protocol: a,\tb", v13), wire.RFC6455),
+		pass("control-tab-75", sec, "a tab in the subprotocol", upgrade(orgLine, "WebSocket-Protocol: a\tb"), wire.Hixie75),
+		pass("control-high-75", sec, "NEL and letters beyond ASCII in the origin", upgrade("Origin: http://a\u0085\u00e9"), wire.Hixie75),
+		pass("control-elsewhere-13", sec, "ESC in a field that is not repeated", upgrade(keyLine, "User-Agent: a\x1b[2J", v13), wire.RFC6455),
+	}
+}
+
 // bodies: an upgrade has none, but for the eight bytes of hixie-76 and hybi-02.
 func bodies() []vectors.Vector {
 	const sec, old = "RFC 6455 4.1", "hixie-76 5.2"

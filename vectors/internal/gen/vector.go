@@ -171,7 +171,7 @@ var statuses = map[wire.Reason]int{
 	wire.ReasonKeyMissing: 400, wire.ReasonVersionMissing: 400, wire.ReasonBadKey: 400,
 	wire.ReasonHalfChallenge: 400, wire.ReasonBadDraft: 400, wire.ReasonDraftAlone: 400,
 	wire.ReasonNoOrigin: 426, wire.ReasonBody: 400, wire.ReasonChallenge: 400,
-	wire.ReasonOriginConflict: 403, wire.ReasonProtocol: 403,
+	wire.ReasonOriginConflict: 403, wire.ReasonProtocol: 403, wire.ReasonHeadMalformed: 400,
 }
 
 // served are the versions served where a vector does not say otherwise: all.
