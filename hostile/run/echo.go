@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,8 +44,8 @@ func (r *recorder) feed(a *anyOf, p []byte) {
 	}
 }
 
-// echoes is an honest backend that speaks RFC 6455 and sends each message back. What it
-// sees goes to b, which may be nil.
+// echoes is an honest backend that sends each message back. What it sees goes to b,
+// which may be nil.
 func echoes(c net.Conn, pre []byte, b *beyond) {
 	r := &recorder{c: c, pre: pre, raw: b.search(), clear: b.search(), b: b}
 	b.note(func(b *beyond) { b.connections++ })
@@ -52,12 +54,12 @@ func echoes(c net.Conn, pre []byte, b *beyond) {
 	if err != nil {
 		return
 	}
-	key := fieldOf(head, "Sec-WebSocket-Key")
-	if key == "" || !strings.EqualFold(fieldOf(head, "Upgrade"), "websocket") {
+	if !strings.EqualFold(fieldOf(head, "Upgrade"), "websocket") {
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\nConnection: close\r\n\r\nbackend\n")
 		return
 	}
-	if b != nil && b.c.Verdict.Beyond.Early {
+	d := dialectOfRequest(head)
+	if b != nil && b.c.Verdict.Beyond.Early && !d.digest {
 		c.SetReadDeadline(time.Now().Add(earlyLook))
 		if _, err := in.Peek(1); err == nil {
 			b.note(func(b *beyond) { b.early = true })
@@ -65,16 +67,106 @@ func echoes(c net.Conn, pre []byte, b *beyond) {
 		c.SetReadDeadline(time.Time{})
 		in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(peeked(in)), r), 4<<10)
 	}
-	protocol := ""
-	if p, _, _ := strings.Cut(fieldOf(head, "Sec-WebSocket-Protocol"), ","); p != "" {
-		protocol = "Sec-WebSocket-Protocol: " + p + "\r\n"
+	v, err := accepts(c, in, d, head)
+	for err == nil {
+		if d.name == "rfc6455" {
+			err = echoFrame(c, in, r)
+		} else {
+			err = echoOld(c, in, d, v)
+		}
 	}
-	if _, err := fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
-		accept(key), protocol); err != nil {
-		return
+}
+
+// accepts answers a request and reads the eight bytes of the versions that have them.
+func accepts(c net.Conn, in *bufio.Reader, d *dialect, head []byte) (*values, error) {
+	v := &values{}
+	_, secure := c.(*tls.Conn)
+	v.request(head, secure)
+	var fields []byte
+	if v.protocol != "" {
+		name := "Sec-WebSocket-Protocol"
+		if d.name == "hixie-75" {
+			name = "WebSocket-Protocol"
+		}
+		fields = []byte(name + ": " + v.protocol + "\r\n")
 	}
-	for echoFrame(c, in, r) == nil {
+	if _, err := c.Write(d.answer(v, fields)); err != nil || !d.digest {
+		return v, err
 	}
+	var key3 [8]byte
+	if _, err := io.ReadFull(in, key3[:]); err != nil {
+		return v, err
+	}
+	digest, err := challenge(fieldOf(head, "Sec-WebSocket-Key1"), fieldOf(head, "Sec-WebSocket-Key2"), string(key3[:]))
+	if err == nil {
+		_, err = io.WriteString(c, digest)
+	}
+	return v, err
+}
+
+// echoOld reads a short message of a version before RFC 6455 and sends it back. It is
+// there for the probe.
+func echoOld(c net.Conn, in *bufio.Reader, d *dialect, v *values) error {
+	if d.hixie {
+		text, err := in.ReadBytes(0xFF)
+		if err == nil {
+			_, err = c.Write(text)
+		}
+		return err
+	}
+	op, payload, err := d.readClientFrame(in, v)
+	switch op {
+	case d.ops.pong:
+		return err
+	case d.ops.ping:
+		op = d.ops.pong
+	}
+	if err != nil {
+		return err
+	}
+	clear := *d
+	clear.masking = maskNone
+	if _, err := c.Write(clear.clientFrame(op, payload, "", "")); err != nil || op == d.ops.close {
+		return io.EOF
+	}
+	return nil
+}
+
+// readClientFrame reads a frame of at most 125 bytes.
+func (d *dialect) readClientFrame(in *bufio.Reader, v *values) (op byte, payload []byte, err error) {
+	mask, size := []byte{0}, 0 // of what hides the head too
+	if d.masking == maskHash || d.masking == maskFrame {
+		size = 4
+	}
+	frame := make([]byte, size+2)
+	if _, err := io.ReadFull(in, frame); err != nil {
+		return 0, nil, err
+	}
+	switch d.masking {
+	case maskHash:
+		sum := hashMask(v.key, v.nonce, frame[:4])
+		mask = sum[:]
+	case maskFrame:
+		mask = bytes.Clone(frame[:4])
+	}
+	frame = frame[size:]
+	n := int(xored(frame, mask)[1] & 0x7F)
+	if n > 125 {
+		return 0, nil, errors.New("the frame is long")
+	}
+	start := 2
+	if d.masking == maskPayload {
+		start = 6
+	}
+	frame = append(frame, make([]byte, n+start-2)...)
+	if _, err := io.ReadFull(in, frame[2:]); err != nil {
+		return 0, nil, err
+	}
+	if d.masking == maskPayload {
+		return frame[0] & 0xF, xored(frame[6:], frame[2:6]), nil
+	}
+	frame = xored(frame, mask)
+	return frame[0] & 0xF, frame[2:], nil
 }
 
 // peeked returns what a reader has in its buffer.
