@@ -33,7 +33,7 @@ type inbound struct {
 
 	first, second *sequence // what the steps expect: before the open step, and behind it
 	never         *anyOf
-	frames        *walker
+	frames        walker
 
 	ended bool   // by the target
 	how   string // the end, in words
@@ -54,7 +54,7 @@ func newInbound(c *hostile.Case, v *values, server bool) *inbound {
 		}
 	}
 	in.first, in.second = newSequence(wants[0]), newSequence(wants[1])
-	in.frames = newWalker(d, server)
+	in.frames = walker{d: d, v: v, client: server}
 	return in
 }
 
@@ -129,9 +129,7 @@ func (in *inbound) takeRest(p []byte) {
 		in.opened = in.late.feed(p) >= 0
 		return
 	}
-	if in.frames != nil {
-		in.frames.feed(p)
-	}
+	in.frames.feed(p)
 }
 
 // end is told when nothing more comes.

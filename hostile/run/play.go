@@ -127,9 +127,7 @@ func (k *conn) glance() seen {
 	if k.server {
 		s.opened = k.opened || s.behind
 	}
-	if in.frames != nil {
-		s.code = in.frames.code
-	}
+	s.code = in.frames.code
 	return s
 }
 
@@ -151,6 +149,20 @@ func (s *seen) is(outcome string) bool {
 		return s.ok
 	}
 	return outcome == hostile.Any
+}
+
+// hopeless: whatever comes, none of the outcomes can come any more.
+func (s *seen) hopeless(outcomes []string) bool {
+	for _, o := range outcomes {
+		switch {
+		case o == hostile.Refused && !s.server && s.opened:
+		case o == hostile.Failed && !s.opened && s.status >= 400:
+		case o == hostile.Served: // was decided when the steps were over
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // name is the outcome in a word, with its status or code.
@@ -209,7 +221,12 @@ func (k *conn) judge() {
 	}
 	if !allowed() {
 		k.drain()
-		k.wait(func() bool { return allowed() || s.ended }, 0)
+		settled := func() bool { return allowed() || s.ended || s.hopeless(v.Outcomes) }
+		k.wait(func() bool { return settled() || k.saysGoodbye() }, 0)
+		if !settled() && k.saysGoodbye() {
+			k.endHalf()
+			k.wait(settled, 0)
+		}
 	}
 	if len(v.Never) > 0 || k.play.beyond != nil {
 		k.drain()
@@ -217,6 +234,12 @@ func (k *conn) judge() {
 	}
 	good := allowed()
 	k.play.count(s.name(), k.play.verdict(&s, good))
+}
+
+// saysGoodbye: a client has sent its closing handshake. It may wait then until its
+// server ends the connection, which is no part of any attack behind its steps.
+func (k *conn) saysGoodbye() bool {
+	return k.server && k.in.look(func(in *inbound) bool { return in.frames.closed })
 }
 
 // afterwards is how long the player looks for what must not come behind the outcome.
