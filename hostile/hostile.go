@@ -179,7 +179,7 @@ type Budget struct {
 	CPU      Duration `json:"cpu,omitzero"`        // processor time, all threads. Default 1 s
 	Probe    Duration `json:"probe,omitzero"`      // the slowest echo or handshake of an honest client beside. Default 1 s
 	Recover  Duration `json:"recover,omitzero"`    // behind the end of the attacker's connections, until the target's descriptors are as many as before. Default 5 s
-	LogLines int      `json:"log_lines,omitempty"` // lines of its log. Default 20
+	LogLines int      `json:"log_lines,omitempty"` // lines of its log, beside one for each connection of the attacker. Default 20
 }
 
 // The defaults of a Budget.

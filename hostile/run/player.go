@@ -142,8 +142,8 @@ func (p *player) playOne(ctx context.Context, c *hostile.Case) (result, error) {
 	if t.proc == nil {
 		r.LogLines = unknown
 	}
-	if r.LogLines > pl.budget.LogLines {
-		r.fail("%d lines of log, budget %d; the last: %s", r.LogLines, pl.budget.LogLines, t.proc.log.recent())
+	if more := r.LogLines - pl.played(); more > pl.budget.LogLines {
+		r.fail("%d lines of log more than connections, budget %d; the last: %s", more, pl.budget.LogLines, t.proc.log.recent())
 	}
 	return r, p.lives(ctx, &r)
 }

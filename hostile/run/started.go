@@ -23,8 +23,8 @@ func (p *player) playClient(ctx context.Context, c *hostile.Case, r *result) {
 	p.setNow(nil)
 	p.judge(ctx, pl, r, s.cost)
 	r.LogLines = s.lines
-	if s.lines > pl.budget.LogLines*p.clientsOf(c) {
-		r.fail("%d lines of log, budget %d", s.lines, pl.budget.LogLines)
+	if most := pl.budget.LogLines * max(s.programs, 1); s.lines > most {
+		r.fail("%d lines of log, budget %d for each of %d programs", s.lines, pl.budget.LogLines, s.programs)
 	}
 }
 
@@ -33,10 +33,11 @@ type started struct {
 	*player
 	*play
 
-	mu    sync.Mutex
-	first *watch // of the first program
-	cost  cost
-	lines int
+	mu       sync.Mutex
+	first    *watch // of the first program
+	cost     cost
+	lines    int // of all
+	programs int
 }
 
 // run starts the programs and waits for them. With cuts each is cut at another byte,
@@ -113,6 +114,7 @@ func (s *started) one(ctx context.Context) {
 	}
 	s.cost.cpu = max(s.cost.cpu, proc.cmd.ProcessState.UserTime()+proc.cmd.ProcessState.SystemTime())
 	s.lines += proc.log.count()
+	s.programs++
 	if mark := proc.log.crashed(); mark != "" {
 		s.fail("its log says %q", mark)
 	}
