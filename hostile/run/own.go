@@ -97,14 +97,15 @@ func (o *own) serve(p *play, raw net.Conn) {
 		}
 		c = t
 	}
-	pre, whole := readFirst(c)
+	pre := readFirst(c)
 	raw.SetDeadline(time.Time{})
 	switch {
+	case len(pre) == 0: // a proxy looks whether somebody listens
 	case strings.HasPrefix(targetOf(pre), probeTarget), p == nil:
 		echoes(c, pre, nil)
 	case o.side == hostile.Front:
 		echoes(c, pre, p.beyond)
-	case whole || len(pre) > 0:
+	default:
 		p.attackVisitor(c, raw, pre)
 	}
 }
@@ -113,17 +114,17 @@ func (o *own) serve(p *play, raw net.Conn) {
 func speaksBelowTLS(c *hostile.Case) bool { return !c.TLS && needsTLS(c) }
 
 // readFirst reads until the end of a request's head has come.
-func readFirst(c net.Conn) (pre []byte, whole bool) {
+func readFirst(c net.Conn) (pre []byte) {
 	buf := make([]byte, 4<<10)
 	for len(pre) < mostHead {
 		n, err := c.Read(buf)
 		pre = append(pre, buf[:n]...)
 		if bytes.Contains(pre, []byte("\r\n\r\n")) {
-			return pre, true
+			return pre
 		}
 		if err != nil {
 			break
 		}
 	}
-	return pre, false
+	return pre
 }
