@@ -22,7 +22,7 @@ import (
 type settings struct {
 	side, url, tlsURL, command, backendListen, file string
 	pid                                             int
-	patterns, versions, has                         []string
+	patterns, versions, has, needs                  []string
 	clientVersion, probeVersion                     string
 	short, list, json, figures, fresh, mine         bool
 	repeat, maxClients, maxRate                     int
@@ -77,6 +77,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.backendListen, "backend-listen", "127.0.0.1:0", "`HOST:PORT` of the player's own end behind a proxy, and for clients")
 	f.StringVar(&s.file, "cases", "", "play the cases of this JSON `FILE` in the place of the side's own")
 	list(f, &s.has, "has", "what the target can do, `LIST` of: "+strings.Join(hostile.Needs, ", "))
+	list(f, &s.needs, "needs", "play only cases that need one of this `LIST`")
 	list(f, &s.versions, "versions", "play only cases of these versions, a `LIST` (default all)")
 	f.StringVar(&s.clientVersion, "client-version", "", "`VERSION` of the honest clients of the side behind (default: the case's)")
 	f.StringVar(&s.probeVersion, "probe-version", "rfc6455", "`VERSION` that the probe speaks")
@@ -125,9 +126,9 @@ func (s *settings) check() error {
 	case s.side != hostile.Client && s.command != "" && !strings.Contains(s.command, "{listen}"):
 		return errors.New("the command has no {listen}, where the player could find it")
 	}
-	for _, n := range s.has {
+	for _, n := range slices.Concat(s.has, s.needs) {
 		if !slices.Contains(hostile.Needs, n) {
-			return fmt.Errorf("--has: nothing needs %q", n)
+			return fmt.Errorf("no case needs %q", n)
 		}
 	}
 	for _, v := range slices.Concat(s.versions, []string{s.clientVersion, s.probeVersion}) {
@@ -193,7 +194,7 @@ func (s *settings) choose() ([]hostile.Case, error) {
 	var out []hostile.Case
 	used := map[string]bool{}
 	for _, c := range f.Cases {
-		if s.figures && !strings.Contains(c.ID, "/cost/") {
+		if s.figures && !strings.Contains(c.ID, "/cost/") || len(s.needs) > 0 && !slices.ContainsFunc(c.Needs, func(n string) bool { return slices.Contains(s.needs, n) }) {
 			continue
 		}
 		for _, p := range s.patterns {
