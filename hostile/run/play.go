@@ -228,7 +228,7 @@ func (k *conn) judge() {
 			k.wait(settled, 0)
 		}
 	}
-	if len(v.Never) > 0 || k.play.beyond != nil {
+	if len(v.Never) > 0 || k.play.beyond != nil && !k.server {
 		k.drain()
 		k.wait(k.in.hasEnded, afterwards)
 	}

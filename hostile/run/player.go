@@ -205,6 +205,9 @@ func (p *player) judge(ctx context.Context, pl *play, r *result, c cost) {
 	}
 }
 
+// dying is how long a program may take to end that does not answer any more.
+const dying = 500 * time.Millisecond
+
 // lives looks whether the target has come through. One that the player has started is
 // started again by the next case.
 func (p *player) lives(ctx context.Context, r *result) error {
@@ -220,7 +223,7 @@ func (p *player) lives(ctx context.Context, r *result) error {
 	if mark := t.proc.log.crashed(); mark != "" {
 		r.fail("its log says %q", mark)
 	}
-	if t.proc.hasExited() {
+	if t.proc.hasExited() || t.probe.hasFailed() && t.proc.exitsWithin(ctx, dying) {
 		r.fail("the target has ended: %v; %s", t.proc.err, t.proc.log.recent())
 		p.stopTarget()
 	}

@@ -31,8 +31,7 @@ type probe struct {
 	slowest time.Duration
 	pending map[string]time.Time // what has begun and is not done
 	fault   string
-	shakes  int  // new connections, in all
-	dead    bool // the last try could not even connect
+	shakes  int // new connections, in all
 }
 
 func startProbe(ctx context.Context, to address, d *dialect, host, target string) *probe {
@@ -171,6 +170,12 @@ func (p *probe) once(ctx context.Context) error {
 	}
 	defer h.c.Close()
 	return h.echo("new here")
+}
+
+func (p *probe) hasFailed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault != ""
 }
 
 func (p *probe) count() int {

@@ -92,14 +92,8 @@ func (s *started) one(ctx context.Context) {
 	s.untilChange(func() bool { return s.active == 0 && s.judged() > before }, proc.exited)
 	s.settle()
 	recover := time.Duration(s.budget.Recover)
-	limit, cancel := context.WithTimeout(ctx, recover)
-	defer cancel()
-	select {
-	case <-proc.exited:
-	case <-limit.Done():
-		if ctx.Err() == nil {
-			s.fail("the client had not ended %v after its connection", recover)
-		}
+	if !proc.exitsWithin(ctx, recover) && ctx.Err() == nil {
+		s.fail("the client had not ended %v after its connection", recover)
 	}
 	var c cost
 	if own != nil {

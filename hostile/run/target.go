@@ -57,6 +57,17 @@ func (p *process) hasExited() bool {
 	}
 }
 
+func (p *process) exitsWithin(ctx context.Context, most time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	select {
+	case <-p.exited:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // end asks the program to end, and makes it.
 func (p *process) end() {
 	if p.hasExited() {
