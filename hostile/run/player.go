@@ -137,6 +137,9 @@ func (p *player) playOne(ctx context.Context, c *hostile.Case) (result, error) {
 	p.setNow(nil)
 	cost := w.end(ctx, time.Duration(pl.budget.Recover))
 	p.judge(ctx, pl, &r, cost)
+	if t.proc != nil && pl.played() > fewConnections {
+		t.proc.log.settle(ctx)
+	}
 	nowLines, nowShakes := t.counts()
 	r.LogLines = max(0, nowLines-lines-int(math.Ceil(t.perShake*float64(nowShakes-shakes))))
 	if t.proc == nil {
@@ -147,6 +150,10 @@ func (p *player) playOne(ctx context.Context, c *hostile.Case) (result, error) {
 	}
 	return r, p.lives(ctx, &r)
 }
+
+// fewConnections is up to how many connections of a case the player does not wait for
+// lines of the log that come late, and would be taken for those of the next case.
+const fewConnections = 8
 
 func (p *player) setNow(pl *play) {
 	if p.own != nil {

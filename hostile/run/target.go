@@ -153,6 +153,16 @@ func (l *logWatch) count() int {
 	return l.lines
 }
 
+// settle waits until no more lines come, half a second at the longest.
+func (l *logWatch) settle(ctx context.Context) {
+	for range 25 {
+		before := l.count()
+		if !sleep(ctx, 20*time.Millisecond) || l.count() == before {
+			return
+		}
+	}
+}
+
 // crashed returns the first line with a mark, and forgets it.
 func (l *logWatch) crashed() string {
 	l.mu.Lock()
