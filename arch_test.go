@@ -29,7 +29,7 @@ var floors = map[string]int{
 
 	"wire": 1,
 
-	"internal/utf8x": 0, "internal/pool": 0,
+	"internal/ascii": 0, "internal/utf8x": 0, "internal/pool": 0,
 }
 
 // beside are packages for tests and other implementers, outside the house.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/draftwire/draftwire/internal/ascii"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -83,7 +84,7 @@ type hop struct {
 // it stands behind, -1 for none.
 func (o *acceptor) walk(f wire.Fields, name string, last func(string) (h hop, comma int, ok bool), u *place) (client netip.AddrPort) {
 	for i := len(f) - 1; i >= 0; i-- {
-		if !strings.EqualFold(f[i].Name, name) {
+		if !ascii.EqualFold(f[i].Name, name) {
 			continue
 		}
 		for rest, comma := f[i].Value, 0; comma >= 0; rest = rest[:max(comma, 0)] {

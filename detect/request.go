@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/draftwire/draftwire/internal/ascii"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -49,57 +50,57 @@ func (s *seen) scan(fields wire.Fields) {
 		name, v := fields[i].Name, fields[i].Value
 		switch len(name) {
 		case 4:
-			if strings.EqualFold(name, "Host") {
+			if ascii.EqualFold(name, "Host") {
 				s.host.add(v)
 			}
 		case 6:
-			if strings.EqualFold(name, "Origin") {
+			if ascii.EqualFold(name, "Origin") {
 				s.origin.add(v)
 				s.repeated(name, v)
 			}
 		case 7:
-			if strings.EqualFold(name, "Upgrade") {
+			if ascii.EqualFold(name, "Upgrade") {
 				s.upgrade++
 				s.upgradeOK = s.upgradeOK || hasToken(v, "websocket")
 			}
 		case 10:
-			if strings.EqualFold(name, "Connection") {
+			if ascii.EqualFold(name, "Connection") {
 				s.connection++
 				s.connectionOK = s.connectionOK || hasToken(v, "upgrade")
 			}
 		case 14:
-			if strings.EqualFold(name, "Content-Length") {
+			if ascii.EqualFold(name, "Content-Length") {
 				s.length.add(v)
 			}
 		case 17:
-			if strings.EqualFold(name, "Sec-WebSocket-Key") {
+			if ascii.EqualFold(name, "Sec-WebSocket-Key") {
 				s.key.add(v)
-			} else if strings.EqualFold(name, "Transfer-Encoding") {
+			} else if ascii.EqualFold(name, "Transfer-Encoding") {
 				s.transfer++
 			}
 		case 18:
-			if strings.EqualFold(name, "Sec-WebSocket-Key1") {
+			if ascii.EqualFold(name, "Sec-WebSocket-Key1") {
 				s.key1.add(v)
-			} else if strings.EqualFold(name, "Sec-WebSocket-Key2") {
+			} else if ascii.EqualFold(name, "Sec-WebSocket-Key2") {
 				s.key2.add(v)
-			} else if strings.EqualFold(name, "WebSocket-Protocol") {
+			} else if ascii.EqualFold(name, "WebSocket-Protocol") {
 				s.repeated(name, v)
 			}
 		case 19:
-			if strings.EqualFold(name, "Sec-WebSocket-Draft") {
+			if ascii.EqualFold(name, "Sec-WebSocket-Draft") {
 				s.draft.add(v)
 			}
 		case 20:
-			if strings.EqualFold(name, "Sec-WebSocket-Origin") {
+			if ascii.EqualFold(name, "Sec-WebSocket-Origin") {
 				s.secOrigin.add(v)
 				s.repeated(name, v)
 			}
 		case 21:
-			if strings.EqualFold(name, "Sec-WebSocket-Version") {
+			if ascii.EqualFold(name, "Sec-WebSocket-Version") {
 				s.version.add(v)
 			}
 		case 22:
-			if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
+			if ascii.EqualFold(name, "Sec-WebSocket-Protocol") {
 				s.repeated(name, v)
 			}
 		}
@@ -122,7 +123,7 @@ func (s *seen) repeated(name, v string) {
 
 func hasToken(list, token string) bool {
 	for t := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(t, " \t"), token) {
+		if ascii.EqualFold(strings.Trim(t, " \t"), token) {
 			return true
 		}
 	}
@@ -187,6 +188,12 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 	}
 	if !httphead.IsAuthority(d.host.value) {
 		return d.refuse(wire.ReasonHost, "Host is %.80q", d.host.value)
+	}
+
+	// A path, or a whole URL: "*" and an authority are for other methods, and what begins in
+	// another way, put behind a host, makes another host (RFC 9112 3.2).
+	if !strings.HasPrefix(r.Path(), "/") {
+		return d.refuse(wire.ReasonHeadMalformed, "target %.80q", r.Target)
 	}
 
 	// Is it an upgrade to WebSocket? RFC 6455 4.2.1.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/draftwire/draftwire/internal/ascii"
 )
 
 // Field is one header line: its name in the spelling of the sender, its value
@@ -12,7 +14,7 @@ type Field struct{ Name, Value string }
 
 // named reports whether it has that name, in any case of ASCII.
 func (f *Field) named(name string) bool {
-	return len(f.Name) == len(name) && strings.EqualFold(f.Name, name)
+	return ascii.EqualFold(f.Name, name)
 }
 
 // Fields are header lines in the order they came or shall go.
@@ -51,7 +53,7 @@ func (f Fields) HasToken(name, token string) bool {
 			continue
 		}
 		for t := range strings.SplitSeq(f[i].Value, ",") {
-			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+			if ascii.EqualFold(strings.Trim(t, " \t"), token) {
 				return true
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/draftwire/draftwire/internal/ascii"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -162,7 +163,7 @@ func (c *Client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
 			return 0, err
 		}
 	}
-	if n := f.Count("Connection"); n != 1 || !strings.EqualFold(f.Get("Connection"), "upgrade") {
+	if n := f.Count("Connection"); n != 1 || !ascii.EqualFold(f.Get("Connection"), "upgrade") {
 		return 0, wire.Refuse(v, wire.ReasonBadResponse, fmt.Sprintf("Connection is %q, %d times", f.Get("Connection"), n))
 	}
 	if err := c.checkProtocol(f, acc); err != nil {

@@ -160,7 +160,7 @@ const maxAuthority = 300
 // IsAuthority reports whether s may stand as host and port of a URL, and so as the Host
 // field: a name, an IPv4 address, or one of IPv6 in brackets, and behind a colon a port
 // or nothing (RFC 3986 3.2, RFC 9112 3.2). Of what a name may have, the comma is left
-// out, as fields that are lists repeat hosts.
+// out, as fields that are lists repeat hosts, and so are escapes, which others undo.
 func IsAuthority(s string) bool {
 	host, port, _ := strings.Cut(s, ":")
 	bytes := &hostBytes
@@ -187,7 +187,7 @@ const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 var (
 	digits       = setOf("0123456789")
 	addressBytes = setOf("0123456789ABCDEFabcdef:.")
-	hostBytes    = setOf(alphanumeric + "-._~%!$&'()*+;=")
+	hostBytes    = setOf(alphanumeric + "-._~!$&'()*+;=")
 )
 
 func setOf(s string) (is [256]bool) {

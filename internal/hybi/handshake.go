@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/draftwire/draftwire/internal/ascii"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -160,7 +161,7 @@ func (c *Client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
 		return 0, wire.Refused(v, resp)
 	}
 	// An answer names one protocol: of two the connection might be either's.
-	if f.Count("Upgrade") != 1 || !strings.EqualFold(f.Get("Upgrade"), "websocket") || !f.HasToken("Connection", "upgrade") {
+	if f.Count("Upgrade") != 1 || !ascii.EqualFold(f.Get("Upgrade"), "websocket") || !f.HasToken("Connection", "upgrade") {
 		return 0, wire.Refuse(v, wire.ReasonBadResponse, fmt.Sprintf("Upgrade is %q, Connection %q", f.Get("Upgrade"), f.Get("Connection")))
 	}
 	if got := f.Get("Sec-WebSocket-Accept"); f.Count("Sec-WebSocket-Accept") != 1 || got != c.accept {

@@ -155,7 +155,7 @@ func hosts() []vectors.Vector {
 		{"backslash", `good\evil`, "a backslash"}, {"ports", "good:80:90", "two ports"}, {"port-word", "good:evil", "a port that is no number"},
 		{"port-only", ":80", "a port alone"}, {"v6-open", "[::1", "a bracket that stays open"}, {"v6-behind", "[::1]evil", "more behind the bracket"},
 		{"v6-name", "[good]", "a name in brackets"}, {"v6-bare", "::1", "an IPv6 address without brackets"}, {"angle", "<good>", "angle brackets"},
-		{"latin", "caf\u00e9", "a byte beyond ASCII"},
+		{"percent", "good%2eevil", "an escape"}, {"latin", "caf\u00e9", "a byte beyond ASCII"},
 	} {
 		all = append(all, row("host-"+bad.id, sec, bad.comment, at(bad.host, keyLine, v13), wire.ReasonHost))
 	}
