@@ -52,9 +52,9 @@ func (d dialect) farewell() []hostile.Part {
 // long is a hold for a client that has to give up by itself.
 const long = 30 * sec
 
-// patient is the budget of a case in which nothing comes that a client could judge: its
+// patientBudget is the budget of a case in which nothing comes that a client could judge: its
 // own limits of time end it.
-var patient = hostile.Budget{Time: long}
+var patientBudget = hostile.Budget{Time: long}
 
 // clientHeads has heads that cost: in bytes, fields, time.
 func clientHeads(l *list) {
@@ -72,7 +72,7 @@ func clientHeads(l *list) {
 	}
 	for _, size := range []int{17, 31, 40, 64, 256} {
 		for _, way := range deliveries {
-			l.each("head/large/"+kibs(size)+"-"+way.name, anyOf("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
+			l.each("head/large/"+kibs(size)+"-"+way.name, spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 				return hostile.Case{
 					Comment: "The answer's head has " + kibs(size) + ", " + way.comment + ". A client may have a limit; the way of delivery must not matter to it.",
 					Steps:   steps(way.of(send(d.answer().blank()+"X-Long: ", over(int64(size), letters(kib)), "\r\n\r\n"+d.answer().body, d.farewell())), end(), hold(5*sec)),
@@ -81,7 +81,7 @@ func clientHeads(l *list) {
 			})
 		}
 	}
-	l.each("head/interim-10000", anyOf("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
+	l.each("head/interim-10000", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "10,000 answers of status 103 before the 101.",
 			Steps:   steps(send(over(10_000, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), d.answer().String(), d.farewell()), end(), hold(5*sec)),
@@ -89,7 +89,7 @@ func clientHeads(l *list) {
 		}
 	})
 	for _, n := range []int64{129, 2000, 20_000} {
-		l.each("head/fields/"+number(n), anyOf("hixie-75", "hixie-76", "rfc6455"), func(d dialect) hostile.Case {
+		l.each("head/fields/"+number(n), spoken("hixie-75", "hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 			return hostile.Case{
 				Comment: "The answer has " + number(n) + " more fields of one name.",
 				Holes:   []string{"CVE-2024-37890", "PYSEC-2025-266"},
@@ -122,7 +122,7 @@ func clientSlow(l *list) {
 	idle := func(name, comment string, when func(dialect) bool, s func(d dialect) []hostile.Step) {
 		l.each("slow/"+name, when, func(d dialect) hostile.Case {
 			return hostile.Case{
-				Comment: comment, Slow: true, Budget: patient, Verdict: ended(),
+				Comment: comment, Slow: true, Budget: patientBudget, Verdict: ended(),
 				Steps: append(s(d), hold(long)),
 			}
 		})
@@ -139,15 +139,15 @@ func clientSlow(l *list) {
 		func(d dialect) []hostile.Step { return steps(open(), send(half(d.textDown("hello")))) })
 	idle("no-close", "The server answers the client's message, and never the client's close.", everyVersion,
 		func(d dialect) []hostile.Step { return steps(open(), send(d.textDown("hello"))) })
-	idle("silent-body", "A refusal announces a body that does not come.", anyOf("hixie-76", "rfc6455"),
+	idle("silent-body", "A refusal announces a body that does not come.", spoken("hixie-76", "rfc6455"),
 		func(dialect) []hostile.Step {
 			return steps(send("HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\nno"))
 		})
-	idle("head-drips", "A byte of the head every half second: there is always some headway.", anyOf("hixie-76", "rfc6455"),
+	idle("head-drips", "A byte of the head every half second: there is always some headway.", spoken("hixie-76", "rfc6455"),
 		func(d dialect) []hostile.Step {
 			return steps(within(25*sec, pieces(1, 500*ms, d.answer().blank(), over(mib, "X-A: b\r\n"))))
 		})
-	idle("message-drips", "A byte of a message every half second, which never ends.", anyOf("hixie-76", "hybi-02", "rfc6455"),
+	idle("message-drips", "A byte of a message every half second, which never ends.", spoken("hixie-76", "hybi-02", "rfc6455"),
 		func(d dialect) []hostile.Step { return steps(open(), within(25*sec, pieces(1, 500*ms, d.endless()))) })
 	idle("pings-for-ever", "A ping every half second, and never the answer to the client's message.", hybis,
 		func(d dialect) []hostile.Step {
@@ -158,7 +158,7 @@ func clientSlow(l *list) {
 			Comment: "The server answers the client's message, never its close, and sends messages on and on.",
 			Slow:    true,
 			Steps:   steps(open(), within(10*sec, send(d.textDown("hello"), over(1<<20, parts1(d.textDown(letters(4*kib)))))), hold(long)),
-			Verdict: ended(), Budget: hostile.Budget{Time: long, CPU: 10 * sec},
+			Verdict: ended(), Budget: hostile.Budget{Time: long, CPU: 10 * sec, LogLines: shown},
 		}
 	})
 	l.each("slow/byte-by-byte", showsHello, func(d dialect) hostile.Case {
@@ -200,12 +200,12 @@ func clientCuts(l *list) {
 				Cut:     cut,
 				Steps:   steps(send(d.answer().String(), d.farewell())),
 				Verdict: cutVerdict(cut),
-				Budget:  hostile.Budget{Time: 2 * 60 * sec, CPU: 60 * sec, Recover: 15 * sec},
+				Budget:  hostile.Budget{Time: 2 * 60 * sec, CPU: 60 * sec, Recover: 15 * sec, LogLines: 5000},
 			}
 		})
 	}
 	tls := []string{"tls"}
-	l.each("tls/end-without-notice", anyOf("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
+	l.each("tls/end-without-notice", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "Within TLS, the server resets the TCP connection in the place of a close and of close_notify.",
 			Needs:   tls, TLS: true,
@@ -213,7 +213,7 @@ func clientCuts(l *list) {
 			Verdict: whatever(),
 		}
 	})
-	l.each("tls/end-in-a-message", anyOf("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
+	l.each("tls/end-in-a-message", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "Within TLS, the stream ends in the middle of a message: a truncation, not an answer.",
 			Needs:   tls, TLS: true,

@@ -41,8 +41,8 @@ func (r reply) client(d dialect) hostile.Case {
 	return c
 }
 
-// anyOf is the versions of these names.
-func anyOf(names ...string) func(dialect) bool {
+// spoken is the versions of these names.
+func spoken(names ...string) func(dialect) bool {
 	return func(d dialect) bool {
 		for _, n := range names {
 			if n == d.name {
@@ -116,11 +116,11 @@ func proofReplies() []reply {
 			func(h head) head { return h.with(field + ": " + sampleProof) }),
 		altered("head/accept-underscored", "The proof stands in Sec_WebSocket_Accept.", keyed, mustNot,
 			func(h head) head { return h.replace(field, "Sec_WebSocket_Accept: {accept}") }),
-		altered("head/nonce-missing", "The 101 has no Sec-WebSocket-Nonce, which hybi-04 has to have.", anyOf("hybi-04"), mustNot,
+		altered("head/nonce-missing", "The 101 has no Sec-WebSocket-Nonce, which hybi-04 has to have.", spoken("hybi-04"), mustNot,
 			func(h head) head { return h.drop("Sec-WebSocket-Nonce") }),
-		altered("head/nonce-twice", "Two Sec-WebSocket-Nonce that differ: each makes another key for the masks.", anyOf("hybi-04"), may,
+		altered("head/nonce-twice", "Two Sec-WebSocket-Nonce that differ: each makes another key for the masks.", spoken("hybi-04"), may,
 			func(h head) head { return h.with("Sec-WebSocket-Nonce: AAAAAAAAAAAAAAAAAAAAAA==") }),
-		altered("head/nonce-long", "A Sec-WebSocket-Nonce of 8 KiB.", anyOf("hybi-04", "hybi-05"), may,
+		altered("head/nonce-long", "A Sec-WebSocket-Nonce of 8 KiB.", spoken("hybi-04", "hybi-05"), may,
 			func(h head) head { return h.set("Sec-WebSocket-Nonce", letters(8*kib)) }),
 	}
 	for _, v := range []struct{ name, value, comment string }{
@@ -188,7 +188,8 @@ func upgradeReplies() []reply {
 		}),
 	}
 	two := func(name, comment string, f func(h head) head) {
-		out = append(out, reply{name: "smuggle/" + name, comment: comment, when: everyVersion, takes: mustNot, text: change(f)})
+		out = append(out, reply{name: "smuggle/" + name, comment: comment, when: but(everyVersion, "hixie-75"), takes: mustNot, text: change(f)},
+			reply{name: "smuggle/" + name, comment: comment + " hixie-75 looks at the first three lines alone.", when: spoken("hixie-75"), takes: may, text: change(f)})
 	}
 	two("two-upgrades", "A 101 with two Upgrade: websocket and h2c. What is spoken now?",
 		func(h head) head { return h.with("Upgrade: h2c") })
@@ -228,7 +229,7 @@ func statusReplies() []reply {
 			}),
 		})
 	}
-	some := anyOf("hixie-76", "hybi-04", "rfc6455")
+	some := spoken("hixie-76", "hybi-04", "rfc6455")
 	status(everyVersion, "200 OK", "A 200 is no 101.", []string{"CVE-2024-23326"})
 	status(everyVersion, "426 Upgrade Required", "A 426 is no tunnel.", nil, "Sec-WebSocket-Version: 13, 8, 7")
 	status(some, "301 Moved Permanently", "A redirect to the same place, for ever.", nil, "Location: /")
@@ -274,9 +275,9 @@ func lineReplies() []reply {
 		{"not-http", "ICY 101 Switching Protocols", mustNot},
 		{"lower-case", "http/1.1 101 Switching Protocols", may},
 		{"http-10", "HTTP/1.0 101 Switching Protocols", may},
-		{"http-09", "HTTP/0.9 101 Switching Protocols", mustNot},
-		{"http-2", "HTTP/2 101 Switching Protocols", mustNot},
-		{"http-2.0", "HTTP/2.0 101 Switching Protocols", mustNot},
+		{"http-09", "HTTP/0.9 101 Switching Protocols", may},
+		{"http-2", "HTTP/2 101 Switching Protocols", may},
+		{"http-2.0", "HTTP/2.0 101 Switching Protocols", may},
 		{"http-11", "HTTP/11 101 Switching Protocols", mustNot},
 		{"http-1.1.1", "HTTP/1.1.1 101 Switching Protocols", mustNot},
 		{"a-request", "GET /101 HTTP/1.1", mustNot},
@@ -286,10 +287,15 @@ func lineReplies() []reply {
 		{"long-reason", "HTTP/1.1 101 " + letters(12*kib), may},
 		{"bare-cr", "HTTP/1.1 101 Switching\rProtocols", may},
 	} {
-		out = append(out, reply{
+		r := reply{
 			name: "head/line-" + v.name, comment: "The answer's first line is no proper one: " + v.name + ".", takes: v.takes,
-			when: anyOf("hixie-75", "hixie-76", "rfc6455"), text: change(func(h head) head { return h.start(v.line) }),
-		})
+			when: spoken("hixie-75", "rfc6455"), text: change(func(h head) head { return h.start(v.line) }),
+		}
+		out = append(out, r)
+		if r.when = spoken("hixie-76"); strings.Contains(v.line, " 101 ") { // the word between two blanks is all that hixie-76 4.1 looks at
+			r.takes = may
+		}
+		out = append(out, r)
 	}
 	return out
 }
@@ -297,7 +303,7 @@ func lineReplies() []reply {
 // interimReplies are those before which others come.
 func interimReplies() []reply {
 	before := func(name, comment string, t takes, n int, text string) reply {
-		return reply{name: "head/" + name, comment: comment, takes: t, when: anyOf("hixie-76", "hybi-04", "rfc6455"), text: func(d dialect) string {
+		return reply{name: "head/" + name, comment: comment, takes: t, when: spoken("hixie-76", "hybi-04", "rfc6455"), text: func(d dialect) string {
 			return strings.Repeat(text, n) + d.answer().String()
 		}}
 	}
@@ -324,7 +330,7 @@ func formReplies() []reply {
 	var out []reply
 	line := func(name, comment string, t takes, extra string) {
 		out = append(out, reply{
-			name: "head/field-" + name, comment: comment, takes: t, when: anyOf("hixie-75", "hixie-76", "rfc6455"),
+			name: "head/field-" + name, comment: comment, takes: t, when: spoken("hixie-75", "hixie-76", "rfc6455"),
 			text: func(d dialect) string { h := d.answer(); return h.blank() + extra + "\r\n" + h.body },
 		})
 	}
@@ -346,7 +352,7 @@ func formReplies() []reply {
 	line("length-negative", "A negative Content-Length.", may, "Content-Length: -1\r\n")
 	line("chunked", "A Transfer-Encoding, which a 101 must not have.", may, "Transfer-Encoding: chunked\r\n")
 	fold := func(name, comment string, t takes, f func(text string) string) {
-		out = append(out, reply{name: "head/" + name, comment: comment, takes: t, when: anyOf("hixie-75", "hixie-76", "rfc6455"), text: func(d dialect) string {
+		out = append(out, reply{name: "head/" + name, comment: comment, takes: t, when: spoken("hixie-75", "hixie-76", "rfc6455"), text: func(d dialect) string {
 			h := d.answer()
 			return f(h.blank()+"\r\n") + h.body
 		}})
@@ -370,16 +376,16 @@ func offerReplies() []reply {
 	}
 	grant("protocol-not-offered", "A subprotocol that the client did not offer.", finished, mustNot, protocol+": evil")
 	grant("protocol-not-offered", "A subprotocol that the client did not offer. Clients of the time took it.", but(everyVersion, "rfc6455", "hixie-75"), may, protocol+": evil")
-	grant("protocol-not-offered", "A subprotocol that the client did not offer. Clients of the time took it.", anyOf("hixie-75"), may, "WebSocket-Protocol: evil")
+	grant("protocol-not-offered", "A subprotocol that the client did not offer. Clients of the time took it.", spoken("hixie-75"), may, "WebSocket-Protocol: evil")
 	grant("protocols-two", "Two subprotocols that the client did not offer.", finished, mustNot, protocol+": evil", protocol+": worse")
 	grant("protocols-list", "A list of subprotocols that the client did not offer.", finished, mustNot, protocol+": evil, worse")
 	grant("protocol-blank", "A subprotocol of blanks.", finished, may, protocol+":  \t ")
 	grant("protocol-escapes", "A subprotocol with escapes, which a program may print.", finished, mustNot, protocol+": \x1b[2J")
 	grant("extension-not-offered", "An extension that nobody has.", keyed, mustNot, extension+": x-evil")
-	grant("extension-quoted-open", "An extension's quoted value that never ends: time has to be linear.", anyOf("hybi-04", "rfc6455"), mustNot, extension+": x; a=\""+strings.Repeat(`\c`, 7*kib))
-	grant("extension-commas", "15 KiB of commas for extensions: time has to be linear.", anyOf("hybi-04", "rfc6455"), may, extension+": "+strings.Repeat(",", 15*kib))
-	grant("extension-many", "5,000 extensions.", anyOf("hybi-04", "rfc6455"), mustNot, extension+": "+strings.Repeat("x,", 5000)+"x")
-	grant("extension-stream", "deflate-stream, which nobody should speak.", anyOf("hybi-04", "hybi-07", "hybi-08", "rfc6455"), mustNot, extension+": deflate-stream")
+	grant("extension-quoted-open", "An extension's quoted value that never ends: time has to be linear.", spoken("hybi-04", "rfc6455"), mustNot, extension+": x; a=\""+strings.Repeat(`\c`, 7*kib))
+	grant("extension-commas", "15 KiB of commas for extensions: time has to be linear.", spoken("hybi-04", "rfc6455"), may, extension+": "+strings.Repeat(",", 15*kib))
+	grant("extension-many", "5,000 extensions.", spoken("hybi-04", "rfc6455"), mustNot, extension+": "+strings.Repeat("x,", 5000)+"x")
+	grant("extension-stream", "deflate-stream, which nobody should speak.", spoken("hybi-04", "hybi-07", "hybi-08", "rfc6455"), mustNot, extension+": deflate-stream")
 	grant("extension-webkit", "WebKit's old name for the old compression.", finished, may, extension+": x-webkit-deflate-frame")
 	for i := range out {
 		switch {
@@ -487,7 +493,7 @@ func strangeReplies() []reply {
 		{"bom", "A mark of order before the answer.", "\u00ef\u00bb\u00bfHTTP/1.1 101 Switching Protocols\r\n\r\n"},
 	} {
 		out = append(out, reply{
-			name: "head/strange-" + v.name, comment: "No answer: " + v.comment, when: anyOf("hixie-76", "rfc6455"), takes: mustNot,
+			name: "head/strange-" + v.name, comment: "No answer: " + v.comment, when: spoken("hixie-76", "rfc6455"), takes: mustNot,
 			text: func(dialect) string { return v.text },
 		})
 	}

@@ -41,8 +41,12 @@ type unpackable struct {
 	parts         func(d dialect) []hostile.Part
 }
 
-// unpackables are what a compressed message must not be.
-func unpackables() []unpackable {
+// unpackables are what a compressed message must not be, in frames of a client or of a
+// server: dialect.up or dialect.down.
+func unpackables(way func(dialect, ...frame) []hostile.Part) []unpackable {
+	one := func(f func(d dialect) []frame) func(d dialect) []hostile.Part {
+		return func(d dialect) []hostile.Part { return way(d, f(d)...) }
+	}
 	whole := func(payload string) func(d dialect) []hostile.Part {
 		return one(func(d dialect) []frame { return []frame{{op: d.op.text, rsv: rsv1, payload: []byte(payload)}} })
 	}
@@ -52,8 +56,8 @@ func unpackables() []unpackable {
 			return []frame{{op: d.op.binary, rsv: rsv1, payload: bombUnit, times: 512}}
 		})},
 		{"bomb-in-fragments", "512 MiB of zeros in 512 fragments", bombs, []int{1009}, func(d dialect) []hostile.Part {
-			first := d.down(frame{op: d.op.binary, rsv: rsv1, open: true, payload: bombUnit})
-			return cat(first, over(510, raw(d.down(frame{open: true, payload: bombUnit}))), d.down(frame{payload: bombUnit}))
+			first := way(d, frame{op: d.op.binary, rsv: rsv1, open: true, payload: bombUnit})
+			return cat(first, over(510, raw(way(d, frame{open: true, payload: bombUnit}))), way(d, frame{payload: bombUnit}))
 		}},
 		{"block-type-3", "a block of the type 3, which does not exist", nil, nil, whole("\x07\x00\x00")},
 		{"stored-length", "a stored block whose two lengths differ", nil, nil, whole("\x00\x05\x00\x05\x00hello")},
@@ -71,7 +75,7 @@ func unpackables() []unpackable {
 
 // clientDeflate has messages that a client expands.
 func clientDeflate(l *list) {
-	for _, p := range unpackables() {
+	for _, p := range unpackables(dialect.down) {
 		l.each("deflate/"+p.name, deflating, func(d dialect) hostile.Case {
 			v := failed(p.codes...)
 			if p.name == "not-utf8" && !finished(d) {

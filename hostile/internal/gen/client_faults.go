@@ -56,7 +56,7 @@ func one(f func(d dialect) []frame) func(d dialect) []hostile.Part {
 
 // later is the versions from hybi-07 on, whose servers have to close on these faults
 // but where hybi-08 had them ignored for a time.
-var later = anyOf("hybi-07", "hybi-08", "rfc6455")
+var later = spoken("hybi-07", "hybi-08", "rfc6455")
 
 // opcodeFaults are kinds of frames that mean nothing, and reserved bits.
 func opcodeFaults() []fault {
@@ -81,7 +81,7 @@ func opcodeFaults() []fault {
 	for rsv, name := range map[byte]string{4: "rsv1", 2: "rsv2", 1: "rsv3", 7: "rsv-all", 8: "rsv4"} {
 		when := hybis
 		if rsv == 8 {
-			when = anyOf("hybi-02", "hybi-04", "hybi-05", "hybi-06")
+			when = spoken("hybi-02", "hybi-04", "hybi-05", "hybi-06")
 		}
 		out = append(out, fault{
 			name: "frame/" + name, comment: "A reserved bit is set, and no extension has been agreed on: " + name + ".",
@@ -162,7 +162,7 @@ func lengthFaults() []fault {
 		lengths("length-"+v.name, "A length with its top bit set: "+v.name+".", hybis, hybis, wire, holes, func(d dialect) []frame {
 			return []frame{{op: d.op.text, says: v.n, payload: some}}
 		})
-		lengths("ping-length-"+v.name, "A ping's length has its top bit set: "+v.name+".", anyOf("hybi-02", "rfc6455"), hybis, wire, holes, func(d dialect) []frame {
+		lengths("ping-length-"+v.name, "A ping's length has its top bit set: "+v.name+".", spoken("hybi-02", "rfc6455"), hybis, wire, holes, func(d dialect) []frame {
 			return []frame{{op: d.op.ping, says: v.n, payload: some}}
 		})
 	}
@@ -268,9 +268,9 @@ func closeFaults() []fault {
 		one(func(d dialect) []frame { return []frame{{op: d.op.close, payload: []byte{3}}} }))
 	bye("longest-reason", "A close with the longest reason.", coded, nil,
 		func(d dialect) []hostile.Part { return d.byeDown(1000, letters(123)) })
-	bye("letter", "hybi-05's close says that it comes from a client.", anyOf("hybi-05"), nil,
+	bye("letter", "hybi-05's close says that it comes from a client.", spoken("hybi-05"), nil,
 		one(func(d dialect) []frame { return []frame{{op: d.op.close, payload: []byte("C")}} }))
-	bye("code-too-early", "A close with a code in a version that has none.", anyOf("hybi-02", "hybi-04", "hybi-05"), nil,
+	bye("code-too-early", "A close with a code in a version that has none.", spoken("hybi-02", "hybi-04", "hybi-05"), nil,
 		one(func(d dialect) []frame { return []frame{{op: d.op.close, payload: []byte("\x03\xe8bye")}} }))
 	bye("then-text", "Messages behind the close, 10,000 of them.", closing, nil, func(d dialect) []hostile.Part {
 		return cat(d.byeDown(1000, ""), hostile.Part{Hex: raw(d.textDown("hello")), Times: 10_000})
@@ -282,7 +282,7 @@ func closeFaults() []fault {
 		return cat(hostile.Part{Hex: raw(d.byeDown(1000, "")), Times: 10_000})
 	})
 	bye("then-garbage", "Bytes that are no frames behind the close.", closing, nil, func(d dialect) []hostile.Part {
-		return cat(d.byeDown(1000, ""), bytesOf(0xFB, 64*kib))
+		return cat(d.byeDown(1000, ""), sameByte(0xFB, 64*kib))
 	})
 	out = append(out, fault{
 		name: "close/half", comment: "A close that does not come whole.", when: coded, strict: coded, slow: true,
@@ -291,8 +291,8 @@ func closeFaults() []fault {
 	return out
 }
 
-// bytesOf is one byte, n times over.
-func bytesOf(b byte, n int64) hostile.Part {
+// sameByte is one byte, n times over.
+func sameByte(b byte, n int64) hostile.Part {
 	return hostile.Part{Hex: []byte(strings.Repeat(string([]byte{b}), 64)), Times: n / 64}
 }
 
@@ -318,7 +318,7 @@ func hixieFaults() []fault {
 	}{
 		{"length-2-62", []any{hixieLength(0x80, 1<<62, 0), over(kib, letters(kib))}},
 		{"length-2-64-minus-1", []any{hixieLength(0x80, 1<<64-1, 0), over(kib, letters(kib))}},
-		{"length-overflows", []any{"\u0080", bytesOf(0xFF, 64), "\x7f", over(kib, letters(kib))}},
+		{"length-overflows", []any{"\u0080", sameByte(0xFF, 64), "\x7f", over(kib, letters(kib))}},
 		{"length-2-64", []any{"\u0080\u0082\u0080\u0080\u0080\u0080\u0080\u0080\u0080\u0080\x00", over(kib, letters(kib))}},
 	} {
 		out = append(out, fault{
@@ -342,7 +342,7 @@ func shownFaults() []fault {
 	} {
 		out = append(out, fault{
 			name: "log/message-" + v.name, comment: v.comment + " in a text. They must not reach a terminal raw; what a program prints, a player cannot see.",
-			when: anyOf("hixie-76", "rfc6455"), parts: func(d dialect) []hostile.Part { return d.textDown(v.text) },
+			when: spoken("hixie-76", "rfc6455"), parts: func(d dialect) []hostile.Part { return d.textDown(v.text) },
 		}, fault{
 			name: "log/reason-" + v.name, comment: v.comment + " in a close's reason. They must not reach a terminal raw; what a program prints, a player cannot see.",
 			when: finished, parts: func(d dialect) []hostile.Part { return d.byeDown(4000, v.text) },

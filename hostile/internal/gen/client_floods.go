@@ -6,8 +6,8 @@ import (
 	"github.com/draftwire/draftwire/hostile"
 )
 
-// flood is much that costs its sender little, for the sides client and behind.
-type flood struct {
+// downFlood is much that costs its sender little, for the sides client and behind.
+type downFlood struct {
 	name    string // WHAT
 	comment string
 	holes   []string
@@ -18,13 +18,13 @@ type flood struct {
 	unread  bool                           // worth to be tried by a server that does not read
 }
 
-// floods are those that a server can send.
-func floods() []flood {
+// downFloods are those that a server can send.
+func downFloods() []downFlood {
 	return append(frameFloods(), messageFloods()...)
 }
 
 // frameFloods are those of single frames.
-func frameFloods() []flood {
+func frameFloods() []downFlood {
 	begun := one(func(d dialect) []frame { return []frame{{op: d.op.text, open: true}} })
 	fragment := func(payload string) func(d dialect) []hostile.Part {
 		return one(func(dialect) []frame { return []frame{{open: true, payload: []byte(payload)}} })
@@ -32,7 +32,7 @@ func frameFloods() []flood {
 	ping := func(payload string) func(d dialect) []hostile.Part {
 		return one(func(d dialect) []frame { return []frame{{op: d.op.ping, payload: []byte(payload)}} })
 	}
-	return []flood{
+	return []downFlood{
 		{name: "empty-continuations", comment: "A message of 10,000,000 empty continuations, which does not end",
 			holes: []string{"CVE-2026-12151"}, when: hybis, first: begun, n: 10_000_000, unit: fragment("")},
 		{name: "fragments-of-1", comment: "A message of 10,000,000 fragments of a byte, which does not end",
@@ -51,7 +51,7 @@ func frameFloods() []flood {
 }
 
 // messageFloods are those of whole messages.
-func messageFloods() []flood {
+func messageFloods() []downFlood {
 	bytes := func(parts ...any) func(dialect) []hostile.Part {
 		return func(dialect) []hostile.Part { return cat(parts...) }
 	}
@@ -66,7 +66,7 @@ func messageFloods() []flood {
 	text := func(s string) func(d dialect) []hostile.Part {
 		return func(d dialect) []hostile.Part { return d.textDown(s) }
 	}
-	return []flood{
+	return []downFlood{
 		{name: "messages", comment: "5,000,000 messages of a few bytes", unread: true, when: everyVersion, n: 5_000_000, unit: text("hello")},
 		{name: "messages-empty", comment: "10,000,000 empty messages", when: everyVersion, n: 10_000_000, unit: text("")},
 		{name: "messages-of-512kib", comment: "1,000 messages of 512 KiB", unread: true, when: everyVersion, n: 1000, unit: message(512)},
@@ -77,12 +77,12 @@ func messageFloods() []flood {
 		{name: "type-endless", comment: "A frame of a type that is skipped, which does not end", when: hixies,
 			first: bytes("\x01"), n: mib, unit: bytes(letters(kib))},
 		{name: "length-endless", comment: "A length that does not end: zeros, 256 MiB of them", when: hixies,
-			n: 1, unit: bytes(bytesOf(0x80, 256*mib))},
+			n: 1, unit: bytes(sameByte(0x80, 256*mib))},
 	}
 }
 
 // steps is what sends it.
-func (f flood) steps(d dialect) []hostile.Step {
+func (f downFlood) steps(d dialect) []hostile.Step {
 	var out []hostile.Step
 	if f.first != nil {
 		out = append(out, send(f.first(d)))
@@ -95,9 +95,12 @@ func (f flood) steps(d dialect) []hostile.Step {
 	return append(out, within(20*sec, s))
 }
 
+// shown is how many lines a client may print that prints each message.
+const shown = 20_000_000
+
 // clientFloods has the floods toward a client.
 func clientFloods(l *list) {
-	for _, f := range floods() {
+	for _, f := range downFloods() {
 		for _, unread := range []bool{false, true} {
 			if unread && !f.unread {
 				continue
@@ -111,7 +114,7 @@ func clientFloods(l *list) {
 					Comment: f.comment + tail, Holes: f.holes, Slow: true, Unread: unread,
 					Steps:   slices.Concat(steps(open()), f.steps(d), steps(hold(long))),
 					Verdict: ended(),
-					Budget:  hostile.Budget{Time: 60 * sec, CPU: 20 * sec, Memory: 64 * mib},
+					Budget:  hostile.Budget{Time: 60 * sec, CPU: 20 * sec, Memory: 64 * mib, LogLines: shown},
 				}
 			})
 		}

@@ -26,7 +26,7 @@ func (h endlessHead) send(d dialect) hostile.Step {
 // endlessHeads are those that come to a client.
 func endlessHeads() []endlessHead {
 	const ok = "HTTP/1.1 101 Switching Protocols\r\n"
-	some, one := anyOf("hixie-75", "hixie-76", "rfc6455"), anyOf("rfc6455")
+	some, one := spoken("hixie-75", "hixie-76", "rfc6455"), spoken("rfc6455")
 	return []endlessHead{
 		{name: "first-line", comment: "its first line goes on and on", when: some, before: "HTTP/1.1 101 ", unit: letters(kib)},
 		{name: "no-line", comment: "it is one line without a blank", when: some, unit: letters(kib)},
@@ -65,20 +65,20 @@ type endlessBody struct {
 	when          func(dialect) bool
 }
 
-// flood is what sends the body: 1 GiB, if it is taken.
+// downFlood is what sends the body: 1 GiB, if it is taken.
 func (b endlessBody) flood() hostile.Step {
 	return send(over((1<<30)/int64(len(b.unit)), b.unit))
 }
 
 var endlessBodies = []endlessBody{
-	{"length", "its length is 1 TiB", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 1099511627776\r\n\r\n", letters(kib), anyOf("hixie-76", "hybi-04", "rfc6455")},
-	{"until-end", "it lasts until the end of the stream", "HTTP/1.1 403 Forbidden\r\n\r\n", letters(kib), anyOf("hixie-75", "rfc6455")},
-	{"page", "it is a page of status 200", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", "<p>" + letters(kib), anyOf("hixie-76", "rfc6455")},
-	{"chunks", "it comes in chunks", "HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n", "400\r\n" + letters(kib) + "\r\n", anyOf("hixie-76", "rfc6455")},
-	{"small-chunks", "it comes in chunks of a byte", "HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", anyOf("rfc6455")},
-	{"huge-chunk", "its first chunk is longer than any number", "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n", letters(kib), anyOf("rfc6455")},
-	{"chunk-extension", "an extension of its first chunk goes on and on", "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n1;a=", letters(kib), anyOf("rfc6455")},
-	{"trailers", "there is always one more trailer", "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X-A: b\r\n", anyOf("rfc6455")},
-	{"redirect", "it belongs to a redirect", "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1099511627776\r\n\r\n", letters(kib), anyOf("rfc6455")},
-	{"negative", "its length is negative", "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: -1\r\n\r\n", letters(kib), anyOf("rfc6455")},
+	{"length", "its length is 1 TiB", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 1099511627776\r\n\r\n", letters(kib), spoken("hixie-76", "hybi-04", "rfc6455")},
+	{"until-end", "it lasts until the end of the stream", "HTTP/1.1 403 Forbidden\r\n\r\n", letters(kib), spoken("hixie-75", "rfc6455")},
+	{"page", "it is a page of status 200", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", "<p>" + letters(kib), spoken("hixie-76", "rfc6455")},
+	{"chunks", "it comes in chunks", "HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n", "400\r\n" + letters(kib) + "\r\n", spoken("hixie-76", "rfc6455")},
+	{"small-chunks", "it comes in chunks of a byte", "HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", spoken("rfc6455")},
+	{"huge-chunk", "its first chunk is longer than any number", "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n", letters(kib), spoken("rfc6455")},
+	{"chunk-extension", "an extension of its first chunk goes on and on", "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n1;a=", letters(kib), spoken("rfc6455")},
+	{"trailers", "there is always one more trailer", "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X-A: b\r\n", spoken("rfc6455")},
+	{"redirect", "it belongs to a redirect", "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1099511627776\r\n\r\n", letters(kib), spoken("rfc6455")},
+	{"negative", "its length is negative", "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: -1\r\n\r\n", letters(kib), spoken("rfc6455")},
 }
