@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,16 +84,18 @@ func closing(d dialect) bool    { return d.closeFrame }               // all but
 func finished(d dialect) bool   { return d.version == "13" }          // RFC 6455
 func clearHead(d dialect) bool  { return !d.hixie && !d.hidesHead() } // a frame's head is not masked
 
+// named is these versions.
+func named(names ...string) func(dialect) bool {
+	return func(d dialect) bool { return slices.Contains(names, d.name) }
+}
+
+// sample is a version for each form of frames: not masked, with a masked head, and with a
+// masked payload.
+var sample = named("hybi-02", "hybi-05", "rfc6455")
+
 // but is when without some versions.
 func but(when func(dialect) bool, names ...string) func(dialect) bool {
-	return func(d dialect) bool {
-		for _, n := range names {
-			if n == d.name {
-				return false
-			}
-		}
-		return when(d)
-	}
+	return func(d dialect) bool { return when(d) && !slices.Contains(names, d.name) }
 }
 
 // Units of cases.

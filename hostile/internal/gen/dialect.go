@@ -213,6 +213,14 @@ func (d dialect) text(s string) []hostile.Part {
 	return d.up(frame{op: d.op.text, payload: []byte(s)})
 }
 
+// long returns a message of a client of n times 128 bytes, and of any kind.
+func (d dialect) long(n int64) []hostile.Part {
+	if d.hixie {
+		return cat([]byte{0x00}, over(n, strings128), []byte{0xFF})
+	}
+	return d.up(frame{op: d.op.binary, payload: make([]byte, 64), times: 2 * n, mask: make([]byte, 4)})
+}
+
 func (d dialect) textDown(s string) []hostile.Part {
 	if d.hixie {
 		return cat(hixieText(s))

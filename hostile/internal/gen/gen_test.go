@@ -1,8 +1,11 @@
 package gen
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -137,5 +140,33 @@ func TestLongFramesAreTheSameHoweverTheyAreWritten(t *testing.T) {
 				t.Errorf("%s: %.10s, repeated, is masked in another way", d.name, payload)
 			}
 		}
+	}
+}
+
+func inflate(t *testing.T, p []byte) string {
+	t.Helper()
+	out, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(p), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestBombsAreWhatTheySay(t *testing.T) {
+	got := inflate(t, slices.Concat(bombBegin, make([]byte, 64), bombEnd))
+	if least := 64 * 1032; len(got) < least || strings.Trim(got, "a") != "" {
+		t.Errorf("64 bytes become %d, want at least %d, all of them a", len(got), least)
+	}
+	if got := inflate(t, append(emptyTables(), 0)); got != "" {
+		t.Errorf("empty blocks become %q", got)
+	}
+	if got := inflate(t, append([]byte{0x02, 0x08, 0x20, 0x80, 0x00}, 0)); got != "" {
+		t.Errorf("empty blocks with the fixed codes become %q", got)
+	}
+	if got := inflate(t, packed("evil")); got != "evil" {
+		t.Errorf("a packed text becomes %q", got)
+	}
+	if got := len(inflate(t, slices.Concat(packed("x"), []byte{0, 0, 0xFF, 0xFF}, again64k))); got != 1+254*258 {
+		t.Errorf("a repetition becomes %d bytes", got)
 	}
 }

@@ -2,7 +2,10 @@ package gen
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/draftwire/draftwire/hostile"
 )
 
 // head is the head of a request or of an answer, and what comes with it.
@@ -63,6 +66,33 @@ func (d dialect) answer() head {
 // page returns an ordinary GET.
 func page(target string) head {
 	return head{line: "GET " + target + " HTTP/1.1", fields: []string{"Host: {host}"}}
+}
+
+// gapMark stands around a gap, and gapCount behind its count.
+const (
+	gapMark  = "\uFFFF"
+	gapCount = "\uFFFE"
+)
+
+// gap is a text in a head, so many times over, that parts makes a part of its own.
+func gap(n int, text string) string { return gapMark + strconv.Itoa(n) + gapCount + text + gapMark }
+
+// parts returns the head and its body.
+func (h head) parts() []hostile.Part {
+	var out []hostile.Part
+	for i, s := range strings.Split(h.String(), gapMark) {
+		if i%2 == 0 {
+			out = cat(out, s)
+			continue
+		}
+		n, text, _ := strings.Cut(s, gapCount)
+		count, err := strconv.ParseInt(n, 10, 64)
+		if err != nil {
+			panic("gen: " + err.Error())
+		}
+		out = cat(out, over(count, text))
+	}
+	return out
 }
 
 // String returns the head's text, with its body.

@@ -3,4 +3,39 @@ package gen
 import "github.com/draftwire/draftwire/hostile"
 
 // serverCases returns the attacks of the side server.
-func serverCases() []hostile.Case { return nil }
+func serverCases() []hostile.Case {
+	l := &list{side: hostile.Server}
+	l.serverHeads()
+	l.serverSmuggling()
+	l.serverFrames()
+	l.serverClosings()
+	l.serverTexts()
+	l.serverDeflate()
+	l.serverFloods()
+	l.serverSlow()
+	l.serverResets()
+	l.serverTLS()
+	l.serverHTTP()
+	l.serverH2()
+	l.serverProxy()
+	l.serverLog()
+	l.serverCost()
+	return l.cases
+}
+
+// opened is what the answer to a handshake has in it.
+const opened = " 101 "
+
+// ask sends a head and waits for a 101.
+func ask(h head) []hostile.Step { return steps(send(h.parts()), expect(opened)) }
+
+// either: a sound server refuses, or it overlooks what is wrong.
+func either() hostile.Verdict { return outcomes(hostile.Refused, hostile.Served) }
+
+// unopened: whatever comes, it is no 101. An answer that is a page is none either.
+func unopened() hostile.Verdict { return never(whatever(), opened) }
+
+// overlooked: a sound server ends the connection, or it does what it is asked.
+func overlooked(codes ...int) hostile.Verdict {
+	return hostile.Verdict{Outcomes: []string{hostile.Failed, hostile.Served}, Codes: codes}
+}
