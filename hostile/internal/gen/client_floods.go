@@ -112,9 +112,9 @@ func clientFloods(l *list) {
 			l.each(name, f.when, func(d dialect) hostile.Case {
 				return hostile.Case{
 					Comment: f.comment + tail, Holes: f.holes, Slow: true, Unread: unread,
-					Steps:   slices.Concat(steps(open()), f.steps(d), steps(hold(long))),
+					Steps:   slices.Concat(steps(open()), f.steps(d), steps(hold(95*sec))),
 					Verdict: ended(),
-					Budget:  hostile.Budget{Time: 60 * sec, CPU: 20 * sec, Memory: 64 * mib, LogLines: shown},
+					Budget:  hostile.Budget{Time: 100 * sec, CPU: 20 * sec, Memory: 64 * mib, LogLines: shown},
 				}
 			})
 		}

@@ -188,19 +188,19 @@ func frontResets(l *list) {
 			}
 		})
 	}
-	l.each("close/half", everyVersion, func(d dialect) hostile.Case {
+	l.each("close/half-stream", everyVersion, func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "A client ends its half of the stream without a close, and stays.",
 			Steps:   steps(open(), end(), hold(10*sec)), Verdict: ended(), Budget: hostile.Budget{Time: 15 * sec},
 		}
 	})
-	l.each("close/half-in-a-message", everyVersion, func(d dialect) hostile.Case {
+	l.each("close/half-stream-in-a-message", everyVersion, func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "A client ends its half of the stream in the middle of a message, and stays.",
 			Steps:   steps(open(), send(front3(d)), end(), hold(10*sec)), Verdict: ended(), Budget: hostile.Budget{Time: 15 * sec},
 		}
 	})
-	l.each("close/half-in-the-head", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
+	l.each("close/half-stream-in-the-head", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "A client ends its half of the stream in the middle of its head, and stays.",
 			Steps:   steps(send(d.request().blank()), end(), hold(10*sec)), Verdict: refused(), Budget: hostile.Budget{Time: 15 * sec},

@@ -59,10 +59,10 @@ func TestCasesAreWellFormed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if other := alike[string(b)]; other != "" {
+			if other := alike[f.Side+string(b)]; other != "" {
 				t.Errorf("%s is the same as %s", m[0], other)
 			}
-			alike[string(b)] = m[0]
+			alike[f.Side+string(b)] = m[0]
 		}
 	}
 }
