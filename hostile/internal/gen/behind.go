@@ -46,6 +46,10 @@ var ofHTTP = []string{"smuggle/", "head/line-", "head/strange-", "head/interim-"
 // behind is the case of the side behind.
 func (r reply) behind(d dialect) hostile.Case {
 	c := r.client(d)
+	if r.endless {
+		c.Budget.Time = proxyTime + 10*sec
+		c.Steps[len(c.Steps)-1].For = proxyTime
+	}
 	if r.takes == mustNot && slices.ContainsFunc(ofHTTP, func(p string) bool { return strings.HasPrefix(r.name, p) }) {
 		c.Verdict.Beyond = &hostile.Beyond{Opened: true}
 	}

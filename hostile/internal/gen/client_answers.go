@@ -16,6 +16,7 @@ type reply struct {
 	when    func(dialect) bool
 	text    func(d dialect) string
 	takes   takes
+	endless bool // the head does not end, to a program that knows how heads end: only its time does
 }
 
 // takes is what a client makes of a reply.
@@ -37,6 +38,10 @@ func (r reply) client(d dialect) hostile.Case {
 		c.Steps, c.Verdict = steps(send(r.text(d), d.farewell()), end(), hold(5*sec)), ended()
 	default:
 		c.Steps, c.Verdict = steps(send(r.text(d), d.farewell()), hold(6*sec)), refused()
+	}
+	if r.endless {
+		c.Slow, c.Budget = true, patientBudget
+		c.Steps[len(c.Steps)-1].For = long
 	}
 	return c
 }
@@ -352,7 +357,8 @@ func formReplies() []reply {
 	line("length-negative", "A negative Content-Length.", may, "Content-Length: -1\r\n")
 	line("chunked", "A Transfer-Encoding, which a 101 must not have.", may, "Transfer-Encoding: chunked\r\n")
 	fold := func(name, comment string, t takes, f func(text string) string) {
-		out = append(out, reply{name: "head/" + name, comment: comment, takes: t, when: spoken("hixie-75", "hixie-76", "rfc6455"), text: func(d dialect) string {
+		endless := name == "bare-cr" || name == "lf-cr"
+		out = append(out, reply{name: "head/" + name, comment: comment, takes: t, endless: endless, when: spoken("hixie-75", "hixie-76", "rfc6455"), text: func(d dialect) string {
 			h := d.answer()
 			return f(h.blank()+"\r\n") + h.body
 		}})
