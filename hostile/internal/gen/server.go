@@ -29,6 +29,9 @@ const opened = " 101 "
 // ask sends a head and waits for a 101.
 func ask(h head) []hostile.Step { return steps(send(h.parts()), expect(opened)) }
 
+// try sends a head to which a page may be the answer, and looks what comes.
+func try(h head) []hostile.Step { return steps(send(h.parts()), hold(200*ms)) }
+
 // either: a sound server refuses, or it overlooks what is wrong.
 func either() hostile.Verdict { return outcomes(hostile.Refused, hostile.Served) }
 

@@ -8,7 +8,7 @@ import (
 
 // pouring is what a server may use while a client sends as fast as it takes for
 // moment: it works as it is asked, on as many processors as it has.
-var pouring = hostile.Budget{CPU: 6 * sec, Time: 10 * sec, Probe: 1500 * ms}
+var pouring = hostile.Budget{CPU: 6 * sec, Time: 10 * sec, Probe: 1500 * ms, Recover: 10 * sec}
 
 // moment is how long a flood lasts.
 const moment = 1200 * ms

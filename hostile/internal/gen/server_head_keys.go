@@ -168,7 +168,7 @@ func (l *list) headEchoes() {
 					h = h.set("Host", strings.TrimPrefix(c.value, "http://"))
 				}
 				return hostile.Case{Comment: "a byte that would break the answer, which repeats the value", Steps: steps(send(h.String()), hold(ms*300)),
-					Verdict: never(whatever(), "\rX-Injected", "\nX-Injected", "\x00", "\x1b[2J")}
+					Verdict: never(whatever(), "\rX-Injected", "\nX-Injected", "\x00", "\x1b")}
 			})
 		}
 	}

@@ -142,6 +142,6 @@ func (l *list) serverResets() {
 		l.add("reset/hello-"+c.name, hostile.Case{Needs: []string{"tls"}, Cut: c.name, Comment: "the first record of TLS, " + c.comment + " before each of its bytes",
 			Steps: steps(send(clientHello(hello{}))), Verdict: whatever(), Budget: b})
 		l.add("reset/deflate-"+c.name, hostile.Case{Version: rfc.name, Needs: []string{"deflate"}, Cut: c.name, Comment: "a session with a compressed message, " + c.comment + " before each of its bytes",
-			Steps: steps(negotiated(), send(rfc.up(rfc.squeezed(packed("hello hello hello")))), expect("hello")), Verdict: whatever(), Budget: b})
+			Steps: steps(negotiated(), send(rfc.up(rfc.squeezed(packed("hello hello hello")), alive)), expect("hello")), Verdict: whatever(), Budget: b})
 	}
 }

@@ -121,7 +121,7 @@ func (l *list) smuggleLengths() {
 // handshake has; a length may be told, if it is 8.
 func (l *list) smuggleOldBodies() {
 	for _, c := range []struct{ name, field string }{
-		{"0", "Content-Length: 0"}, {"7", "Content-Length: 7"}, {"9", "Content-Length: 9"}, {"16", "Content-Length: 16"}, {"plus-8", "Content-Length: +8"},
+		{"7", "Content-Length: 7"}, {"9", "Content-Length: 9"}, {"16", "Content-Length: 16"}, {"plus-8", "Content-Length: +8"},
 		{"list", "Content-Length: 8, 9"}, {"two", "Content-Length: 8\r\nContent-Length: 0"}, {"two-turned", "Content-Length: 0\r\nContent-Length: 8"},
 		{"wrap-64", "Content-Length: 18446744073709551624"}, {"wrap-32", "Content-Length: 4294967304"},
 		{"chunked", "Transfer-Encoding: chunked"}, {"identity", "Transfer-Encoding: identity"}, {"both", "Content-Length: 8\r\nTransfer-Encoding: chunked"},
@@ -132,6 +132,9 @@ func (l *list) smuggleOldBodies() {
 				Verdict: never(outcomes(hostile.Refused, hostile.Ended), smuggled)}
 		})
 	}
+	l.each("smuggle/eight-0", challenged, func(d dialect) hostile.Case {
+		return hostile.Case{Comment: "Content-Length: 0, which says no more than no length does", Steps: ask(d.request().with("Content-Length: 0")), Verdict: either()}
+	})
 	l.each("smuggle/eight-8", challenged, func(d dialect) hostile.Case {
 		return hostile.Case{Comment: "Content-Length: 8 for the eight bytes, as some clients said", Steps: ask(d.request().with("Content-Length: 8")), Verdict: either()}
 	})

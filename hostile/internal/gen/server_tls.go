@@ -37,7 +37,7 @@ func (l *list) tlsHellos() {
 		{"suites-many", "7000 cipher suites", hello{suites: bytes.Repeat([]byte{0xEE, 0xEE}, 500)}, true},
 		{"methods-none", "no compression method", hello{methods: []byte{}}, true},
 		{"methods-other", "a compression method that is not none", hello{methods: []byte{1}}, true},
-		{"session-255", "a session of 255 bytes", hello{session: 255}, true},
+		{"session-255", "a session of 255 bytes", hello{session: 255}, false},
 		{"name-nul", "NUL in the name of the server", hello{name: "localhost\x00evil"}, false},
 		{"name-dots", "dots as the name of the server", hello{name: strings.Repeat(".", 255)}, false},
 		{"name-path", "a path as the name of the server", hello{name: "../../etc/passwd"}, false},
@@ -119,9 +119,9 @@ func (l *list) tlsAnswered() {
 	l.secure("hello-and-reset", hostile.Case{Clients: 20, Rounds: 30, Comment: "600 first messages, each of which costs the server a signature, and then a reset",
 		Steps: steps(send(h), expectHex([]byte{0x16, 0x03}), reset()), Verdict: whatever(), Budget: hostile.Budget{CPU: 6 * sec, Time: 15 * sec, Probe: 2 * sec}})
 	l.secure("hello-and-silence", hostile.Case{Clients: 300, Comment: "300 clients send the first message and wait", Steps: steps(send(h), hold(1500*ms)), Verdict: whatever(),
-		Budget: hostile.Budget{Memory: 64 * mib, CPU: 3 * sec, Time: 12 * sec}})
+		Budget: hostile.Budget{Memory: 64 * mib, CPU: 3 * sec, Time: 12 * sec, Probe: 2 * sec}})
 	l.secure("opened-and-silence", hostile.Case{Clients: 300, TLS: true, Comment: "300 clients complete the handshake of TLS and wait", Steps: steps(hold(1500 * ms)), Verdict: whatever(),
-		Budget: hostile.Budget{Memory: 64 * mib, CPU: 4 * sec, Time: 15 * sec, Probe: 2 * sec}})
+		Budget: hostile.Budget{Memory: 64 * mib, CPU: 4 * sec, Time: 15 * sec, Probe: 3 * sec}})
 	l.secure("handshakes", hostile.Case{Clients: 10, Rounds: 30, TLS: true, Version: rfc.name, Comment: "300 clients open within TLS and go",
 		Steps: steps(open(), end()), Verdict: whatever(), Budget: hostile.Budget{CPU: 6 * sec, Time: 20 * sec, Probe: 2 * sec}})
 }
