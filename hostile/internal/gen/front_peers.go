@@ -6,12 +6,21 @@ import (
 	"github.com/draftwire/draftwire/hostile"
 )
 
-// bulk is a text of a client with so many KiB.
+// bulk is a message of a client with so many KiB.
 func (d dialect) bulk(kibs int64) []hostile.Part {
 	if d.hixie {
 		return cat("\x00", over(kibs, letters(kib)), "\u00ff")
 	}
-	return d.up(frame{op: d.op.text, payload: []byte(letters(kib)), times: kibs})
+	return d.up(frame{op: d.bulkOp(), payload: []byte(letters(kib)), times: kibs})
+}
+
+// bulkOp is the kind of long messages: with hybi-04's masks their bytes are any, and no
+// text.
+func (d dialect) bulkOp() byte {
+	if d.masking == maskHash {
+		return d.op.binary
+	}
+	return d.op.text
 }
 
 // frontUnread has clients that send and do not read. Both ways through the proxy get
@@ -34,7 +43,7 @@ func frontUnread(l *list) {
 			Clients: 20, Unread: true, Slow: true, Holes: []string{"CVE-2017-2670"},
 			Steps:   steps(open(), stuck(times(400, d.bulk(512))), reset()),
 			Verdict: whatever(),
-			Budget:  cost{Time: 60 * sec, CPU: 10 * sec, Memory: 128 * mib}.lines(20),
+			Budget:  cost{Time: 60 * sec, CPU: 10 * sec, Memory: 128 * mib, Probe: 3 * sec}.lines(20),
 		}
 	})
 	l.each("slow/unread-then-end", everyVersion, func(d dialect) hostile.Case {
@@ -98,7 +107,7 @@ func frontFloods(l *list) {
 	one := func(f func(d dialect) frame) func(d dialect) []hostile.Part {
 		return func(d dialect) []hostile.Part { return d.up(f(d)) }
 	}
-	begun := one(func(d dialect) frame { return frame{op: d.op.text, open: true} })
+	begun := one(func(d dialect) frame { return frame{op: d.bulkOp(), open: true} })
 	flood("fragments-of-1", "A message of fragments of a byte, which does not end", []string{"CVE-2026-48779", "CVE-2026-62389"}, hybis, begun, 10_000_000,
 		one(func(dialect) frame { return frame{open: true, payload: []byte("x")} }))
 	flood("empty-continuations", "A message of empty continuations, which does not end", []string{"CVE-2026-12151"}, hybis, begun, 10_000_000,
@@ -116,7 +125,7 @@ func frontFloods(l *list) {
 		p := d.bulk(12 * kib)
 		p = p[:len(p)-1]
 		if !d.hixie {
-			p = d.up(frame{op: d.op.text, says: 12 * mib, payload: []byte(letters(kib)), times: 8 * kib})
+			p = d.up(frame{op: d.bulkOp(), says: 12 * mib, payload: []byte(letters(kib)), times: 8 * kib})
 		}
 		return hostile.Case{
 			Comment: "50 clients send most of a message of 12 MiB, and then nothing more.", Holes: []string{"CVE-2026-15565"},
