@@ -16,13 +16,15 @@ type head struct {
 }
 
 // The keys of the hixie-76 example whose digest is hixieDigest, with the eight bytes
-// of the dialects, and the key of RFC 6455 with its proof.
+// of the dialects, the key of RFC 6455, and another one with its proof.
 const (
 	key1        = "4 @1  46546xW%0l 1 5"
 	key2        = "12998 5 Y3 1  .P00"
 	hixieDigest = "8jKS'y:G*Co,Wxa-"
 	sampleKey   = "dGhlIHNhbXBsZSBub25jZQ=="
 	sampleProof = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+	otherKey    = "AQIDBAUGBwgJCgsMDQ4PEA=="
+	otherProof  = "C/0nmHhBztSRGR1CwL6Tf4ZjwpY="
 )
 
 // request returns the head of a handshake as a client of the version writes it, from a

@@ -115,7 +115,7 @@ func (l *list) closeFloods() {
 		}
 		return d.up(frame{op: d.op.text, payload: []byte(strings128)})
 	}
-	b := hostile.Budget{CPU: 3 * sec, Time: 10 * sec}
+	b := hostile.Budget{CPU: 3 * sec, Time: 10 * sec, Memory: 64 * mib}
 	l.each("close/flood-behind-own", closing, func(d dialect) hostile.Case {
 		return hostile.Case{Comment: "messages without end behind the client's close", Steps: steps(open(), send(d.bye(1000, "")), within(4*sec, times(10*mib, flood(d))), hold(4*sec)),
 			Verdict: never(failed(), strings128), Budget: b}
