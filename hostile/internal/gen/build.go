@@ -57,18 +57,7 @@ func (l *list) add(name string, c hostile.Case) {
 		panic("gen: a name without a kind: " + name)
 	}
 	c.ID, c.Kind = l.side+"/"+name, kind
-	if n := connections(c); n > 5 && kind != "log" && c.Budget.LogLines == 0 {
-		c.Budget.LogLines = 20 + 2*n // a line for its beginning, and one for its end
-	}
 	l.cases = append(l.cases, c)
-}
-
-// connections is about how many a case makes.
-func connections(c hostile.Case) int {
-	if c.Cut != "" {
-		return 600
-	}
-	return max(c.Clients, 1) * max(c.Rounds, 1)
 }
 
 // each appends a case for each version that when tells; the version ends its ID.

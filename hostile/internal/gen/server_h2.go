@@ -19,9 +19,6 @@ func (l *list) serverH2() {
 // h2 adds a case of HTTP/2 within TLS.
 func (l *list) h2(name string, c hostile.Case) {
 	c.Needs, c.TLS, c.ALPN = []string{"tls", "h2"}, true, []string{"h2"}
-	if c.Holes == nil {
-		c.Holes = []string{"CVE-2026-33871"}
-	}
 	l.add("h2/"+name, c)
 }
 
@@ -50,7 +47,7 @@ func (l *list) h2Silence() {
 	l.h2("ended-settings", hostile.Case{Slow: true, Comment: "the preface and settings, and then silence: nobody waits for ever", Steps: steps(h2Begin(), hold(340*sec)),
 		Verdict: ended(), Budget: hostile.Budget{Time: 350 * sec, CPU: 10 * sec}})
 	l.h2("preface-panic", hostile.Case{Version: rfc.name, Rounds: 50, Clients: 4, Comment: "24 bytes that are no preface, and would be read in a log",
-		Steps: steps(send("panic, the sky is fallin"), hold(1*sec)), Verdict: refused(), Budget: hostile.Budget{CPU: 3 * sec, Time: 15 * sec, LogLines: 20}})
+		Steps: steps(send("panic, the sky is fallin"), hold(1*sec)), Verdict: refused(), Budget: hostile.Budget{CPU: 3 * sec, Time: 15 * sec}})
 	l.h2("preface-other", hostile.Case{Comment: "a preface with another name", Steps: steps(send("PRI * HTTP/3.0\r\n\r\nSM\r\n\r\n", h2Settings()), hold(5*sec)), Verdict: refused()})
 }
 
@@ -97,7 +94,7 @@ func (l *list) h2Fields() {
 	bomb := func(stream uint32, flags byte, n int) []hostile.Part {
 		return cat(h2Head(literalLength+n, h2Headers, flags, stream), literal, over(int64(n), []byte{0xBE}))
 	}
-	l.h2("fields-bomb", hostile.Case{Holes: []string{"CVE-2016-6581", "CVE-2019-9516"}, Comment: "a field of 3800 bytes in the table, and 12000 times its number: 45 MiB of fields in 16 KiB",
+	l.h2("fields-bomb", hostile.Case{Holes: []string{"CVE-2016-6581"}, Comment: "a field of 3800 bytes in the table, and 12000 times its number: 45 MiB of fields in 16 KiB",
 		Steps: steps(send(h2Preface, h2Settings(), bomb(1, h2EndHeaders|h2EndStream, 12000)), hold(ms*500)), Verdict: whatever()})
 	l.h2("fields-bomb-continued", hostile.Case{Holes: []string{"CVE-2016-6581", "CVE-2023-45288"}, Comment: "the same number in CONTINUATION without end",
 		Steps:   steps(send(h2Preface, h2Settings(), bomb(1, 0, 100)), within(moment, times(1000, h2Long(h2Continuation, 0, 1, nil, 2000, []byte{0xBE}))), hold(ms*300)),
@@ -127,7 +124,11 @@ func (l *list) h2Fields() {
 		{"many", "4000 fields", nil, 4000, "\x10\x01a\x00"},
 	} {
 		block := append(h2Page(0x82, "/"), c.before...)
-		l.h2("fields-"+c.name, hostile.Case{Comment: c.comment, Steps: steps(send(h2Preface, h2Settings(), h2Long(h2Headers, h2EndHeaders|h2EndStream, 1, block, c.n, []byte(c.again))), hold(ms*300)),
+		var holes []string
+		if c.name == "empty-names" {
+			holes = []string{"CVE-2019-9516"}
+		}
+		l.h2("fields-"+c.name, hostile.Case{Holes: holes, Comment: c.comment, Steps: steps(send(h2Preface, h2Settings(), h2Long(h2Headers, h2EndHeaders|h2EndStream, 1, block, c.n, []byte(c.again))), hold(ms*300)),
 			Verdict: whatever()})
 	}
 }

@@ -24,15 +24,6 @@ func (l *list) serverHeads() {
 	l.headLists()
 }
 
-// fillers returns n fields that nobody knows.
-func fillers(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "%c: %d\r\n", 'a'+i%26, i)
-	}
-	return b.String()
-}
-
 // headCounts: many fields.
 func (l *list) headCounts() {
 	for _, n := range []int64{129, 1000, 2000} {

@@ -103,9 +103,6 @@ func (l *list) proxyStuck(ip4 []byte, good string) {
 	add("v1-pieces", hostile.Case{Version: rfc.name, Comment: "a header and a handshake, each byte a segment", Steps: steps(pieces(1, ms, good, rfc.request().String()), expect(opened)), Verdict: served(), Budget: hostile.Budget{CPU: 2 * sec}})
 }
 
-// sessionLines are two for each of 300 sessions, and some.
-const sessionLines = 620
-
 // serverLog: texts of an attacker that the operator reads. 300 refusals are no reason for
 // 300 lines, and no text is one of the operator's own.
 func (l *list) serverLog() {
@@ -141,12 +138,8 @@ func (l *list) serverLog() {
 			if t.name != "panic" && t.name != "escape" && t.name != "line" && c.where != "target" && c.where != "host" {
 				continue
 			}
-			b := hostile.Budget{CPU: 2 * sec, Time: 15 * sec}
-			if c.where == "origin" { // it may open, and a line for a session is fair
-				b.LogLines = sessionLines
-			}
 			l.add("log/"+c.where+"-"+t.name, hostile.Case{Version: rfc.name, Clients: 10, Rounds: 30, Needs: []string{"stderr"},
-				Comment: "300 handshakes with a text for the operator, as " + c.where, Steps: steps(send(c.head.parts()), hold(ms*50)), Verdict: never(whatever(), "\x1b]0;evil"), Budget: b})
+				Comment: "300 handshakes with a text for the operator, as " + c.where, Steps: steps(send(c.head.parts()), hold(ms*50)), Verdict: never(whatever(), "\x1b]0;evil"), Budget: hostile.Budget{CPU: 2 * sec, Time: 15 * sec}})
 		}
 	}
 	for _, c := range []struct {
@@ -157,10 +150,10 @@ func (l *list) serverLog() {
 			Verdict: whatever(), Budget: hostile.Budget{CPU: 2 * sec, Time: 15 * sec}})
 	}
 	l.each("log/faults", everyVersion, func(d dialect) hostile.Case {
-		return hostile.Case{Clients: 10, Rounds: 30, Needs: []string{"stderr"}, Comment: "300 connections that open and send a wrong frame", Steps: steps(open(), send(d.wrong()), hold(ms*500)), Verdict: whatever(), Budget: hostile.Budget{CPU: 3 * sec, Time: 25 * sec, LogLines: sessionLines}}
+		return hostile.Case{Clients: 10, Rounds: 30, Needs: []string{"stderr"}, Comment: "300 connections that open and send a wrong frame", Steps: steps(open(), send(d.wrong()), hold(ms*500)), Verdict: whatever(), Budget: hostile.Budget{CPU: 3 * sec, Time: 25 * sec}}
 	})
 	l.each("log/reasons", coded, func(d dialect) hostile.Case {
-		return hostile.Case{Clients: 10, Rounds: 30, Needs: []string{"stderr"}, Comment: "300 connections whose close has a text for the operator", Verdict: whatever(), Budget: hostile.Budget{CPU: 3 * sec, Time: 25 * sec, LogLines: sessionLines},
+		return hostile.Case{Clients: 10, Rounds: 30, Needs: []string{"stderr"}, Comment: "300 connections whose close has a text for the operator", Verdict: whatever(), Budget: hostile.Budget{CPU: 3 * sec, Time: 25 * sec},
 			Steps: steps(open(), send(d.bye(4000, "panic, the sky \x1b]0;evil\x07")), hold(ms*500))}
 	})
 }
