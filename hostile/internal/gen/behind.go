@@ -198,7 +198,7 @@ func behindFloods(l *list) {
 					Comment: f.comment + tail, Holes: f.holes, Slow: true, Unread: unread,
 					Steps:   slices.Concat(steps(open()), f.steps(d), steps(wait(200*ms), reset())),
 					Verdict: whatever(),
-					Budget:  hostile.Budget{Time: 60 * sec, CPU: 30 * sec, Memory: 64 * mib, Probe: 2 * sec},
+					Budget:  hostile.Budget{Time: 60 * sec, CPU: 30 * sec, Memory: 64 * mib, Probe: 5 * sec, Recover: 15 * sec},
 				}
 			})
 		}

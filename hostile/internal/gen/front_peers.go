@@ -43,7 +43,7 @@ func frontUnread(l *list) {
 			Clients: 20, Unread: true, Slow: true, Holes: []string{"CVE-2017-2670"},
 			Steps:   steps(open(), stuck(times(400, d.bulk(512))), reset()),
 			Verdict: whatever(),
-			Budget:  cost{Time: 60 * sec, CPU: 10 * sec, Memory: 128 * mib, Probe: 3 * sec}.lines(20),
+			Budget:  cost{Time: 60 * sec, CPU: 10 * sec, Memory: 128 * mib, Probe: 5 * sec}.lines(20),
 		}
 	})
 	l.each("slow/unread-then-end", everyVersion, func(d dialect) hostile.Case {
@@ -72,7 +72,7 @@ func frontUnread(l *list) {
 					Clients: 20, Unread: true, Slow: true, TLS: tls, Needs: needs,
 					Steps:   steps(open(), within(4*sec, stuck(s)), reset()),
 					Verdict: whatever(),
-					Budget:  cost{Time: 30 * sec, CPU: 20 * sec, Memory: 64 * mib, Probe: 2 * sec}.lines(20),
+					Budget:  cost{Time: 30 * sec, CPU: 20 * sec, Memory: 64 * mib, Probe: 5 * sec, Recover: 15 * sec}.lines(20),
 				}
 			})
 		}
@@ -100,7 +100,7 @@ func frontFloods(l *list) {
 				Comment: comment + ", and all that comes back is read.", Holes: holes, Slow: true,
 				Steps:   append(all, within(10*sec, s), hold(ms*500)),
 				Verdict: whatever(),
-				Budget:  hostile.Budget{Time: 30 * sec, CPU: 20 * sec, Memory: 64 * mib, Probe: 2 * sec},
+				Budget:  hostile.Budget{Time: 30 * sec, CPU: 20 * sec, Memory: 64 * mib, Probe: 5 * sec, Recover: 15 * sec},
 			}
 		})
 	}
@@ -132,7 +132,7 @@ func frontFloods(l *list) {
 			Clients: 50, Slow: true,
 			Steps:   steps(open(), within(5*sec, send(p)), hold(2*sec)),
 			Verdict: whatever(),
-			Budget:  cost{Time: 60 * sec, CPU: 10 * sec, Memory: 256 * mib, Probe: 3 * sec}.lines(50),
+			Budget:  cost{Time: 60 * sec, CPU: 10 * sec, Memory: 256 * mib, Probe: 5 * sec, Recover: 15 * sec}.lines(50),
 		}
 	})
 }
@@ -254,7 +254,7 @@ func frontCrowds(l *list) {
 	crowd := func(name, comment string, n int, memory int64, s ...hostile.Step) {
 		l.add("slow/"+name, hostile.Case{
 			Comment: comment + " Others have to get in all the same.", Clients: n, Slow: true, Steps: s, Verdict: whatever(),
-			Budget: cost{Time: 60 * sec, CPU: 8 * sec, Memory: memory, Probe: 2 * sec, Recover: 15 * sec}.lines(n),
+			Budget: cost{Time: 60 * sec, CPU: 8 * sec, Memory: memory, Probe: 3 * sec, Recover: 15 * sec}.lines(n),
 		})
 	}
 	crowd("silent-5000", "5,000 connections on which nothing comes.", 5000, 160*mib, hold(8*sec))
@@ -266,7 +266,7 @@ func frontCrowds(l *list) {
 	l.add("slow/silent-again-and-again", hostile.Case{
 		Comment: "200 connections a second on which nothing comes, for 10 seconds. Others have to get in all the same.",
 		Clients: 2000, PerSecond: 200, Slow: true, Steps: steps(hold(5 * sec)), Verdict: whatever(),
-		Budget: cost{Time: 60 * sec, CPU: 8 * sec, Memory: 96 * mib, Probe: 2 * sec, Recover: 15 * sec}.lines(2000),
+		Budget: cost{Time: 60 * sec, CPU: 8 * sec, Memory: 96 * mib, Probe: 3 * sec, Recover: 15 * sec}.lines(2000),
 	})
 	l.each("flood/sessions", everyVersion, func(d dialect) hostile.Case {
 		return hostile.Case{
