@@ -43,7 +43,7 @@ func (l *list) floodControls() {
 			return hostile.Case{Holes: []string{"CVE-2021-3690"}, Comment: c.comment + ", as fast as they are taken", Steps: flood(d.up(c.frame(d.op))), Verdict: whatever(), Budget: pouring}
 		})
 	}
-	l.add("flood/pings-slow-10000000", hostile.Case{Version: rfc.name, Slow: true, Holes: []string{"CVE-2021-3690"}, Comment: "ten million pongs",
+	l.add("flood/pongs-10000000", hostile.Case{Version: rfc.name, Slow: true, Holes: []string{"CVE-2021-3690"}, Comment: "ten million pongs",
 		Steps:   steps(open(), within(20*sec, times(10000000, rfc.up(frame{op: rfc.op.pong, payload: []byte("p")}))), send(rfc.text("hello")), expect("hello")),
 		Verdict: outcomes(hostile.Served, hostile.Failed), Budget: hostile.Budget{CPU: 30 * sec, Time: 40 * sec, Probe: 1500 * ms}})
 }

@@ -26,7 +26,7 @@ func post(fields ...string) head { return page("/").start("POST / HTTP/1.1").wit
 
 // httpStuck: many connections that do not go on.
 func (l *list) httpStuck() {
-	b := hostile.Budget{Memory: 300*128*kib + 16*mib, CPU: 3 * sec, Time: 12 * sec}
+	b := hostile.Budget{Memory: 300*128*kib + 16*mib, CPU: 5 * sec, Time: 12 * sec, Probe: 2 * sec}
 	get := page("/").String()
 	for _, c := range []struct {
 		name, comment string
