@@ -81,7 +81,7 @@ func (l *list) floodFragments() {
 	})
 	l.add("flood/bytes-in-segments-many", hostile.Case{Version: rfc.name, Slow: true, Clients: 100, Holes: []string{"CVE-2026-123817"}, Comment: "a hundred clients send a message of 64000 bytes, each byte a segment",
 		Steps:   steps(open(), within(8*sec, pieces(1, 0, rfc.up(frame{op: rfc.op.binary, payload: make([]byte, 64), times: 1000, mask: make([]byte, 4)})))),
-		Verdict: whatever(), Budget: hostile.Budget{CPU: 20 * sec, Time: 20 * sec, Probe: 3 * sec, Memory: 96 * mib}})
+		Verdict: whatever(), Budget: hostile.Budget{CPU: 20 * sec, Time: 20 * sec, Probe: 5 * sec, Memory: 96 * mib}})
 }
 
 // floodMessages: messages whose echoes are read.
@@ -152,7 +152,7 @@ func (l *list) floodManyUnread() {
 	l.add("flood/tls-unread-80-clients", hostile.Case{Version: rfc.name, TLS: true, Needs: []string{"tls"}, Clients: 80, Unread: true, Slow: true,
 		Comment: "80 clients send pings within TLS and read nothing", Verdict: whatever(),
 		Steps:  append(flood(rfc.up(frame{op: rfc.op.ping, payload: bytes.Repeat([]byte("p"), 100)})), hold(2*sec)),
-		Budget: hostile.Budget{Memory: 80*2*mib + 32*mib, CPU: 12 * sec, Time: 20 * sec, Probe: 3 * sec}})
+		Budget: hostile.Budget{Memory: 80*2*mib + 32*mib, CPU: 12 * sec, Time: 20 * sec, Probe: 5 * sec}})
 }
 
 // floodConnections: handshakes, and connections without one.

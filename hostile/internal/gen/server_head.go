@@ -32,7 +32,7 @@ func (l *list) headCounts() {
 			return hostile.Case{
 				Holes:   []string{"CVE-2024-37890"},
 				Comment: fmt.Sprintf("%d fields that nobody knows stand before those of the handshake, in less than 16 KiB", n),
-				Steps:   steps(send(h.line+"\r\n", over(n, "a: b\r\n"), strings.Join(h.fields, "\r\n")+"\r\n\r\n"+h.body), expect(opened)),
+				Steps:   steps(send(h.line+"\r\n", over(n, "a: b\r\n"), strings.Join(h.fields, "\r\n")+"\r\n\r\n"+h.body), expect(answered)),
 				Verdict: either(),
 			}
 		})
@@ -42,7 +42,7 @@ func (l *list) headCounts() {
 		Version: rfc.name, Holes: []string{"CVE-2024-37890"},
 		Comment: "2000 fields stand between Upgrade and Sec-WebSocket-Version, so that a server with a limit of fields sees half of a handshake",
 		Steps: steps(send(h.line+"\r\n"+strings.Join(h.fields[:3], "\r\n")+"\r\n", over(2000, "a: b\r\n"),
-			strings.Join(h.fields[3:], "\r\n")+"\r\n\r\n"), expect(opened)),
+			strings.Join(h.fields[3:], "\r\n")+"\r\n\r\n"), expect(answered)),
 		Verdict: either(),
 	})
 	l.add("head/fields-endless", hostile.Case{
@@ -72,7 +72,7 @@ func (l *list) headSizes() {
 		l.each(fmt.Sprintf("head/size-%dkib-at-once", n), when, func(d dialect) hostile.Case {
 			return hostile.Case{
 				Comment: fmt.Sprintf("a head of %d KiB in one write: a limit of heads is to say the same as when they come in pieces", n),
-				Steps:   steps(send(long(n*kib, d)...), expect(opened)),
+				Steps:   steps(send(long(n*kib, d)...), expect(answered)),
 				Verdict: either(),
 			}
 		})
@@ -80,14 +80,14 @@ func (l *list) headSizes() {
 	l.each("head/size-17kib-pieces", everyVersion, func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "a head of 17 KiB in segments of 1 KiB",
-			Steps:   steps(pieces(kib, ms, long(17*kib, d)...), expect(opened)),
+			Steps:   steps(pieces(kib, ms, long(17*kib, d)...), expect(answered)),
 			Verdict: either(),
 		}
 	})
 	l.each("head/size-1mib", everyVersion, func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "a field of 1 MiB",
-			Steps:   steps(send(long(mib, d)...), expect(opened)),
+			Steps:   steps(send(long(mib, d)...), expect(answered)),
 			Verdict: refused(),
 		}
 	})
@@ -95,14 +95,14 @@ func (l *list) headSizes() {
 		return hostile.Case{
 			Holes:   []string{"CVE-2023-43669"},
 			Comment: "a head of 15 KiB, each byte a segment: who reads it from its beginning again each time reads 115 MB",
-			Steps:   steps(pieces(1, 0, long(15*kib-500, d)...), expect(opened)),
+			Steps:   steps(pieces(1, 0, long(15*kib-500, d)...), expect(answered)),
 			Verdict: either(),
 		}
 	})
 	l.add("head/size-15kib-byte-by-byte-20-clients", hostile.Case{
 		Version: rfc.name, Holes: []string{"CVE-2023-43669"}, Clients: 20, Slow: true,
 		Comment: "twenty such heads at a time",
-		Steps:   steps(pieces(1, 0, long(15*kib-500, rfc)...), expect(opened)),
+		Steps:   steps(pieces(1, 0, long(15*kib-500, rfc)...), expect(answered)),
 		Verdict: either(), Budget: hostile.Budget{CPU: 6 * sec, Time: 20 * sec},
 	})
 	for _, c := range []struct{ name, comment, text string }{
