@@ -153,11 +153,16 @@ func clientSlow(l *list) {
 		func(d dialect) []hostile.Step {
 			return steps(open(), within(25*sec, pieces(2, 500*ms, over(100, raw(d.down(frame{op: d.op.ping}))))))
 		})
+	clientDelivery(l)
+}
+
+// clientDelivery has servers that talk on, and those that talk by bytes.
+func clientDelivery(l *list) {
 	l.each("slow/close-then-floods", closing, func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "The server answers the client's message, never its close, and sends messages on and on.",
 			Slow:    true,
-			Steps:   steps(open(), within(10*sec, send(d.textDown("hello"), over(1<<20, parts1(d.textDown(letters(4*kib)))))), hold(long)),
+			Steps:   steps(open(), within(10*sec, send(d.textDown("hello"), over(1<<20, onlyPart(d.textDown(letters(4*kib)))))), hold(long)),
 			Verdict: ended(), Budget: hostile.Budget{Time: long, CPU: 10 * sec, LogLines: shown},
 		}
 	})

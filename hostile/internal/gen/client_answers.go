@@ -77,8 +77,8 @@ func half(ps []hostile.Part) []hostile.Part {
 	return []hostile.Part{p}
 }
 
-// parts1 returns the only part.
-func parts1(ps []hostile.Part) hostile.Part {
+// onlyPart returns the only part.
+func onlyPart(ps []hostile.Part) hostile.Part {
 	if len(ps) != 1 {
 		panic("gen: more than one part")
 	}

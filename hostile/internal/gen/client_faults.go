@@ -191,22 +191,32 @@ func lengthFaults() []fault {
 				return []frame{{op: d.op.text, width: width}}
 			})
 	}
-	lengths("ping-126", "A ping of 126 bytes: a control frame has 125 at most.", hybis, later, []int{1002}, nil, func(d dialect) []frame {
+	return append(out, controlLengthFaults()...)
+}
+
+// controlLengthFaults are pings, pongs and closes that are too long.
+func controlLengthFaults() []fault {
+	var out []fault
+	some := []byte(letters(kib))
+	lengths := func(name, comment string, strict func(dialect) bool, codes []int, holes []string, f func(d dialect) []frame) {
+		out = append(out, fault{name: "frame/" + name, comment: comment, when: hybis, strict: strict, codes: codes, holes: holes, parts: one(f)})
+	}
+	lengths("ping-126", "A ping of 126 bytes: a control frame has 125 at most.", later, []int{1002}, nil, func(d dialect) []frame {
 		return []frame{{op: d.op.ping, payload: []byte(letters(126))}}
 	})
-	lengths("ping-in-16-bits", "A ping whose short length comes in 16 bits.", hybis, nil, nil, nil, func(d dialect) []frame {
+	lengths("ping-in-16-bits", "A ping whose short length comes in 16 bits.", nil, nil, nil, func(d dialect) []frame {
 		return []frame{{op: d.op.ping, width: 16, payload: []byte("x")}}
 	})
-	lengths("pong-64kib", "A pong of 64 KiB.", hybis, later, []int{1002}, []string{"CVE-2021-3690"}, func(d dialect) []frame {
+	lengths("pong-64kib", "A pong of 64 KiB.", later, []int{1002}, []string{"CVE-2021-3690"}, func(d dialect) []frame {
 		return []frame{{op: d.op.pong, payload: []byte("ab"), times: 32 * kib}}
 	})
-	lengths("pong-of-1tib", "A pong of 1 TiB.", hybis, later, wire, nil, func(d dialect) []frame {
+	lengths("pong-of-1tib", "A pong of 1 TiB.", later, []int{1002, 1009}, nil, func(d dialect) []frame {
 		return []frame{{op: d.op.pong, says: 1 << 40, payload: some}}
 	})
-	lengths("close-126", "A close of 126 bytes.", hybis, nil, nil, nil, func(d dialect) []frame {
+	lengths("close-126", "A close of 126 bytes.", nil, nil, nil, func(d dialect) []frame {
 		return []frame{{op: d.op.close, payload: append(d.closeBody(false, 1000, ""), letters(126)...)}}
 	})
-	lengths("close-of-1tib", "A close of 1 TiB.", hybis, later, wire, nil, func(d dialect) []frame {
+	lengths("close-of-1tib", "A close of 1 TiB.", later, []int{1002, 1009}, nil, func(d dialect) []frame {
 		return []frame{{op: d.op.close, says: 1 << 40, payload: some}}
 	})
 	return out

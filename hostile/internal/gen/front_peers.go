@@ -2,6 +2,7 @@ package gen
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/draftwire/draftwire/hostile"
 )
@@ -206,7 +207,7 @@ func frontResets(l *list) {
 	l.each("close/half-stream-in-a-message", everyVersion, func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "A client ends its half of the stream in the middle of a message, and stays.",
-			Steps:   steps(open(), send(front3(d)), end(), hold(10*sec)), Verdict: ended(), Budget: hostile.Budget{Time: 15 * sec},
+			Steps:   steps(open(), send(d.cutText()), end(), hold(10*sec)), Verdict: ended(), Budget: hostile.Budget{Time: 15 * sec},
 		}
 	})
 	l.each("close/half-stream-in-the-head", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
@@ -234,20 +235,16 @@ func frontResets(l *list) {
 	race("opened-and-reset", "the handshake's end, and at once a reset", everyVersion, func(dialect) []hostile.Step { return steps(open(), reset()) })
 }
 
-// front3 is the first three bytes of a message of a client, of more for hybi-04.
-func front3(d dialect) []hostile.Part {
-	ps := d.up0("hello")
-	p := ps[0]
-	if !p.Mask {
-		p.Hex = p.Hex[:3]
-	} else {
+// cutText is a message of a client that does not come whole.
+func (d dialect) cutText() []hostile.Part {
+	p := onlyPart(d.text("hello"))
+	if p.Mask {
 		p.Hex = p.Hex[:len(p.Hex)-2]
+	} else {
+		p.Hex = p.Hex[:3]
 	}
 	return []hostile.Part{p}
 }
-
-// up0 is a text of a client.
-func (d dialect) up0(s string) []hostile.Part { return d.text(s) }
 
 // frontCrowds has many clients at once, or one after another.
 func frontCrowds(l *list) {
@@ -296,7 +293,7 @@ func frontTLS(l *list) {
 		{"half-a-record", "half a record", "\x16\x03\x01\x02\x00\x01"},
 		{"long-record", "a record that is longer than any", "\x16\x03\x01\u00ff\u00ff" + letters(64)},
 		{"long-hello", "a greeting of 16 MiB", "\x16\x03\x01\x40\x00\x01\u00ff\u00ff\u00ff" + letters(256)},
-		{"alerts", "a thousand warnings", strings1000("\x15\x03\x01\x00\x02\x01\x00")},
+		{"alerts", "a thousand warnings", strings.Repeat("\x15\x03\x01\x00\x02\x01\x00", 1000)},
 	} {
 		l.add("tls/"+v.name, hostile.Case{
 			Comment: "In the place of TLS comes " + v.comment + ", and then nothing more.", Needs: tls, Slow: true,
@@ -309,14 +306,6 @@ func frontTLS(l *list) {
 			Steps: steps(open(), send(d.text("hello")), reset()), Verdict: whatever(), Budget: cost{Time: 30 * sec, CPU: 8 * sec, Memory: 64 * mib}.lines(100),
 		}
 	})
-}
-
-func strings1000(s string) string {
-	out := ""
-	for range 1000 {
-		out += s
-	}
-	return out
 }
 
 // frontDeflate has messages that a proxy expands, if it has agreed to compression.
