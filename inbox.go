@@ -24,6 +24,7 @@ type inbox struct {
 	mid     bool          // ReadPart has given a part of a message that was not its last
 	idle    bool          // the read deadline is the idle timeout's
 	checks  bool          // it is watchEnd's, which has not passed
+	owes    bool          // the event in hand is a ping that was not answered
 	parting parting       // of unlockIn
 
 	// A message that is being gathered, or that ReadBorrowed has lent.
@@ -120,7 +121,7 @@ func (c *Conn) straight(ctx context.Context, p []byte, left int64) (n int, ok bo
 	if n, err = c.fill(ctx, p); n == 0 || err != nil {
 		return 0, false, err
 	}
-	_, ok, err = c.handle(p[:n])
+	_, ok, err = c.handle(ctx, p[:n])
 	return n, ok, err
 }
 
@@ -227,12 +228,17 @@ func (c *Conn) next(ctx context.Context, data bool) error {
 		if in.ended != nil {
 			return in.ended
 		}
+		if in.owes { // a cancelled call has left it
+			if err := c.answerOwed(ctx); err != nil {
+				return err
+			}
+		}
 		if in.src.buffered() == 0 && !c.ses.Pending() {
 			if _, err := c.fill(ctx, nil); err != nil {
 				return err
 			}
 		}
-		n, ok, err := c.handle(in.src.bytes())
+		n, ok, err := c.handle(ctx, in.src.bytes())
 		in.src.take(n)
 		if ok && (!data || in.ev.Op.IsData()) || err != nil {
 			return err
@@ -241,10 +247,10 @@ func (c *Conn) next(ctx context.Context, data bool) error {
 }
 
 // handle takes the next event off p. ok tells that it is one for the caller.
-func (c *Conn) handle(p []byte) (n int, ok bool, err error) {
+func (c *Conn) handle(ctx context.Context, p []byte) (n int, ok bool, err error) {
 	n, ok, err = c.decode(p)
 	if err != nil || c.in.ev.Op.IsControl() {
-		ok, err = c.control(len(p) > n, err)
+		ok, err = c.control(ctx, len(p) > n, err)
 	}
 	return n, ok, err
 }
@@ -266,22 +272,42 @@ func (c *Conn) decode(p []byte) (n int, ok bool, err error) {
 
 // control handles an event that is no data, or the failure to find one. more
 // tells that there are bytes behind it.
-func (c *Conn) control(more bool, err error) (ok bool, _ error) {
+func (c *Conn) control(ctx context.Context, more bool, err error) (ok bool, _ error) {
 	ev := &c.in.ev
 	if err != nil {
 		return false, c.fault(err)
 	}
 	switch ev.Op {
 	case wire.OpPing:
-		if err := c.reply(more); err != nil {
-			return false, c.end(err, false)
+		if err := c.reply(ctx, more); err != nil {
+			return false, c.unanswered(ctx, err)
 		}
 	case wire.OpPong:
 		c.pong(ev.Data)
 	case wire.OpClose:
-		return false, c.closed(ev)
+		return false, c.closed(ctx, ev)
 	}
 	return true, nil
+}
+
+// unanswered is called where the ping in hand has no answer. Where ctx has ended while the
+// peer took no answers, the next call that reads goes on with it.
+//
+//go:noinline
+func (c *Conn) unanswered(ctx context.Context, err error) error { // apart, as stacks are short
+	if c.in.owes = ctx.Err() != nil && !c.is(over); c.in.owes {
+		return err
+	}
+	return c.end(err, false)
+}
+
+//go:noinline
+func (c *Conn) answerOwed(ctx context.Context) error {
+	if err := c.reply(ctx, c.in.src.buffered() > 0); err != nil {
+		return c.unanswered(ctx, err)
+	}
+	c.in.owes = false
+	return nil
 }
 
 // fault ends the connection of a peer that broke the rules. It and closed stand apart
@@ -296,9 +322,9 @@ func (c *Conn) fault(err error) error {
 // closed answers the peer's close, and ends the connection.
 //
 //go:noinline
-func (c *Conn) closed(ev *wire.Event) error {
+func (c *Conn) closed(ctx context.Context, ev *wire.Event) error {
 	ce := &CloseError{Code: ev.Code, Reason: string(ev.Data)}
-	if err := c.reply(false); err != nil {
+	if err := c.reply(ctx, false); err != nil {
 		return c.end(ce, false)
 	}
 	return c.end(ce, true)

@@ -134,7 +134,7 @@ func (b *busyReader) left(err error) error {
 	c := b.c
 	switch {
 	case b.how == leavesControl:
-		_, err = c.control(c.in.src.buffered() > 0, b.err)
+		_, err = c.control(b.ctx, c.in.src.buffered() > 0, b.err)
 	case b.how == leavesError:
 		err = b.err
 	case b.how == leavesNot && err == nil:

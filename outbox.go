@@ -114,13 +114,19 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 			return false, err
 		}
 		direct = n >= directSize && c.ses.Direct() && !c.mayHold(n)
-		if !(begins && o.midst) && !(o.writing && direct) && !((o.writing || o.due) && (c.full() || o.posts != nil)) {
+		if !(begins && o.midst) && !(o.writing && direct) && !c.blocked() {
 			return direct, nil
 		}
 		if err := c.awaitChange(ctx); err != nil {
 			return false, err
 		}
 	}
+}
+
+// blocked reports whether the queue takes nothing until somebody has written.
+func (c *Conn) blocked() bool {
+	o := &c.out
+	return (o.writing || o.due) && (o.posts != nil || c.full())
 }
 
 // full reports whether the queue holds as much as may be held back.

@@ -2,6 +2,7 @@ package draftwire_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -127,5 +128,43 @@ func TestFloodBehindClose(t *testing.T) {
 		if d := time.Since(began); d > time.Second {
 			t.Errorf("it took %v", d)
 		}
+	})
+}
+
+// A read whose context ends while the peer takes no answers to its pings returns, as every
+// call does; the next one goes on where it stopped, and no ping goes unanswered.
+func TestCancelledReadBehindUnreadAnswers(t *testing.T) {
+	forEach(t, func(t *testing.T, v draftwire.Version) {
+		if !v.Supports(wire.CapPing) {
+			return
+		}
+		p := handClient(t, v, 1000, draftwire.Limits{}, nil)
+		const pings = 20_000 // their answers are more than the queue and the network hold
+		go func() {
+			p.Write(bytes.Repeat(p.ping(), pings))
+			p.Write(p.text("hello"))
+		}()
+		began := time.Now()
+		for range 3 {
+			ctx, cancel := context.WithTimeout(bg, time.Second)
+			if _, _, err := p.server.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("read: %v", err)
+			}
+			cancel()
+		}
+		if d := time.Since(began); d != 3*time.Second {
+			t.Errorf("three reads of a second took %v", d)
+		}
+		answers := make(chan []byte)
+		go func() {
+			b := make([]byte, pings*len(p.pong))
+			io.ReadFull(p, b)
+			answers <- b
+		}()
+		read(t, p.server, "hello")
+		if !bytes.Equal(<-answers, bytes.Repeat(p.pong, pings)) {
+			t.Error("not every ping was answered once")
+		}
+		p.server.CloseNow()
 	})
 }

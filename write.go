@@ -52,18 +52,24 @@ func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error
 
 // reply sends the automatic answer to the event in hand; more tells that there
 // are bytes behind it. The reader only waits for the peer to take answers when
-// it has sent so many pings that the queue is full.
-func (c *Conn) reply(more bool) error {
+// it has sent so many pings that the queue is full, and no longer than ctx, which is that
+// of the read.
+func (c *Conn) reply(ctx context.Context, more bool) (err error) {
 	o := &c.out
 	o.mu.Lock()
-	_, err := c.turn(c.Context(), false, 0)
+	if c.blocked() {
+		err = c.awaitRoom(ctx)
+	}
+	if err == nil {
+		_, err = c.turn(c.Context(), false, 0)
+	}
 	if err == nil {
 		err = c.enqueueReply()
 	}
 	switch {
 	case err != nil || o.queue == nil:
 	case c.in.ev.Op == wire.OpClose:
-		err = c.flush(c.Context())
+		err = c.flush(ctx)
 	case more && !c.full():
 		c.limitHold()
 		err = o.broken
@@ -74,6 +80,16 @@ func (c *Conn) reply(more bool) error {
 	}
 	o.mu.Unlock()
 	return err
+}
+
+//go:noinline
+func (c *Conn) awaitRoom(ctx context.Context) error { // apart, as stacks are short
+	for c.blocked() {
+		if err := c.awaitChange(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // enqueueReply encodes it into the queue.
