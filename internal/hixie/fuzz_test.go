@@ -1,0 +1,59 @@
+package hixie
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/draftwire/draftwire/internal/seed"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// FuzzPart fuzzes the number that a key hides: only digits and spaces count, and what is
+// no number is refused.
+func FuzzPart(f *testing.F) {
+	for _, s := range []string{"4 @1  46546xW%0l 1 5", "4146546015", "8589934592 x", "99999999999999999999999999 x", "abc def", "", " 0", "\x7f1 ", "1  ", "18446744073709551615 "} {
+		seed.Add(f, []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, key []byte) {
+		part, err := Part(wire.Hixie76, "Key1", string(key))
+		if err != nil {
+			var he *wire.HandshakeError
+			if !errors.As(err, &he) || he.Reason != wire.ReasonChallenge || he.Status != 400 || part != 0 {
+				t.Fatalf("%q: %d, %v", key, part, err)
+			}
+			return
+		}
+		only := bytes.Map(func(r rune) rune {
+			if r == ' ' || r >= '0' && r <= '9' {
+				return r
+			}
+			return -1
+		}, key)
+		if again, err := Part(wire.Hixie76, "Key1", string(only)); err != nil || again != part {
+			t.Fatalf("%q: %d, but %q: %d, %v", key, part, only, again, err)
+		}
+	})
+}
+
+// FuzzNewKey fuzzes the random numbers of which a client's keys are made: each hides the
+// number that it is said to, without a space at its ends.
+func FuzzNewKey(f *testing.F) {
+	seed.Add(f, make([]byte, 40))
+	seed.Add(f, bytes.Repeat([]byte{0xFF}, 40))
+	seed.Add(f, []byte("short"))
+	seed.Add(f, append([]byte{11, 0, 0, 0, 0}, make([]byte, 35)...))
+	f.Fuzz(func(t *testing.T, random []byte) {
+		key, part, err := NewKey(bytes.NewReader(random))
+		if err != nil {
+			if len(random) >= 40 || key != "" {
+				t.Fatalf("%x: %q, %v", random, key, err)
+			}
+			return
+		}
+		got, err := Part(wire.Hixie76, "Key1", key)
+		if err != nil || got != part || key[0] == ' ' || key[len(key)-1] == ' ' || len(key) > 40 {
+			t.Fatalf("%x: %q hides %d, %v, not %d", random, key, got, err, part)
+		}
+	})
+}
