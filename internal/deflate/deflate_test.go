@@ -180,6 +180,16 @@ func FuzzExpand(f *testing.F) {
 		w.Write(skewed(3000))
 		w.Close()
 		z := append(a.Bytes(), 0)
+		if level == flate.HuffmanOnly { // a window that is full, and what refers to the last that came into it
+			var c Compressor
+			seed.Add(f, c.Append(nil, bytes.Repeat([]byte("abc"), 12000), true), []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}, true)
+			var s stream
+			s.put(1<<1, 3)
+			s.match(258, 30000)
+			s.match(100, 3)
+			s.fixed(256)
+			seed.Add(f, c.Append(nil, bytes.Repeat([]byte("abc"), 12000), true), s.bytes(), true)
+		}
 		w.Reset(&b)
 		w.Write(bytes.Repeat([]byte{0}, 70000))
 		w.Flush()
@@ -188,7 +198,7 @@ func FuzzExpand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte, takeover bool) {
 		const room = 1 << 16
 		e, r := Expander{Takeover: takeover}, reference{takeover: takeover}
-		for _, p := range [][]byte{a, b} {
+		for _, p := range [][]byte{a, b, b, a} {
 			got, err := expand(&e, p, room)
 			want, wantErr := r.expand(p, room)
 			if err != wantErr || err == nil && !bytes.Equal(got, want) {

@@ -45,6 +45,7 @@ func lines(t *testing.T, p []byte, f wire.Fields) {
 func FuzzHead(f *testing.F) {
 	for _, s := range malformedHeads {
 		seed.Add(f, []byte(s), uint16(len(s)/2))
+		seed.Add(f, []byte(s+"more"), uint16(1))
 	}
 	for _, p := range seed.Requests(f) {
 		seed.Add(f, p, uint16(20))

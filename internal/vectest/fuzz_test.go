@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,7 @@ func FuzzOpen(f *testing.F) {
 	for i, p := range seed.Requests(f) {
 		seed.Add(f, p, uint16(wire.Every), uint16(0), byte(i))
 	}
+	seed.Add(f, []byte("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key1: 1 1\r\nSec-WebSocket-Key2: 1 1\r\n\r\n12345678"), uint16(wire.Every), uint16(0), byte(0))
 	f.Fuzz(func(t *testing.T, p []byte, enabled, tolerate uint16, choose byte) {
 		end := httphead.End(p, 0)
 		var req wire.Request
@@ -70,8 +72,15 @@ func FuzzOpen(f *testing.F) {
 			refusal(t, err)
 			return
 		}
-		hs := draftOf(found.Version).NewServer(new(counter))
+		var random io.Reader = new(counter)
+		if choose&0x80 != 0 {
+			random = strings.NewReader("too short")
+		}
+		hs := draftOf(found.Version).NewServer(random)
 		var open wire.Opening
+		if err := hs.Open(&req, &open); choose&0x80 != 0 && err == io.ErrUnexpectedEOF {
+			return
+		}
 		if err := hs.Open(&req, &open); err != nil {
 			refusal(t, err)
 			return
@@ -210,6 +219,9 @@ func FuzzHandshake(f *testing.F) {
 	for v := range drafts {
 		seed.Add(f, byte(v), uint32(0), byte(0), "/", "example.com", "http://example.com", "chat superchat")
 		seed.Add(f, byte(v), uint32(howDeflate|howClear|howHead), byte(v*29), "/a?b=c", "EXAMPLE.com:443", "null", "")
+		for _, few := range []byte{0, 15, 50, 85} {
+			seed.Add(f, byte(v), uint32(howNarrow), few, "/", "h", "o", "")
+		}
 		seed.Add(f, byte(v), uint32(howTakeover), byte(v*31), "ws://x/y", "[::1]:80", "HTTP://A", "a,b")
 	}
 	f.Fuzz(func(t *testing.T, which byte, how uint32, random byte, target, host, origin, protocols string) {
@@ -221,10 +233,17 @@ func FuzzHandshake(f *testing.F) {
 			return
 		}
 		rnd := counter(random)
-		client := d.NewClient(&rnd)
+		var few io.Reader = &rnd
+		if h.has(howNarrow) {
+			few = io.LimitReader(&rnd, int64(random))
+		}
+		client := d.NewClient(few)
 		request, err := client.Head(nil, offer)
 		if err != nil {
-			t.Fatal(err)
+			if !h.has(howNarrow) || len(request) > 0 {
+				t.Fatalf("%q, %v", request, err)
+			}
+			return
 		}
 		end := httphead.End(request, 0)
 		req := wire.Request{Secure: offer.Secure}

@@ -105,7 +105,7 @@ func (e *ears) event(ev *wire.Event) {
 
 // said encodes messages as the other side would, and checks that both ways of encoding
 // give the same.
-func said(t *testing.T, d *wire.Draft, from wire.Role, messages []heard) (p []byte) {
+func said(t testing.TB, d *wire.Draft, from wire.Role, messages []heard) (p []byte) {
 	cfg := wire.CodecConfig{Role: from, MaskKey: key, Rand: zeros{}}
 	c, apart := d.NewCodec(cfg), d.NewCodec(cfg)
 	for _, m := range messages {
@@ -135,6 +135,35 @@ func said(t *testing.T, d *wire.Draft, from wire.Role, messages []heard) (p []by
 		}
 	}
 	return p
+}
+
+// refuses checks what a codec may not encode: nothing of it is sent.
+func refuses(t *testing.T, d *wire.Draft, from wire.Role) {
+	hixie := !d.Version.Supports(wire.CapBinary)
+	for _, m := range []struct {
+		op   wire.Op
+		fin  bool
+		data []byte
+		may  bool
+	}{
+		{op: wire.OpNone, fin: true}, {op: wire.OpDiscard, fin: true}, {op: wire.OpPing, fin: true, data: make([]byte, 126)}, {op: wire.OpClose, data: []byte("x")},
+		{op: wire.OpPong, fin: true, data: make([]byte, 125), may: !hixie}, {op: wire.OpBinary, fin: true, may: !hixie}, {op: wire.OpText, fin: true, data: []byte{0xFF}, may: !hixie},
+	} {
+		c := d.NewCodec(wire.CodecConfig{Role: from, MaskKey: key, Rand: zeros{}})
+		out, err := c.AppendFrame(nil, m.op, m.fin, m.data)
+		borders, _, borderErr := c.AppendBorders(nil, m.op, m.fin, m.data)
+		if (err == nil) != m.may || (len(out) > 0) != m.may || (borderErr == nil) != (m.may && from == wire.Server) || (len(borders) > 0) != (borderErr == nil) {
+			t.Fatalf("%v of %d bytes: %x, %v; borders %x, %v", m.op, len(m.data), out, err, borders, borderErr)
+		}
+	}
+	c := d.NewCodec(wire.CodecConfig{Role: from, MaskKey: key, Rand: bytes.NewReader([]byte("abc"))}) // too few for a mask
+	out, err := c.AppendFrame(nil, wire.OpText, false, nil)
+	if fails := from == wire.Client && d.Version.Supports(wire.CapMasking); (err != nil) != fails || fails && len(out) > 0 {
+		t.Fatalf("without a mask: %x, %v", out, err)
+	}
+	if out, err := c.AppendClose(nil, wire.CodeNoStatus, ""); err == nil && hixie && len(out) > 0 {
+		t.Fatalf("a close inside of text: %x", out)
+	}
 }
 
 // FuzzCodec fuzzes the codecs of the drafts, which are of one package: any split of any
@@ -168,7 +197,11 @@ func FuzzCodec(f *testing.F, drafts ...*wire.Draft) {
 		if used&^cfg.Tolerate != 0 {
 			t.Fatalf("%v was used of %v", used, cfg.Tolerate)
 		}
+		refuses(t, d, wire.Client-cfg.Role)
 		messages := slices.DeleteFunc(whole.messages, func(m heard) bool { return m.op == wire.OpDiscard })
+		if h.has(howThreshold) && h.number(howWindow0, 3) == 7 && len(messages) > 0 && messages[0].op.IsData() { // seldom, as it takes long
+			messages[0].data = append(messages[0].data, make([]byte, 1<<16)...)
+		}
 		for round := range 2 {
 			again := listen(0, said(t, d, wire.Client-cfg.Role, messages))
 			if again.fault != "" || again.c.EOF() != nil || len(again.messages) != len(messages) {

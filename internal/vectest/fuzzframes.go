@@ -123,6 +123,15 @@ func addFrames(f *testing.F, drafts []*wire.Draft) {
 			}
 			seed.Add(f, s.Input, uint16(len(s.Input)/2), uint16(3), uint32(h))
 		}
+		for _, h := range []How{0, howClient} {
+			long := said(f, d, wire.Client-h.role(), []heard{{op: wire.OpText, data: []byte(strings.Repeat("a ", narrow))}})
+			bad := said(f, d, wire.Client-h.role(), []heard{{op: wire.OpText, data: bytes.Repeat([]byte("ab\x80"), wide/4)}, {op: wire.OpText, data: []byte("\xc3")}})
+			h |= flags(map[How]bool{howSecond: i > 0})
+			seed.Add(f, long, uint16(9), uint16(3), uint32(h|howNarrow))
+			seed.Add(f, long, uint16(4), uint16(30), uint32(h|howNarrow|howDeflate))
+			seed.Add(f, bad, uint16(100), uint16(1), uint32(h|howText1)) // ReplaceText
+			seed.Add(f, bad, uint16(100), uint16(1), uint32(h|howText0|howWindow0|howWindow1|howWindow2|howThreshold))
+		}
 	}
 }
 

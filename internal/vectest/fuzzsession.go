@@ -180,6 +180,9 @@ func (p *play) wrong(a *actor) {
 		{wire.OpPing, true, string(make([]byte, 126))}, {wire.OpNone, true, ""}, {wire.OpDiscard, true, "x"},
 	}
 	k := kinds[int(p.next())%len(kinds)]
+	if !p.d.Version.Supports(wire.CapBinary) && k.op == wire.OpNone {
+		k.op = wire.OpBinary
+	}
 	if out, err := a.s.AppendFrame(nil, k.op, k.fin, []byte(k.data)); err == nil || len(out) > 0 {
 		p.t.Fatalf("%v %q is sent: %x", k.op, k.data, out)
 	}
@@ -265,6 +268,9 @@ func (p *play) end() {
 				p.t.Fatal(err)
 			}
 		}
+	}
+	if session.FailureCode(io.EOF) != wire.CodeInternal {
+		p.t.Fatal("what is no fault of the peer's is not ours")
 	}
 	for role := range p.sides {
 		a, from := &p.sides[role], &p.sides[1-role]
