@@ -37,8 +37,19 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, t := range targets {
-		n, left, err := t.write(filepath.Join(*out, t.name), *asGo)
+	told, err := os.MkdirTemp("", "seeds")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(told)
+	for i, t := range targets {
+		from := filepath.Join(told, fmt.Sprintf("%x", t.dir))
+		if i == 0 || targets[i-1].dir != t.dir {
+			if err := tell(t.dir, from); err != nil {
+				log.Fatal(err)
+			}
+		}
+		n, left, err := t.write(from, filepath.Join(*out, t.name), *asGo)
 		if err != nil {
 			log.Fatalf("%s: %v", t.name, err)
 		}
@@ -75,20 +86,19 @@ func list(expressions []string) (targets []target, err error) {
 	return targets, nil
 }
 
+// tell lets the targets of a package tell their seeds: they are run on them.
+func tell(dir, to string) error {
+	run := exec.Command("go", "test", "-count=1", "-run", "^Fuzz", dir)
+	run.Env = append(os.Environ(), seed.Folder+"="+to)
+	if said, err := run.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", dir, err, said)
+	}
+	return nil
+}
+
 // write writes the seeds of a target to a folder. left is how many cannot be said in
 // libFuzzer's form.
-func (t target) write(to string, asGo bool) (n, left int, err error) {
-	from, err := os.MkdirTemp("", "seeds")
-	if err != nil {
-		return 0, 0, err
-	}
-	defer os.RemoveAll(from)
-	// The target tells by itself: it is run on its seeds.
-	run := exec.Command("go", "test", "-count=1", "-run", "^"+t.function+"$", t.dir)
-	run.Env = append(os.Environ(), seed.Folder+"="+from)
-	if said, err := run.CombinedOutput(); err != nil {
-		return 0, 0, fmt.Errorf("%w\n%s", err, said)
-	}
+func (t target) write(from, to string, asGo bool) (n, left int, err error) {
 	var files []string
 	for _, dir := range []string{filepath.Join(from, t.function), filepath.Join(t.dir, "testdata", "fuzz", t.function)} {
 		names, err := filepath.Glob(filepath.Join(dir, "*"))
