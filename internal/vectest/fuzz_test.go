@@ -245,37 +245,42 @@ func FuzzHandshake(f *testing.F) {
 			}
 			return
 		}
-		end := httphead.End(request, 0)
-		req := wire.Request{Secure: offer.Secure}
-		if err := httphead.ParseRequest(string(request[:end]), &req); err != nil {
-			t.Fatalf("%q: %v", request, err)
-		}
-		found, err := detect.Request(&req, wire.Every, 0)
-		if err != nil || found.Version != d.Version || found.Body != len(request)-end {
-			t.Fatalf("%q: %+v, %v", request, found, err)
-		}
-		server := d.NewServer(&rnd)
-		var open wire.Opening
-		if err := server.Open(&req, &open); err != nil || open.Origin != origin {
-			t.Fatalf("%q: origin %q, %v", request, open.Origin, err)
-		}
-		// Where the target is an absolute URL, the client compares all of it.
-		acc := wire.Accept{Location: wire.Location(offer.Secure, req.Host(), req.Target), Extensions: strings.Join(open.Extensions, ", ")}
-		if len(open.Protocols) > 0 {
-			acc.Protocol = open.Protocols[int(random)%len(open.Protocols)]
-		}
-		head, body := server.Head(nil, &acc)
-		var resp wire.Response
-		if err := httphead.ParseResponse(string(head), &resp); err != nil {
-			t.Fatalf("%q: %v", head, err)
-		}
-		var got wire.Accept
-		more, err := client.Check(&resp, &got)
-		if err == nil {
-			err = client.CheckBody(server.Tail(nil, request[end:]))
-		}
-		if err != nil || more != 2*body || got.Protocol != acc.Protocol || got.Extensions != acc.Extensions || !bytes.Equal(got.MaskKey, acc.MaskKey) {
-			t.Fatalf("%q is answered with %q: %+v, %v; want %+v", request, head, got, err, acc)
-		}
+		answered(t, d, client, offer, request, &rnd)
 	})
+}
+
+// answered has a server of the draft answer a client's request, and the client believe it.
+func answered(t *testing.T, d *wire.Draft, client wire.ClientHandshake, offer *wire.Offer, request []byte, rnd *counter) {
+	end := httphead.End(request, 0)
+	req := wire.Request{Secure: offer.Secure}
+	if err := httphead.ParseRequest(string(request[:end]), &req); err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	found, err := detect.Request(&req, wire.Every, 0)
+	if err != nil || found.Version != d.Version || found.Body != len(request)-end {
+		t.Fatalf("%q: %+v, %v", request, found, err)
+	}
+	server := d.NewServer(rnd)
+	var open wire.Opening
+	if err := server.Open(&req, &open); err != nil || open.Origin != offer.Origin {
+		t.Fatalf("%q: origin %q, %v", request, open.Origin, err)
+	}
+	// Where the target is an absolute URL, the client compares all of it.
+	acc := wire.Accept{Location: wire.Location(offer.Secure, req.Host(), req.Target), Extensions: strings.Join(open.Extensions, ", ")}
+	if len(open.Protocols) > 0 {
+		acc.Protocol = open.Protocols[int(*rnd)%len(open.Protocols)]
+	}
+	head, body := server.Head(nil, &acc)
+	var resp wire.Response
+	if err := httphead.ParseResponse(string(head), &resp); err != nil {
+		t.Fatalf("%q: %v", head, err)
+	}
+	var got wire.Accept
+	more, err := client.Check(&resp, &got)
+	if err == nil {
+		err = client.CheckBody(server.Tail(nil, request[end:]))
+	}
+	if err != nil || more != 2*body || got.Protocol != acc.Protocol || got.Extensions != acc.Extensions || !bytes.Equal(got.MaskKey, acc.MaskKey) {
+		t.Fatalf("%q is answered with %q: %+v, %v; want %+v", request, head, got, err, acc)
+	}
 }
