@@ -2,6 +2,7 @@ package usage_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
 	"os"
@@ -163,6 +164,10 @@ func FuzzMerge(f *testing.F) {
 	f.Add(one, one, one)
 	f.Add(head+`{"version":"rfc6455","client":"a","days":[[1,18446744073709551615,3,1]],"opened":18446744073709551615}]}`, head+`{"version":"rfc6455","client":"a","opened":1,"days":[[1,1],[500,2]]}]}`,
 		head+`{"version":"rfc6455","client":"a","days":[[320,7]]}]}`)
+	seen := func(first, last, visited, agent string) string {
+		return fmt.Sprintf(head+`{"version":"hixie-76","client":"a","first":"2026-01-0%sT00:00:00Z","last":"2026-01-0%sT00:00:00Z","visited":"2026-01-0%sT00:00:00Z","user_agent":%q,"opened":1,"days":[[20454,1]]}]}`, first, last, visited, agent)
+	}
+	f.Add(seen("1", "9", "2", "x"), seen("2", "5", "4", "y"), seen("3", "7", "4", "z"))
 	f.Add(`{"format":"draftwire-usage/1","sources":[{"id":"a","watched":[{"from":"2026-01-01T00:00:00Z","to":"2026-01-03T00:00:00Z"}]}]}`,
 		`{"format":"draftwire-usage/1","sources":[{"id":"a","name":"x","watched":[{"from":"2026-01-02T00:00:00Z","to":"2026-01-05T00:00:00Z"}]}]}`, `{"format":"draftwire-usage/1"}`)
 	f.Fuzz(func(t *testing.T, a, b, c string) {

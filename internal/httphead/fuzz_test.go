@@ -58,8 +58,10 @@ func FuzzHead(f *testing.F) {
 		if want := bytes.Index(p, []byte("\r\n\r\n")); end != want+4 && (want >= 0 || end >= 0) {
 			t.Fatalf("%q ends at %d, not behind %d", p, end, want)
 		}
-		if k := min(int(from), len(p)); End(p[:k], 0) < 0 && (End(p, k) != end || End(string(p), k) != end) {
-			t.Fatalf("%q, looked at from %d: %d, not %d", p, k, End(p, k), end)
+		for _, k := range []int{int(from), end - 1, end - 2, end - 3, end - 4} {
+			if k = min(max(k, 0), len(p)); End(p[:k], 0) < 0 && (End(p, k) != end || End(string(p), k) != end) {
+				t.Fatalf("%q, looked at from %d: %d, not %d", p, k, End(p, k), end)
+			}
 		}
 		head := string(p)
 		if end >= 0 && from&1 == 0 {

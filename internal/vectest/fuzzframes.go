@@ -68,11 +68,14 @@ func (h How) role() wire.Role {
 }
 
 // The limits of a message.
-const wide, narrow = 1 << 12, 20
+const widest, wide, narrow = 40000, 1 << 12, 20 // widest is more than is expanded at once
 
 func (h How) limit() int64 {
-	if h.has(howNarrow) {
+	switch {
+	case h.has(howNarrow):
 		return narrow
+	case h.has(howDeflate) && h.has(howThreshold):
+		return widest
 	}
 	return wide
 }
@@ -130,6 +133,15 @@ func addFrames(f *testing.F, drafts []*wire.Draft) {
 			seed.Add(f, long, uint16(9), uint16(3), uint32(h|howNarrow))
 			seed.Add(f, long, uint16(4), uint16(30), uint32(h|howNarrow|howDeflate))
 			seed.Add(f, bad, uint16(100), uint16(1), uint32(h|howText1)) // ReplaceText
+			if h.has(howClient) && d.Version.Supports(wire.CapDeflate) {
+				for _, n := range []int{widest, widest + 1, 2 * widest} {
+					bomb, err := session.Encode(d, session.CompressedMessage, wire.OpBinary, bytes.Repeat([]byte("x"), n))
+					if err != nil {
+						f.Fatal(err)
+					}
+					seed.Add(f, bomb, uint16(9), uint16(30), uint32(h|howDeflate|howThreshold))
+				}
+			}
 			seed.Add(f, bad, uint16(100), uint16(1), uint32(h|howText0|howWindow0|howWindow1|howWindow2|howThreshold))
 		}
 	}
@@ -192,7 +204,11 @@ func FuzzFrames(f *testing.F, drafts ...*wire.Draft) {
 		}
 		whole := Feed(t, d, cfg, p)
 		for _, e := range whole.Events {
-			if int64(len(e.Data)) > 3*cfg.Limit && (e.Op == "text" || e.Op == "binary") { // U+FFFD takes three bytes
+			most := cfg.Limit
+			if e.Op == "text" { // U+FFFD takes three bytes
+				most *= 3
+			}
+			if int64(len(e.Data)) > most && (e.Op == "text" || e.Op == "binary") {
 				t.Fatalf("a message of %d bytes above the limit of %d", len(e.Data), cfg.Limit)
 			}
 		}
