@@ -132,6 +132,9 @@ func (b *backend) webSocket(u *url.URL) (err error) {
 	u.RawQuery = ""
 	b.url = u
 	b.network, b.addr = "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), map[string]string{"ws": "80", "wss": "443"}[u.Scheme]))
+	if _, _, err := net.SplitHostPort(b.addr); err != nil { // a bracket that net/url lets stand
+		return fmt.Errorf("backend %q: %w", b.name, err)
+	}
 	return nil
 }
 

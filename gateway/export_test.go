@@ -41,8 +41,6 @@ func (g *Gateway) Resting() (names []string) {
 func KeyOf(remote string) netip.Prefix { return keyOf(remote) }
 
 var (
-	MatchHost = matchHost
-	MatchPath = matchPath
 	ReadProxy = readProxy
 	Readings  = readings
 )

@@ -42,7 +42,7 @@ func readProxy(p []byte) (n int, h draftwire.ProxyHeader, err error) {
 	}
 	tlvs, err := head.TLVs()
 	if err != nil {
-		return 0, h, err
+		return 0, draftwire.ProxyHeader{}, err
 	}
 	for _, t := range tlvs {
 		// PP2_TYPE_SSL: the first byte's lowest bit says that the client spoke TLS.

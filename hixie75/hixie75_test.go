@@ -9,4 +9,3 @@ import (
 
 func TestVectors(t *testing.T) { vectest.Run(t, &hixie75.Draft) }
 func TestCodec(t *testing.T)   { vectest.Codec(t, &hixie75.Draft) }
-func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &hixie75.Draft) }

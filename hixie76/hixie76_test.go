@@ -9,4 +9,3 @@ import (
 
 func TestVectors(t *testing.T) { vectest.Run(t, &hixie76.Draft) }
 func TestCodec(t *testing.T)   { vectest.Codec(t, &hixie76.Draft) }
-func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &hixie76.Draft) }

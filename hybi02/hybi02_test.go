@@ -9,4 +9,3 @@ import (
 
 func TestVectors(t *testing.T) { vectest.Run(t, &hybi02.Draft) }
 func TestCodec(t *testing.T)   { vectest.Codec(t, &hybi02.Draft) }
-func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &hybi02.Draft) }

@@ -9,7 +9,6 @@ import (
 
 func TestVectors(t *testing.T) { vectest.Run(t, &hybi05.Draft) }
 func TestCodec(t *testing.T)   { vectest.Codec(t, &hybi05.Draft) }
-func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &hybi05.Draft) }
 
 func TestVectors06(t *testing.T) { vectest.Run(t, &hybi05.Draft06) }
 func TestCodec06(t *testing.T)   { vectest.Codec(t, &hybi05.Draft06) }

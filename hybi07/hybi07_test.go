@@ -9,7 +9,6 @@ import (
 
 func TestVectors(t *testing.T) { vectest.Run(t, &hybi07.Draft) }
 func TestCodec(t *testing.T)   { vectest.Codec(t, &hybi07.Draft) }
-func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &hybi07.Draft) }
 
 func TestVectors08(t *testing.T) { vectest.Run(t, &hybi07.Draft08) }
 func TestCodec08(t *testing.T)   { vectest.Codec(t, &hybi07.Draft08) }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/draftwire/draftwire/internal/seed"
 )
 
 // script is a connection that says what it was told to and keeps the answer.
@@ -78,7 +80,7 @@ func FuzzHello(f *testing.F) {
 		for _, x := range suites {
 			s = binary.BigEndian.AppendUint16(s, x)
 		}
-		f.Add(v, s, slices.Concat(ext...))
+		seed.Add(f, v, s, slices.Concat(ext...))
 	}
 	add(0x0301, []uint16{rsaAES, rsa3DES})
 	add(0x0301, []uint16{rsaRC4}, groups)
@@ -121,9 +123,9 @@ func FuzzHello(f *testing.F) {
 func FuzzRecords(f *testing.F) {
 	conf, err := Config(Museum, theKit().all())
 	must(err)
-	f.Add(hello(0x0301, []uint16{rsaAES}, nil))
-	f.Add([]byte("\x80\x2e\x01\x03\x01"))
-	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
+	seed.Add(f, hello(0x0301, []uint16{rsaAES}, nil))
+	seed.Add(f, []byte("\x80\x2e\x01\x03\x01"))
+	seed.Add(f, []byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if _, err := play(conf, in); err == nil {
 			t.Fatal("a handshake without a client succeeded")
@@ -136,7 +138,7 @@ func FuzzRecords(f *testing.F) {
 
 func FuzzCheckName(f *testing.F) {
 	for _, s := range []string{"a.example", "*.example.com", "::1", "fe80::1%eth0", "-", "a..b", "*", "\x00", strings.Repeat("a", 300)} {
-		f.Add(s)
+		seed.Add(f, s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		if CheckName(name) == nil && (name == "" || len(name) > 253 || strings.ContainsAny(name, "/\\\x00%\r\n ")) {

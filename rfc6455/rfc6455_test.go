@@ -9,4 +9,3 @@ import (
 
 func TestVectors(t *testing.T) { vectest.Run(t, &rfc6455.Draft) }
 func TestCodec(t *testing.T)   { vectest.Codec(t, &rfc6455.Draft) }
-func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &rfc6455.Draft) }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/draftwire/draftwire/internal/seed"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -159,8 +160,18 @@ func (r *reference) expand(p []byte, room int) ([]byte, error) {
 }
 
 func FuzzExpand(f *testing.F) {
-	f.Add([]byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}, []byte{0xf2, 0x00, 0x11, 0x00, 0x00}, true)
-	f.Add([]byte{0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00}, []byte{0x00}, false)
+	for _, cases := range [][]blockCase{storedCases(), fixedCases(), distanceCases(), literalCases(), lengthCases()} {
+		for _, c := range cases {
+			var s stream
+			c.write(&s)
+			if z := s.bytes(); len(z) <= seed.Most {
+				var h Compressor
+				seed.Add(f, h.Append(nil, []byte(before), true), z, len(z)%4 > 0)
+			}
+		}
+	}
+	seed.Add(f, []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}, []byte{0xf2, 0x00, 0x11, 0x00, 0x00}, true)
+	seed.Add(f, []byte{0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00}, []byte{0x00}, false)
 	for _, level := range []int{flate.HuffmanOnly, flate.BestSpeed, flate.BestCompression} {
 		var a, b bytes.Buffer
 		w, _ := flate.NewWriter(&a, level)
@@ -169,15 +180,25 @@ func FuzzExpand(f *testing.F) {
 		w.Write(skewed(3000))
 		w.Close()
 		z := append(a.Bytes(), 0)
+		if level == flate.HuffmanOnly { // a window that is full, and what refers to the last that came into it
+			var c Compressor
+			seed.Add(f, c.Append(nil, bytes.Repeat([]byte("abc"), 12000), true), []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}, true)
+			var s stream
+			s.put(1<<1, 3)
+			s.match(258, 30000)
+			s.match(100, 3)
+			s.fixed(256)
+			seed.Add(f, c.Append(nil, bytes.Repeat([]byte("abc"), 12000), true), s.bytes(), true)
+		}
 		w.Reset(&b)
 		w.Write(bytes.Repeat([]byte{0}, 70000))
 		w.Flush()
-		f.Add(z, b.Bytes()[:b.Len()-len(tail)], true)
+		seed.Add(f, z, b.Bytes()[:b.Len()-len(tail)], true)
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte, takeover bool) {
 		const room = 1 << 16
 		e, r := Expander{Takeover: takeover}, reference{takeover: takeover}
-		for _, p := range [][]byte{a, b} {
+		for _, p := range [][]byte{a, b, b, a} {
 			got, err := expand(&e, p, room)
 			want, wantErr := r.expand(p, room)
 			if err != wantErr || err == nil && !bytes.Equal(got, want) {
@@ -256,11 +277,13 @@ func TestRoom(t *testing.T) {
 }
 
 func FuzzAppend(f *testing.F) {
-	f.Add([]byte("hello hello hello"), uint16(3), true, uint8(15))
-	f.Add(text(2000, 1), uint16(700), false, uint8(9))
-	f.Add(skewed(3000), uint16(0), true, uint8(8))
-	f.Add([]byte{}, uint16(1), false, uint8(8))
-	f.Add(bytes.Repeat([]byte{200, 0}, 20000), uint16(0), true, uint8(12))
+	seed.Add(f, []byte("hello hello hello"), uint16(3), true, uint8(15))
+	seed.Add(f, text(2000, 1), uint16(700), false, uint8(9))
+	seed.Add(f, skewed(3000), uint16(0), true, uint8(8))
+	seed.Add(f, skewed(80000), uint16(4), false, uint8(15))
+	seed.Add(f, mixture(mathrand.New(mathrand.NewSource(1)), nil, 1<<16), uint16(0x3e81), true, uint8(14))
+	seed.Add(f, []byte{}, uint16(1), false, uint8(8))
+	seed.Add(f, bytes.Repeat([]byte{200, 0}, 20000), uint16(0), true, uint8(12))
 	f.Fuzz(func(t *testing.T, p []byte, cut uint16, takeover bool, windowBits uint8) {
 		p = bytes.Repeat(p, 1+int(cut)%5)
 		c := Compressor{Takeover: takeover, Window: 1 << (8 + windowBits%8)}

@@ -82,9 +82,6 @@ func NewKey(rand io.Reader) (key string, part uint32, err error) {
 		insert(int(r[18+i])%(len(b)+1), c)
 	}
 	for i := range int(spaces) { // anywhere but first and last
-		if len(b) < 2 {
-			insert(len(b), 'x')
-		}
 		insert(1+int(r[28+i])%(len(b)-1), ' ')
 	}
 	return string(b), part, nil

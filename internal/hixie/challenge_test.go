@@ -1,9 +1,7 @@
 package hixie
 
 import (
-	"bytes"
 	"crypto/rand"
-	"errors"
 	"strings"
 	"testing"
 
@@ -55,30 +53,4 @@ func TestNewKey(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzPart(f *testing.F) {
-	for _, s := range []string{"4 @1  46546xW%0l 1 5", "4146546015", "8589934592 x", "99999999999999999999999999 x", "abc def", "", " 0", "\x7f1 "} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, key []byte) {
-		part, err := Part(wire.Hixie76, "Key1", string(key))
-		if err != nil {
-			var he *wire.HandshakeError
-			if !errors.As(err, &he) || he.Reason != wire.ReasonChallenge || he.Status != 400 || part != 0 {
-				t.Fatalf("%q: %d, %v", key, part, err)
-			}
-			return
-		}
-		// Only digits and spaces count.
-		only := bytes.Map(func(r rune) rune {
-			if r == ' ' || r >= '0' && r <= '9' {
-				return r
-			}
-			return -1
-		}, key)
-		if again, err := Part(wire.Hixie76, "Key1", string(only)); err != nil || again != part {
-			t.Fatalf("%q: %d, but %q: %d, %v", key, part, only, again, err)
-		}
-	})
 }

@@ -76,26 +76,3 @@ func TestEnd(t *testing.T) {
 		}
 	}
 }
-
-func FuzzHead(f *testing.F) {
-	f.Add([]byte("GET /a HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\n\r\n"))
-	f.Add([]byte("HTTP/1.1 101 A\r\nUpgrade: WebSocket\r\n\r\n"))
-	f.Fuzz(func(t *testing.T, p []byte) {
-		var req wire.Request
-		if ParseRequest(string(p), &req) == nil {
-			// What was read, written again, reads the same.
-			again := req.Method + " " + req.Target + " " + req.Proto + "\r\n" + string(req.Fields.Append(nil)) + "\r\n"
-			var b wire.Request
-			if err := ParseRequest(again, &b); err != nil || len(b.Fields) != len(req.Fields) || b.Target != req.Target {
-				t.Fatalf("%q, again %q: %v", p, again, err)
-			}
-			if len(req.Fields) > MaxFields {
-				t.Fatalf("%d fields", len(req.Fields))
-			}
-		}
-		var resp wire.Response
-		if ParseResponse(string(p), &resp) == nil && (resp.Status < 0 || resp.Status > 999) {
-			t.Fatalf("status %d", resp.Status)
-		}
-	})
-}

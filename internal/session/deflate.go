@@ -36,7 +36,7 @@ func (s *Session) inflate(ev *wire.Event) error {
 	if !in.on {
 		ev.First, in.begun = !in.begun, true
 		in.size += int64(len(ev.Data))
-		if in.limit > 0 && in.size > in.limit {
+		if in.limit > 0 && in.size+s.codec.Left() > in.limit { // refused as soon as that is known, in whatever pieces it comes
 			return s.tooBig()
 		}
 		return nil

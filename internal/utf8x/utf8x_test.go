@@ -70,15 +70,3 @@ func TestFailFast(t *testing.T) {
 		}
 	}
 }
-
-func FuzzPieces(f *testing.F) {
-	for _, s := range texts {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, p []byte) {
-		if len(p) > 24 {
-			p = p[:24]
-		}
-		check(t, p)
-	})
-}

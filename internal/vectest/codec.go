@@ -91,35 +91,3 @@ func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
-
-// FuzzFrames fuzzes the draft's codec: any split of any input gives the same
-// events, nothing panics, and no more comes out than went in.
-func FuzzFrames(f *testing.F, d *wire.Draft) {
-	file, err := vectors.Load(d.Version.String())
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, v := range file.Vectors {
-		if v.Kind == vectors.KindFrames && len(v.Input) < 1024 {
-			f.Add([]byte(v.Input), uint16(len(v.Input)/2), uint16(3), v.Role == "client")
-		}
-	}
-	f.Fuzz(func(t *testing.T, p []byte, i, j uint16, client bool) {
-		const limit = 1 << 12
-		cfg := config(wire.Server, limit)
-		if client {
-			cfg.Role = wire.Client
-		}
-		whole := Feed(t, d, cfg, p)
-		a := int(i) % (len(p) + 1)
-		b := a + int(j)%(len(p)-a+1)
-		if cut := Feed(t, d, cfg, p[:a], p[a:b], p[b:]); !cut.Equal(whole) {
-			t.Fatalf("%x cut at %d and %d\n got %v\nwhole %v", p, a, b, cut, whole)
-		}
-		for _, e := range whole.Events {
-			if len(e.Data) > 3*limit || len(e.Data) > 3*len(p) { // U+FFFD takes three bytes
-				t.Fatalf("%d bytes made an event of %d", len(p), len(e.Data))
-			}
-		}
-	})
-}

@@ -103,8 +103,8 @@ func Feed(t testing.TB, d *wire.Draft, cfg session.Config, pieces ...[]byte) Got
 				if !errors.As(err, &pe) || pe.Version != d.Version || pe.Code == 0 || pe.Msg == "" {
 					t.Fatalf("error %#v is no complete ProtocolError", err)
 				}
-				if _, again := s.Next([]byte{0, 0}, &ev); again != err {
-					t.Fatalf("the error %v does not stick: %v", err, again)
+				if _, again := s.Next([]byte{0, 0}, &ev); again != err || s.EOF() != err || session.FailureCode(err) != pe.Code {
+					t.Fatalf("the error %v does not stick: %v, %v", err, again, s.EOF())
 				}
 				got.Fault = pe.Fault
 				return got

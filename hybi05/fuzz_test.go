@@ -1,0 +1,11 @@
+package hybi05
+
+import (
+	"testing"
+
+	"github.com/draftwire/draftwire/internal/vectest"
+)
+
+func FuzzFrames(f *testing.F)  { vectest.FuzzFrames(f, &Draft, &Draft06) }
+func FuzzCodec(f *testing.F)   { vectest.FuzzCodec(f, &Draft, &Draft06) }
+func FuzzSession(f *testing.F) { vectest.FuzzSession(f, &Draft, &Draft06) }

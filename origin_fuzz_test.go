@@ -1,0 +1,101 @@
+package draftwire
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/draftwire/draftwire/internal/httphead"
+	"github.com/draftwire/draftwire/internal/seed"
+	"github.com/draftwire/draftwire/wire"
+)
+
+// globbed is match, by a regular expression.
+func globbed(pattern, s string) bool {
+	parts := strings.Split(pattern, "*")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	ok, err := regexp.MatchString(`(?s)\A`+strings.Join(parts, `[^/]*`)+`\z`, s)
+	return ok && err == nil
+}
+
+// FuzzOrigin fuzzes origins and the patterns that allow them. Without a pattern only a
+// page of the host itself is allowed; a star stays within its part of the name, and all
+// else stands for itself; and case does not matter.
+func FuzzOrigin(f *testing.F) {
+	for _, s := range [][3]string{
+		{"", "http://example.com", "example.com"}, {"", "https://example.com:443", "EXAMPLE.com"}, {"", "null", "null"}, {"", "http://evil.example", "example.com"},
+		{"*", "null", "a"}, {"*.example.com", "http://a.example.com:81", "x"}, {"*.example.com", "http://example.com", "x"}, {"https://*.example.com", "http://a.example.com", "x"},
+		{"example.com:8080", "http://example.com:8080", "x"}, {"[", "http://[", "x"}, {"[::1]", "http://[::1]", "x"}, {"HTTP://A", "http://a", "x"}, {"*.example.com", "http://evil.example/.example.com", "x"},
+		{"a**b*", "http://axxbyyb", "x"}, {"a?c", "http://abc", "x"}, {"", "file://example.com", "example.com"},
+	} {
+		seed.Add(f, s[0], s[1], s[2])
+	}
+	f.Fuzz(func(t *testing.T, pattern, origin, host string) {
+		if !utf8.ValidString(pattern + origin + host) {
+			return // for the regular expression
+		}
+		scheme, authority, isURL := strings.Cut(wire.LowerASCII(origin), "://")
+		page := scheme == "http" || scheme == "https" || scheme == "ws" || scheme == "wss"
+		own := OriginAllowed(nil, origin, host)
+		if own != (isURL && page && stripPort(scheme, authority) == stripPort(scheme, strings.ToLower(host))) {
+			t.Fatalf("%q at %q: %v", origin, host, own)
+		}
+		got := OriginAllowed([]string{pattern}, origin, host)
+		p, o := wire.LowerASCII(pattern), wire.LowerASCII(origin)
+		want := p == "*" || p == o
+		if strings.Contains(p, "://") {
+			want = want || globbed(p, o)
+		} else if isURL {
+			want = want || globbed(p, authority) || globbed(p, hostOf(authority))
+		}
+		if got != want || got != OriginAllowed([]string{p}, o, "elsewhere") || got != OriginAllowed([]string{"no such", pattern}, origin, host) {
+			t.Fatalf("%q allows %q: %v", pattern, origin, got)
+		}
+	})
+}
+
+// FuzzHops fuzzes the fields in which proxies say whom they forward: each is read as as
+// many hops as it has commas at most, addresses are written and read again as the same, a
+// host that is believed can stand in a URL, and behind what nobody can read the client of
+// the proxy that is trusted is found.
+func FuzzHops(f *testing.F) {
+	for _, s := range []string{
+		"for=192.0.2.60;proto=http;by=203.0.113.43", `for="[2001:db8:cafe::17]:4711", for=unknown;host="a\"b"`, "for=_hidden, for=1.2.3.4", `x=",for=6.6.6.6`, "192.0.2.1, [::1]:80", "1.2.3.4:x", "[::1", "[::1]80",
+		"::ffff:1.2.3.4", "fe80::1%eth0", ",,", `for="a\`, "for=a for=b", "for=1.1.1.1;for=2.2.2.2", " ; for=1.1.1.1:_p", "http,https", "evil.example/x",
+	} {
+		seed.Add(f, s, "https", "example.com")
+		seed.Add(f, `for="`+s+`"`, "http", s)
+	}
+	f.Fuzz(func(t *testing.T, value, proto, host string) {
+		const client = "203.0.113.7"
+		o := (&AcceptOptions{TrustForwarded: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}).withDefaults()
+		for name, read := range map[string]func(wire.Fields) []hop{"Forwarded": hopsOf, "X-Forwarded-For": xHopsOf} {
+			fields := wire.Fields{{Name: name, Value: value}}
+			hops := read(fields)
+			if len(hops) > 1+strings.Count(value, ",") {
+				t.Fatalf("%s %q: %d hops", name, value, len(hops))
+			}
+			for _, h := range hops {
+				if again := parseNode(h.node.String()); h.node.IsValid() && (again != h.node || h.node.Addr().Is4In6() || h.node.Addr().Zone() != "") {
+					t.Fatalf("%s %q: %v is read as %v", name, value, h.node, again)
+				}
+			}
+			added := map[string]string{"Forwarded": "for=" + client, "X-Forwarded-For": client}[name]
+			req := wire.Request{Fields: append(fields, wire.Field{Name: name, Value: added}, wire.Field{Name: "Host", Value: "direct"},
+				wire.Field{Name: "X-Forwarded-Proto", Value: proto}, wire.Field{Name: "X-Forwarded-Host", Value: host})}
+			info := Handshake{Remote: "192.0.2.1:1"}
+			u := o.clientURL(&req, &info)
+			if info.Remote != client+":0" || info.Via != "192.0.2.1:1" || !httphead.IsAuthority(u.host) {
+				t.Fatalf("%s %q: %+v, %+v", name, value, info, u)
+			}
+			info = Handshake{Remote: "198.51.100.1:1"}
+			if u := o.clientURL(&req, &info); info.Remote != "198.51.100.1:1" || u.host != "direct" || u.secure {
+				t.Fatalf("%s %q, from elsewhere: %+v, %+v", name, value, info, u)
+			}
+		}
+	})
+}
