@@ -404,10 +404,10 @@ func oneProcessor(t *testing.T) {
 	t.Cleanup(func() { runtime.GOMAXPROCS(n) })
 }
 
-// thin is which of the plays are left out: a third is played, another third by the next
-// version, so that together they are all. FAULTS=all plays each.
-func thin(v draftwire.Version, n int) bool {
-	return os.Getenv("FAULTS") != "all" && (n+int(v))%3 != 0
+// thin is which of the plays are left out: one of some is played, and others by other
+// versions, so that together they are all. FAULTS=all plays each.
+func thin(v draftwire.Version, n, some int) bool {
+	return os.Getenv("FAULTS") != "all" && (n+int(v))%some != 0
 }
 
 // eachPlay gives f each version with each manner, and how many calls its play has.
@@ -435,7 +435,7 @@ func TestSoftFaults(t *testing.T) {
 	eachPlay(t, 8<<10, func(t *testing.T, st staging, plain *play) {
 		want := plain.outcome()
 		for n := 1; n <= plain.net.Calls(); n++ {
-			if thin(st.v, n) {
+			if thin(st.v, n, 3) {
 				continue
 			}
 			for _, f := range faultnet.Soft {
@@ -461,7 +461,7 @@ func TestHardFaults(t *testing.T) {
 	runs, longest := 0, time.Duration(0)
 	eachPlay(t, 8<<10, func(t *testing.T, st staging, plain *play) {
 		for n := 1; n <= plain.net.Calls(); n++ {
-			if thin(st.v, n) {
+			if thin(st.v, n, 3) {
 				continue
 			}
 			for _, f := range faultnet.Hard {
@@ -494,7 +494,7 @@ func TestProgramInterferes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachPlay(t, 8<<10, func(t *testing.T, st staging, plain *play) {
 				for n := 1; n <= plain.net.Calls(); n++ {
-					if thin(st.v, n) {
+					if thin(st.v, n, 9) {
 						continue
 					}
 					st.at, st.do = n, do
@@ -536,7 +536,7 @@ func TestReadIsCancelledAtEveryCall(t *testing.T) {
 			return // what was given of a message is not given again
 		}
 		for n := 1; n <= plain.net.Calls(); n++ {
-			if thin(st.v, n) {
+			if thin(st.v, n, 9) {
 				continue
 			}
 			st.at, st.do = n, func(p *play) { p.cancel() }

@@ -2,6 +2,7 @@ package faultnet
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -9,13 +10,14 @@ import (
 // Fault is what happens to a system call.
 type Fault uint8
 
-// The faults. Those up to Delay are soft: they change nothing of what a program sees.
+// The faults. Those up to Yield are soft: they change nothing of what a program sees.
 const (
 	None      Fault = iota
 	Interrupt       // EINTR
 	Short           // one byte is moved, or Action.Bytes
 	Again           // EAGAIN, though something is there; the news of it comes after Action.After
-	Delay           // the call takes Action.After
+	Delay           // the call takes Action.After. Time does not go on while others wait for a lock of the caller's: see Yield
+	Yield           // the call takes so long that others who can run do
 	Reset           // both ends are reset; what is under way is lost
 	ResetLate       // both ends are reset; what has come can still be read
 	Pipe            // the peer takes no more: EPIPE, and it is told of a reset
@@ -31,7 +33,7 @@ var (
 )
 
 func (f Fault) String() string {
-	return [end]string{"none", "EINTR", "short", "EAGAIN", "delay", "reset", "late reset", "EPIPE", "ETIMEDOUT", "half-close"}[f]
+	return [end]string{"none", "EINTR", "short", "EAGAIN", "delay", "yield", "reset", "late reset", "EPIPE", "ETIMEDOUT", "half-close"}[f]
 }
 
 // Action is what a call does. The zero value does what a system does.
@@ -47,6 +49,17 @@ func (a Action) after() time.Duration {
 		return time.Millisecond
 	}
 	return a.After
+}
+
+// pass lets the time of a slow call pass.
+func (a Action) pass() {
+	if a.Fault == Delay {
+		time.Sleep(a.after())
+		return
+	}
+	for range 100 {
+		runtime.Gosched()
+	}
 }
 
 // silence is how long the peer of a socket that has timed out hears nothing.

@@ -156,9 +156,9 @@ func (c *Conn) enter(op Op, room int) (most int, err error) {
 	if n.schedule != nil {
 		a = n.schedule(Call{n.calls, op, c.name, room})
 	}
-	if a.Fault == Delay {
+	if a.Fault == Delay || a.Fault == Yield {
 		n.mu.Unlock()
-		time.Sleep(a.after())
+		a.pass()
 		n.mu.Lock()
 	}
 	if a.Do != nil {
