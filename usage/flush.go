@@ -93,7 +93,9 @@ func (l *Ledger) giveBack(c changes) {
 		}
 	}
 	for key := range c.drop {
-		if l.seats[key] == nil {
+		if s := l.seats[key]; s != nil {
+			s.stored = true
+		} else {
 			l.drop[key] = struct{}{}
 		}
 	}

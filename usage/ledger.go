@@ -318,6 +318,7 @@ func (l *Ledger) seat(v wire.Version, client string, now time.Time) (*seat, *tal
 		key.client = strings.Clone(client)
 		c = &seat{Client: Client{Version: v, Key: key.client, First: now}}
 		l.seats[key] = c
+		_, c.stored = l.drop[key] // its old record: who gives this one up is to drop that
 		delete(l.drop, key)
 	} else {
 		t.remove(c)
