@@ -267,7 +267,7 @@ func TestSoftFaults(t *testing.T) {
 	eachRelay(t, func(t *testing.T, r *relayed, plain *relayed) {
 		for n := 1; n <= plain.net.Calls(); n++ {
 			for _, f := range faultnet.Soft {
-				if r.thin(n, 3) {
+				if r.thin(n, 9) {
 					continue
 				}
 				r.schedule = faultnet.At(n, faultnet.Action{Fault: f})
@@ -286,7 +286,7 @@ func TestHardFaults(t *testing.T) {
 	eachRelay(t, func(t *testing.T, r *relayed, plain *relayed) {
 		for n := 1; n <= plain.net.Calls(); n++ {
 			for _, f := range faultnet.Hard {
-				if r.thin(n, 3) {
+				if r.thin(n, 9) {
 					continue
 				}
 				r.schedule = faultnet.At(n, faultnet.Action{Fault: f})
