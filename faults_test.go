@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,25 +128,11 @@ func streamMessage(c *draftwire.Conn, ctx context.Context, op draftwire.Op, p []
 
 // side is what one side of a play has seen.
 type side struct {
-	mu                      sync.Mutex
-	opened, refused, closed int // as the observer was told
-	got                     []string
-	read, close             error // how reading ended, what Close returned
-	conn                    *draftwire.Conn
-	changed                 chan struct{}
-}
-
-func (s *side) observer() *draftwire.Observer {
-	note := func(n *int) {
-		s.mu.Lock()
-		*n++
-		s.mu.Unlock()
-	}
-	return &draftwire.Observer{
-		Opened:  func(*draftwire.Conn) { note(&s.opened) },
-		Refused: func(string, []byte, *draftwire.HandshakeError) { note(&s.refused) },
-		Closed:  func(*draftwire.Conn, error) { note(&s.closed) },
-	}
+	tally
+	got         []string
+	read, close error // how reading ended, what Close returned
+	conn        *draftwire.Conn
+	changed     chan struct{}
 }
 
 // take notes a message that came, ended that no other will.
