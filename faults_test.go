@@ -420,7 +420,7 @@ func TestSoftFaults(t *testing.T) {
 	eachPlay(t, 8<<10, func(t *testing.T, st staging, plain *play) {
 		want := plain.outcome()
 		for n := 1; n <= plain.net.Calls(); n++ {
-			if thin(st.v, n, 3) {
+			if thin(st.v, n, 6) {
 				continue
 			}
 			for _, f := range faultnet.Soft {
@@ -446,7 +446,7 @@ func TestHardFaults(t *testing.T) {
 	runs, longest := 0, time.Duration(0)
 	eachPlay(t, 8<<10, func(t *testing.T, st staging, plain *play) {
 		for n := 1; n <= plain.net.Calls(); n++ {
-			if thin(st.v, n, 3) {
+			if thin(st.v, n, 6) {
 				continue
 			}
 			for _, f := range faultnet.Hard {

@@ -176,7 +176,7 @@ func TestTCPBreaksAtEveryByte(t *testing.T) {
 func TestTCPSlow(t *testing.T) {
 	for _, v := range draftwire.Served().List() {
 		t.Run(v.String(), func(t *testing.T) {
-			m := serveMiddled(t, v, 8, "hello", strings.Repeat("large ", 3000), "bye")
+			m := serveMiddled(t, v, 8, "hello", strings.Repeat("large ", 1500), "bye")
 			ways := []faultnet.Way{{Step: 1}, {Step: 1, Small: true}, {Step: 700, Small: true}}
 			for at := 1; at < 1000; at += 97 {
 				for _, up := range []bool{true, false} {
