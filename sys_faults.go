@@ -38,11 +38,13 @@ func send(fd uintptr, p []byte) (int, error) {
 	return syscall.Write(int(fd), p)
 }
 
-type sysPieces struct{}
+type sysPieces [3][]byte
 
 // sysWrite hands what is left to faultnet, in one call, or the next piece to the system.
 func (v *vector) sysWrite(fd uintptr) (int, error) {
-	if n, ok, err := faultnet.Send(fd, v.parts[v.from:]); ok {
+	left := copy(v.pieces[:], v.parts[v.from:])
+	defer clear(v.pieces[:])
+	if n, ok, err := faultnet.Send(fd, v.pieces[:left]); ok {
 		return n, err
 	}
 	return syscall.Write(int(fd), v.parts[v.from])
