@@ -198,3 +198,29 @@ func TestScrum(t *testing.T) {
 		}
 	}
 }
+
+// deaf is a manner of not reading at all.
+var deaf = manner{name: "nobody reads", read: func(_ context.Context, c *draftwire.Conn, _ func(draftwire.Op, []byte) error) error {
+	<-c.Context().Done()
+	return context.Cause(c.Context())
+}}
+
+// Two sides that write and never read come to their end by their timeouts, or when the
+// sockets break, and leave nothing behind.
+func TestScrumOfTheDeaf(t *testing.T) {
+	versions := draftwire.Served().List()
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		faults := []faultnet.Fault{faultnet.Interrupt, faultnet.Short, faultnet.Again, faultnet.Yield}
+		every := 1 + rnd.IntN(6)
+		if seed%2 == 0 {
+			faults, every = faultnet.Hard, 5+rnd.IntN(100)
+		}
+		v, room := versions[rnd.IntN(len(versions))], 512<<rnd.IntN(4)
+		s := new(scrum)
+		synctest.Test(t, func(t *testing.T) { s.run(t, v, deaf, room, faultnet.Random(rnd, every, faults...)) })
+		if t.Failed() {
+			t.Fatalf("seed %d: %s, buffers of %d, one call of %d", seed, v, room, every)
+		}
+	}
+}
