@@ -33,7 +33,7 @@ var floors = map[string]int{
 }
 
 // beside are packages for tests and other implementers, outside the house.
-var beside = []string{"vectors", "internal/vectest", "internal/memnet", "internal/leak", "examples", "hostile", "fuzz", "internal/seed"}
+var beside = []string{"vectors", "internal/vectest", "internal/memnet", "internal/faultnet", "internal/leak", "internal/seed", "examples", "hostile", "fuzz"}
 
 // noIO may not be imported by floors 0 to 4: they do no I/O and know no clock.
 var noIO = []string{"net", "net/http", "os", "time", "context", "log"}

@@ -350,6 +350,9 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	}
 	c.mu.Lock()
 	c.closeBy = by
+	if c.is(looping) { // its check may be under way, and this takes its deadline away
+		by = min(by, c.now()+checkTime)
+	}
 	c.nc().SetReadDeadline(c.at(by)) // a reader that waits now wakes then
 	c.mu.Unlock()
 	if !c.Version().Supports(wire.CapCloseFrame) {

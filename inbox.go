@@ -458,9 +458,7 @@ func (c *Conn) fillFailed(ctx context.Context, err error) error {
 		return ctx.Err()
 	case closeBy != 0 && c.now() >= closeBy:
 		return c.end(&abnormalError{errNoAnswer}, false)
-	case closeBy != 0:
-		return nil // woken by Close
-	case c.in.checks:
+	case closeBy != 0 || c.in.checks: // the former: woken by Close
 		c.endCheck()
 		return nil
 	case idle > 0 && c.now() < c.in.since+idle: // the deadline is that of an earlier wait

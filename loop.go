@@ -170,7 +170,7 @@ func (b *busyReader) try(fd uintptr) (done bool) {
 		b.how, b.err = leavesError, err
 		return true
 	}
-	if full { // from outside, where deadlines and a close are seen: a peer may never stop
+	if full || c.is(closing) { // from outside, where deadlines and a close are seen: a peer may never stop
 		b.how = leavesFull
 		return true
 	}
@@ -205,13 +205,13 @@ func (c *Conn) watchEnd() {
 	in.checks = true
 }
 
-// endCheck takes watchEnd's deadline back.
+// endCheck takes watchEnd's deadline back: it is Close's again, or none.
 func (c *Conn) endCheck() {
 	c.in.checks, c.in.idle = false, false
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.rctx.cut() && c.closeBy == 0 && c.why == nil {
-		c.nc().SetReadDeadline(time.Time{})
+	if !c.rctx.cut() && c.why == nil {
+		c.nc().SetReadDeadline(c.at(c.closeBy))
 	}
 }
 

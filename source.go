@@ -53,6 +53,8 @@ func (s *source) reset(nc net.Conn) {
 		s.raw, err = c.SyscallConn()
 	case *net.UnixConn:
 		s.raw, err = c.SyscallConn()
+	default:
+		s.raw = madeUp(nc)
 	}
 	if err != nil {
 		s.raw = nil

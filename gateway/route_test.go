@@ -98,7 +98,11 @@ func TestRoutes(t *testing.T) {
 			if took != tc.want {
 				t.Errorf("%s %q: taken by %q, not %q", tc.target, tc.more, took, tc.want)
 			}
-			if took == "" && field(answer, "Draftwire-Reason") != string(wire.ReasonNoRoute) {
+			reason := wire.ReasonNoRoute
+			if tc.target[0] != '/' { // no path, so that no route is asked
+				reason = wire.ReasonHeadMalformed
+			}
+			if took == "" && field(answer, "Draftwire-Reason") != string(reason) {
 				t.Errorf("%s: answered %q", tc.target, answer)
 			}
 		}

@@ -1,12 +1,14 @@
 package oldtls
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -156,7 +158,7 @@ func (f *files) stamp() stamp {
 }
 
 func (f *files) load() (*pair, error) {
-	c, err := tls.LoadX509KeyPair(f.cert, f.key)
+	c, err := f.read()
 	if err != nil {
 		return nil, fmt.Errorf("oldtls: %s and %s: %w", f.cert, f.key, err)
 	}
@@ -165,6 +167,28 @@ func (f *files) load() (*pair, error) {
 		return nil, fmt.Errorf("%w (%s)", err, f.cert)
 	}
 	return p, nil
+}
+
+// read reads the files. A chain that ends within a certificate is being written.
+func (f *files) read() (c tls.Certificate, err error) {
+	chain, err := os.ReadFile(f.cert)
+	if err != nil {
+		return c, err
+	}
+	key, err := os.ReadFile(f.key)
+	if err != nil {
+		return c, err
+	}
+	rest := chain
+	for block := (*pem.Block)(nil); ; {
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+	}
+	if bytes.HasPrefix(rest, []byte("-")) || bytes.Contains(rest, []byte("\n-")) {
+		return c, errors.New("the last certificate of the chain is not whole")
+	}
+	return tls.X509KeyPair(chain, key)
 }
 
 // pair returns the chain and key of now.

@@ -1,6 +1,7 @@
 package oldtls
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/tls"
@@ -56,6 +57,44 @@ func TestReload(t *testing.T) {
 		written(t, dir, "third.example")
 		time.Sleep(CheckEvery)
 		want("when it is whole again", "third.example", 2)
+	})
+}
+
+// Files that are cut, wherever, while they are written or for want of room: the pair
+// before stays, it is told, and the whole files are taken when they are there.
+func TestReloadOfCutFiles(t *testing.T) {
+	theKit()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		cert, key := written(t, dir, "one.example")
+		failed := 0
+		c, err := LoadFiles(cert, key, func(error) { failed++ })
+		must(err)
+		look := func() *pair {
+			time.Sleep(CheckEvery)
+			return c.pair()
+		}
+		before, told := c.pair(), 0
+		written(t, dir, "another.example")
+		for _, file := range []string{cert, key} {
+			whole, err := os.ReadFile(file)
+			must(err)
+			for n := range len(whole) - len("-----END CERTIFICATE-----") {
+				if bytes.HasSuffix(bytes.TrimSpace(whole[:n]), []byte("-----END CERTIFICATE-----")) {
+					continue // a chain may end there
+				}
+				must(os.WriteFile(file, whole[:n], 0o600))
+				must(os.Chtimes(file, time.Time{}, time.Unix(int64(n), 0))) // each is another change
+				told++
+				if got := look(); got != before || failed != told {
+					t.Fatalf("%d of %d bytes of %s: it serves %s, and told of %d of %d", n, len(whole), file, got.leaf.Subject.CommonName, failed, told)
+				}
+			}
+			must(os.WriteFile(file, whole, 0o600))
+		}
+		if got := look(); got.leaf.Subject.CommonName != "another.example" || failed != told {
+			t.Errorf("when they are whole: %s, failed %d", got.leaf.Subject.CommonName, failed-told)
+		}
 	})
 }
 

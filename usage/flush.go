@@ -11,28 +11,26 @@ const idle = time.Minute
 // batch is how many records are copied at a time while the lock is held.
 const batch = 512
 
-// flushEvery writes what changed until Close.
-func (l *Ledger) flushEvery() {
+// flushEvery writes what changed until Close. err is how the first flush ended.
+func (l *Ledger) flushEvery(err error) {
 	defer close(l.stopped)
 	tick := time.NewTicker(l.o.Every)
 	defer tick.Stop()
 	var said string
 	var when time.Time
 	for {
+		if now := l.now(); err == nil {
+			said = ""
+		} else if l.o.Failed != nil && (err.Error() != said || now.Sub(when) >= time.Hour) {
+			said, when = err.Error(), now
+			l.o.Failed(err)
+		}
 		select {
 		case <-l.stop:
 			return
 		case <-tick.C:
 		}
-		err := l.Flush()
-		if err == nil {
-			said = ""
-			continue
-		}
-		if now := l.now(); l.o.Failed != nil && (err.Error() != said || now.Sub(when) >= time.Hour) {
-			said, when = err.Error(), now
-			l.o.Failed(err)
-		}
+		err = l.Flush()
 	}
 }
 
@@ -56,7 +54,10 @@ func (l *Ledger) Flush() error {
 	if !any {
 		return nil
 	}
-	err := l.store.update(func(w *writer) error { return l.write(w, c) })
+	err := l.store.reopen(l.o.LockWait)
+	if err == nil {
+		err = l.store.update(func(w *writer) error { return l.write(w, c) })
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -73,6 +74,9 @@ func (l *Ledger) take() (c changes, any bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.seats, l.dirty = l.dirty, nil
+	for _, s := range c.seats {
+		s.dirty = false // here: a write that fails early comes to none of them
+	}
 	c.drop, l.drop = l.drop, map[seatKey]struct{}{}
 	for _, t := range l.versions {
 		if t.dirty {
@@ -93,7 +97,9 @@ func (l *Ledger) giveBack(c changes) {
 		}
 	}
 	for key := range c.drop {
-		if l.seats[key] == nil {
+		if s := l.seats[key]; s != nil {
+			s.stored = true
+		} else {
 			l.drop[key] = struct{}{}
 		}
 	}
@@ -116,7 +122,6 @@ func (l *Ledger) write(w *writer, c changes) error {
 		copies = copies[:0]
 		l.mu.Lock()
 		for _, s := range todo[:n] {
-			s.dirty = false
 			if !s.gone {
 				s.stored = true
 				copies = append(copies, s.Client)

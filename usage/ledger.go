@@ -44,8 +44,8 @@ type Options struct {
 	// Default 2s.
 	LockWait time.Duration
 
-	// Aside lets Open rename a damaged file and begin a new one. Without it a
-	// damaged file is an error.
+	// Aside lets Open rename a damaged ledger and begin a new one. Without it that
+	// is an error, and so is in any case a file that was never a ledger.
 	Aside bool
 
 	// Failed is told when the file cannot be written, from a goroutine of the
@@ -60,9 +60,10 @@ type Options struct {
 // Ledger counts who uses which version. Its methods may be called from many
 // goroutines; Opened, Refused and Traffic take a short lock and do no I/O.
 type Ledger struct {
-	o     Options
-	store *store // nil: in memory alone
-	aside string
+	o      Options
+	store  *store // nil: in memory alone
+	aside  string
+	damage error // why
 
 	flushing sync.Mutex    // before mu
 	export   chan struct{} // has room for the one who answers with an export
@@ -146,28 +147,54 @@ func Open(path string, o *Options) (*Ledger, error) {
 		l.id, l.watched = newID(), resume(nil, now)
 		return l, nil
 	}
-	st, err := openStore(path, false, l.o.LockWait)
-	var s *Snapshot
-	if err == nil {
-		s, err = st.load()
-	}
-	if err != nil && l.o.Aside && isDamaged(err) {
-		st, l.aside, err = setAside(path, st, now, l.o.LockWait)
-		s = &Snapshot{}
-	}
-	if err != nil {
-		st.close()
+	if err := l.openFile(path, now); err != nil {
+		l.store.close()
 		return nil, err
 	}
-	l.store = st
-	l.begin(s, now)
-	if err := l.Flush(); err != nil {
-		st.close()
+	err := l.Flush()
+	if isDamaged(err) && l.o.Aside { // it can be read, but not be written: all of it goes into a new one
+		if err = l.setAside(err, now); err == nil {
+			l.markAll()
+			err = l.Flush()
+		}
+	}
+	if isDamaged(err) {
+		l.store.close()
 		return nil, err
 	}
 	l.stop, l.stopped = make(chan struct{}), make(chan struct{})
-	go l.flushEvery()
+	go l.flushEvery(err)
 	return l, nil
+}
+
+// openFile opens the file and reads it. A disk without room is no error: what is to
+// be written waits.
+func (l *Ledger) openFile(path string, now time.Time) (err error) {
+	s := &Snapshot{}
+	if l.store, err = openStore(path, false, l.o.LockWait); err == nil {
+		var have *Snapshot
+		if have, err = l.store.load(); err == nil {
+			s = have
+		}
+	}
+	if isDamaged(err) && l.o.Aside {
+		err = l.setAside(err, now)
+	}
+	if err != nil && !isFull(err) {
+		return err
+	}
+	l.begin(s, now)
+	return nil
+}
+
+// setAside gives the file, which is damaged as why says, another name and begins a new one.
+func (l *Ledger) setAside(why error, now time.Time) error {
+	st, name, err := setAside(l.store, why, now, l.o.LockWait)
+	if name != "" {
+		l.aside, l.damage = name, why
+	}
+	l.store = st
+	return err
 }
 
 func (o *Options) fill() {
@@ -222,8 +249,12 @@ func (l *Ledger) begin(s *Snapshot, now time.Time) {
 	}
 }
 
-// Aside is the name that a damaged file was given; empty if there was none.
+// Aside is the name that a damaged file was given; empty if there was none. What it held
+// is counted anew from zero, unless it could be read and only not be written.
 func (l *Ledger) Aside() string { return l.aside }
+
+// Damage is what was found wrong with the file that Aside names; nil if there was none.
+func (l *Ledger) Damage() error { return l.damage }
 
 // Opened counts a handshake that opened a connection.
 func (l *Ledger) Opened(v Visit) { l.visit(v, Day{Opened: 1}) }
@@ -318,6 +349,7 @@ func (l *Ledger) seat(v wire.Version, client string, now time.Time) (*seat, *tal
 		key.client = strings.Clone(client)
 		c = &seat{Client: Client{Version: v, Key: key.client, First: now}}
 		l.seats[key] = c
+		_, c.stored = l.drop[key] // its old record: who gives this one up is to drop that
 		delete(l.drop, key)
 	} else {
 		t.remove(c)
@@ -342,6 +374,19 @@ func (l *Ledger) mark(c *seat) {
 		l.dirty = slices.DeleteFunc(l.dirty, func(s *seat) bool { return s.gone })
 	}
 	l.dirty = append(l.dirty, c)
+}
+
+// markAll marks all that there is, for a new file.
+func (l *Ledger) markAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop = map[seatKey]struct{}{}
+	for _, c := range l.seats {
+		l.mark(c)
+	}
+	for _, t := range l.versions {
+		t.dirty = true
+	}
 }
 
 func latest(a, b time.Time) time.Time {

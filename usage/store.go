@@ -1,14 +1,17 @@
 package usage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/draftwire/draftwire/wire"
@@ -23,7 +26,15 @@ var (
 	ErrDamaged = errors.New("damaged, or no ledger")
 )
 
+// errForeign is the error for a file that is in order, but another program's.
+var errForeign = fmt.Errorf("%w: it belongs to another program", ErrDamaged)
+
 func isDamaged(err error) bool { return errors.Is(err, ErrDamaged) }
+
+// isFull reports whether there was no room to write.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
 
 // fileFormat is written into each file.
 const fileFormat = 1
@@ -44,19 +55,21 @@ type about struct {
 
 // store is the file.
 type store struct {
-	db     *bbolt.DB
-	file   *os.File // of db, to be closed if db fails
+	db     *bbolt.DB // nil if it could not be opened
+	file   *os.File  // of db, to be closed if db fails
 	path   string
 	broken error // the tree fell over; it is not touched again
 }
 
 func openStore(path string, readOnly bool, wait time.Duration) (*store, error) {
 	s := &store{path: path}
+	fresh := false
 	o := &bbolt.Options{Timeout: wait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType, NoStatistics: true}
 	o.OpenFile = func(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
 		if f, err = os.OpenFile(name, flag, mode); err == nil {
 			s.file = f
-			if i, err := f.Stat(); err == nil && readOnly && i.Size() == 0 {
+			i, err := f.Stat()
+			if fresh = err == nil && i.Size() == 0; fresh && readOnly {
 				f.Close()
 				return nil, bolterrors.ErrInvalid
 			}
@@ -74,8 +87,51 @@ func openStore(path string, readOnly bool, wait time.Duration) (*store, error) {
 		s.file.Close() // with it the lock; after an error of Open it is closed already
 	}
 	s.db = nil
+	if fresh && !readOnly && isFull(err) {
+		os.Truncate(path, 0) // else the beginning of one would pass for a damaged ledger
+	}
+	if i, e := os.Stat(path); e == nil && !fresh && i.Mode().IsRegular() && i.Size() < leastSize {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	return s, s.explain(err)
 }
+
+// reopen opens a file that could not be opened for want of room.
+func (s *store) reopen(wait time.Duration) error {
+	if s.db != nil {
+		return nil
+	}
+	again, err := openStore(s.path, false, wait)
+	if err == nil {
+		*s = *again
+	}
+	return err
+}
+
+// wasLedger reports whether a file was one once: it begins as one does, in one of its two
+// first pages, or is all zeros, as a crash of the system can leave it.
+func wasLedger(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for _, page := range []int64{0, 4096, int64(os.Getpagesize())} {
+		var magic [4]byte
+		if _, err := f.ReadAt(magic[:], page+16); err == nil && binary.LittleEndian.Uint32(magic[:]) == boltMagic {
+			return true
+		}
+	}
+	begin := make([]byte, 64<<10)
+	n, err := f.ReadAt(begin, 0)
+	return (err == nil || err == io.EOF) && len(bytes.Trim(begin[:n], "\x00")) == 0
+}
+
+// leastSize is shorter than any whole file.
+const leastSize = 8 << 10
+
+// boltMagic is what a page that describes the file has behind its head.
+const boltMagic = 0xed0cdaed
 
 // explain says what an error means for the ledger.
 func (s *store) explain(err error) error {
@@ -125,7 +181,7 @@ func (s *store) load() (*Snapshot, error) {
 			}
 			if tx.Bucket(ledgerBucket) == nil && tx.Bucket(clientsBucket) == nil && tx.Bucket(versionsBucket) == nil {
 				if k, _ := tx.Cursor().First(); k != nil {
-					return fmt.Errorf("%w: it belongs to another program", ErrDamaged)
+					return errForeign
 				}
 				return nil // new
 			}
@@ -264,14 +320,19 @@ func (w *writer) source(s *Source) error {
 
 func (w *writer) drop(k seatKey) error { return w.clients.Delete(k.bytes()) }
 
-// setAside renames a damaged file and makes a new one.
-func setAside(path string, old *store, now time.Time, wait time.Duration) (*store, string, error) {
+// setAside renames the file of old, which is damaged as why says, and makes a new one. What
+// was never a ledger stays where it is: somebody may have named the wrong file.
+func setAside(old *store, why error, now time.Time, wait time.Duration) (*store, string, error) {
+	path := old.path
+	if errors.Is(why, errForeign) || !wasLedger(path) {
+		return old, "", why
+	}
 	name := path + ".damaged-" + now.Format("20060102T150405Z")
 	if _, err := os.Lstat(name); err == nil {
-		return old, "", fmt.Errorf("usage: ledger %s: %w, and %s is there already", path, ErrDamaged, name)
+		return old, "", fmt.Errorf("%w, and %s is there already", why, name)
 	}
 	if err := os.Rename(path, name); err != nil {
-		return old, "", fmt.Errorf("usage: ledger %s: %w, and cannot be renamed: %w", path, ErrDamaged, err)
+		return old, "", fmt.Errorf("%w, and cannot be renamed: %w", why, err)
 	}
 	old.close()
 	s, err := openStore(path, false, wait)

@@ -296,13 +296,16 @@ func goOn(t *testing.T, path string) {
 
 func TestAside(t *testing.T) {
 	good, _ := sample(t)
-	for name, bad := range map[string][]byte{"cut": good[:3*4096], "text": []byte("listen: 127.0.0.1\n"), "zeros": make([]byte, 64<<10)} {
+	for name, bad := range map[string][]byte{"cut": good[:3*4096], "first page lost": append(make([]byte, 4096), good[4096:3*4096]...), "zeros": make([]byte, 64<<10)} {
 		path := writeFile(t, bad)
 		c := &clock{newYear}
 		l := open(t, path, c, usage.Options{Aside: true, LockWait: time.Millisecond})
 		l.Opened(usage.Visit{Version: wire.Hixie75, Client: "a"})
 		if got, _ := os.ReadFile(l.Aside()); l.Aside() != path+".damaged-20260101T000000Z" || !bytes.Equal(got, bad) {
 			t.Errorf("%s: %q", name, l.Aside())
+		}
+		if !errors.Is(l.Damage(), usage.ErrDamaged) {
+			t.Errorf("%s: %v", name, l.Damage())
 		}
 		if err := l.Close(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -319,7 +322,7 @@ func TestAside(t *testing.T) {
 	}
 }
 
-// The file of another program is left alone.
+// The file of another program, or what is no ledger at all, is left alone.
 func TestForeign(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other")
 	db, err := bbolt.Open(path, 0o600, nil)
@@ -331,8 +334,17 @@ func TestForeign(t *testing.T) {
 		return err
 	})
 	db.Close()
-	if _, err := usage.Open(path, nil); !errors.Is(err, usage.ErrDamaged) || !strings.Contains(err.Error(), "another program") {
+	for _, aside := range []bool{false, true} {
+		if _, err := usage.Open(path, &usage.Options{Aside: aside}); !errors.Is(err, usage.ErrDamaged) || !strings.Contains(err.Error(), "another program") {
+			t.Errorf("%v", err)
+		}
+	}
+	text := writeFile(t, []byte("listen: 127.0.0.1\n"))
+	if _, err := usage.Open(text, &usage.Options{Aside: true}); !errors.Is(err, usage.ErrDamaged) {
 		t.Errorf("%v", err)
+	}
+	if got, err := os.ReadFile(text); err != nil || string(got) != "listen: 127.0.0.1\n" {
+		t.Errorf("it holds %q, %v", got, err)
 	}
 }
 

@@ -83,11 +83,14 @@ type runningGateway struct {
 // openLedger opens the ledger of a configuration.
 func openLedger(cfg *gateway.Config, log *logrus.Logger) (*usage.Ledger, error) {
 	l, err := usage.Open(cfg.Ledger.File, &usage.Options{
-		Clients: cfg.Ledger.Clients,
-		Failed:  func(err error) { log.WithField("error", err.Error()).Error("the ledger cannot be written") },
+		Clients: cfg.Ledger.Clients, Aside: true,
+		Failed: func(err error) { log.WithField("error", err.Error()).Error("the ledger cannot be written") },
 	})
 	if err != nil {
 		return nil, exitf(exitUsage, "ledger: %w", err)
+	}
+	if why := l.Damage(); why != nil {
+		log.WithFields(logrus.Fields{"error": why.Error(), "aside": l.Aside()}).Error("the ledger is damaged and was set aside")
 	}
 	return l, nil
 }

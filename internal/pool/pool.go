@@ -11,13 +11,17 @@ var pools [len(sizes)]sync.Pool
 
 // Buf is a borrowed buffer. B may be resliced and appended to; Put takes back
 // whatever B has become.
-type Buf struct{ B []byte }
+type Buf struct {
+	guard // first: it takes no room there
+	B     []byte
+}
 
 // Get lends a buffer of length 0 and a capacity of at least n.
 func Get(n int) *Buf {
 	for i, s := range sizes {
 		if n <= s {
 			if b, _ := pools[i].Get().(*Buf); b != nil {
+				b.lent(b.B)
 				b.B = b.B[:0]
 				return b
 			}
@@ -28,7 +32,7 @@ func Get(n int) *Buf {
 }
 
 //go:noinline
-func newBuf(n int) *Buf { return &Buf{make([]byte, 0, n)} } // apart, as stacks are short
+func newBuf(n int) *Buf { return &Buf{B: make([]byte, 0, n)} } // apart, as stacks are short
 
 // Put takes a buffer back. b must not be used afterwards. A buffer larger than
 // the largest class is left to the garbage collector.
@@ -36,6 +40,7 @@ func Put(b *Buf) {
 	if b == nil {
 		return
 	}
+	b.given(b.B)
 	c := cap(b.B)
 	for i := len(sizes) - 1; i >= 0; i-- {
 		if c >= sizes[i] {

@@ -1,0 +1,9 @@
+//go:build !faults
+
+package pool
+
+// guard watches over a buffer in programs that are built with the tag faults, for tests.
+type guard struct{}
+
+func (guard) lent([]byte)  {}
+func (guard) given([]byte) {}
