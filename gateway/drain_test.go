@@ -314,9 +314,9 @@ func TestInheritedSockets(t *testing.T) {
 		got := ""
 		for try := 0; got != "parent" && try < 5; try++ { // the port goes and comes back meanwhile
 			c, _, err := draftwire.Dial(ctx, "ws://"+addr+"/", nil)
-			if err != nil {
-				t.Errorf("socket %d: %v", i, err)
-				break
+			if err != nil { // of the port that goes
+				got = err.Error()
+				continue
 			}
 			got = who(c)
 			c.CloseNow()
