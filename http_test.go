@@ -2,6 +2,7 @@ package draftwire_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -245,6 +246,11 @@ func TestHTTP2IsCounted(t *testing.T) {
 			synctest.Wait()
 			if i == 0 {
 				first = tc
+				settings := make([]byte, 100)
+				n, _ := io.ReadAtLeast(tc, settings, 30)
+				if !bytes.Contains(settings[:n], []byte("\x00\x03\x00\x00\x00\x64")) { // SETTINGS_MAX_CONCURRENT_STREAMS, 100
+					t.Errorf("settings % x", settings[:n])
+				}
 			}
 			if n := s.Counts(); n.Pending != 0 || n.HTTP != min(i+1, 2) { // half of them are for one address
 				t.Errorf("%d connections: %+v", i+1, n)
