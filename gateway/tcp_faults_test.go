@@ -128,7 +128,7 @@ func TestTCPSlowOnEitherSide(t *testing.T) {
 			stall := faultnet.Way{At: 300 + 20*int(v), How: faultnet.Delay, After: 30 * time.Millisecond, Small: true, Step: 500}
 			up := stall
 			up.Up = true
-			for _, ways := range [][2]faultnet.Way{{{Step: 1}, {}}, {{}, {Step: 1}}, {{Step: 1, Small: true}, {Step: 1, Small: true}}, {stall, up}, {up, stall}} {
+			for _, ways := range [][2]faultnet.Way{{{Step: 1}, {}}, {{Step: 200, Small: true}, {Step: 1}}, {stall, up}, {up, stall}} {
 				b.front.Set(ways[0])
 				b.back.Set(ways[1])
 				if got := b.session(t, v, script...); len(got) != len(script) {
