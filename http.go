@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -276,8 +277,10 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request, c clock) {
 	// The handler gets a copy of the request: net/http looks at the body of its own to see
 	// whether it was read.
 	own := r.WithContext(r.Context())
-	own.Body = &timedBody{r.Body, c, s.limits.read}
-	c.readBy(time.Now().Add(s.limits.read))
+	body := &timedBody{ReadCloser: r.Body, clock: c, timeout: s.limits.read}
+	own.Body = body
+	body.begin()
+	defer body.end()
 	s.Handler.ServeHTTP(w, own)
 	r.MultipartForm = own.MultipartForm // whose files net/http removes
 }
@@ -291,7 +294,7 @@ type clock interface {
 
 func (r *replayConn) readBy(t time.Time) {
 	if !r.web.readLifted.Load() {
-		r.Conn.SetReadDeadline(t)
+		r.web.nc.SetReadDeadline(t) // within TLS a replayConn is below too, which would take it for the handler's
 	}
 }
 
@@ -304,19 +307,43 @@ func (r *replayConn) readDone(end bool) {
 	}
 }
 
-// timedBody is the body of a request, of which each part has its time.
+// timedBody is the body of a request, of which each part has its time while the handler
+// runs. A goroutine that the handler leaves behind may still read it; the clock is then
+// that of another request, or gone.
 type timedBody struct {
 	io.ReadCloser
-	clock   clock
 	timeout time.Duration
+
+	mu    sync.Mutex
+	clock clock // nil behind the handler
 }
 
 // Read implements io.Reader.
 func (b *timedBody) Read(p []byte) (int, error) {
-	b.clock.readBy(time.Now().Add(b.timeout))
+	b.begin()
 	n, err := b.ReadCloser.Read(p)
-	b.clock.readDone(err == io.EOF)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clock != nil {
+		b.clock.readDone(err == io.EOF)
+	}
 	return n, err
+}
+
+// begin begins the time for a part.
+func (b *timedBody) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clock != nil {
+		b.clock.readBy(time.Now().Add(b.timeout))
+	}
+}
+
+// end is called when the handler has returned.
+func (b *timedBody) end() {
+	b.mu.Lock()
+	b.clock = nil
+	b.mu.Unlock()
 }
 
 // stream is the answer on a stream of HTTP/2, whose peer may take nothing of it though it
@@ -325,19 +352,19 @@ type stream struct {
 	http.ResponseWriter
 	rc                      *http.ResponseController
 	timeout                 time.Duration
-	readLifted, writeLifted bool
+	readLifted, writeLifted atomic.Bool // goroutines of the handler may read, write and lift at a time
 }
 
 // arm begins the time for a part of the answer, disarm ends it: of a deadline that passes
 // between two parts the stream would die.
 func (x *stream) arm() {
-	if !x.writeLifted && x.timeout > 0 {
+	if !x.writeLifted.Load() && x.timeout > 0 {
 		x.rc.SetWriteDeadline(time.Now().Add(x.timeout))
 	}
 }
 
 func (x *stream) disarm() {
-	if !x.writeLifted && x.timeout > 0 {
+	if !x.writeLifted.Load() && x.timeout > 0 {
 		x.rc.SetWriteDeadline(time.Time{})
 	}
 }
@@ -380,18 +407,18 @@ func (x *stream) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // SetReadDeadline is for http.ResponseController, with which a handler lifts ours.
 func (x *stream) SetReadDeadline(t time.Time) error {
-	x.readLifted = true
+	x.readLifted.Store(true)
 	return x.rc.SetReadDeadline(t)
 }
 
 // SetWriteDeadline is for http.ResponseController.
 func (x *stream) SetWriteDeadline(t time.Time) error {
-	x.writeLifted = true
+	x.writeLifted.Store(true)
 	return x.rc.SetWriteDeadline(t)
 }
 
 func (x *stream) readBy(t time.Time) {
-	if !x.readLifted {
+	if !x.readLifted.Load() {
 		x.rc.SetReadDeadline(t)
 	}
 }
