@@ -47,17 +47,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	}
 	if err != nil {
 		he := asHandshakeError(err)
-		for _, f := range refusalFields(he) {
-			w.Header()[f.Name] = append(w.Header()[f.Name], f.Value)
-		}
-		if isExtendedConnect(r) {
-			he.Status = http.StatusNotImplemented
-		}
-		if r.ProtoMajor < 2 { // where it would end the connection that others share
-			w.Header().Set("Connection", "close")
-		}
-		w.Header().Set("Content-Length", "0")
-		w.WriteHeader(he.Status)
+		answerRefusal(w, r, he)
 		return refuse(he)
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
@@ -72,18 +62,38 @@ func accept(w http.ResponseWriter, r *http.Request, o *acceptor) (*Conn, error) 
 	// What the client sent behind its head is in net/http's reader, key3 of
 	// hixie-76 too, declared as a body or not. After this the reader is let go.
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	if r, ok := nc.(*replayConn); ok { // of a Server, which read the beginning
-		below, rest := r.strip()
+	outer := nc
+	of, _ := nc.(*replayConn) // of a Server, which read the beginning
+	if of != nil {
+		below, rest := of.strip()
 		nc, early = below, slices.Concat(early, rest)
 	}
 	src := newSource(nc, early)
 	if err := a.complete(src, o); err != nil {
-		nc.Close()
+		outer.Close()
 		return refuse(err)
+	}
+	if of != nil && o.set.forget == nil { // it is the program's, and the Server does not hear of its end
+		of.web.leave()
 	}
 	a.settle(src, o)
 	nc.SetDeadline(time.Time{}) // net/http leaves its own behind, too
 	return newConn(a.config(o, src, context.WithoutCancel(r.Context()))), nil
+}
+
+// answerRefusal answers a request with the status and the fields of an error.
+func answerRefusal(w http.ResponseWriter, r *http.Request, he *HandshakeError) {
+	for _, f := range refusalFields(he) {
+		w.Header()[f.Name] = append(w.Header()[f.Name], f.Value)
+	}
+	if isExtendedConnect(r) {
+		he.Status = http.StatusNotImplemented
+	}
+	if r.ProtoMajor < 2 { // where it would end the connection that others share
+		w.Header().Set("Connection", "close")
+	}
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(he.Status)
 }
 
 // unfit returns the refusal of all requests, where the options cannot be served.

@@ -56,7 +56,7 @@ type Server struct {
 	// and have no such bound. Default half of MaxPending.
 	MaxPendingPerAddress int
 	// MaxHTTP bounds the connections that were given to Handler, or are of HTTP/2, until
-	// they end; half of them for one address, as above. For one that comes above it the
+	// they end or Accept takes them over; half of them for one address, as above. For one that comes above it the
 	// one goes that has waited longest for its next request; where there is none the new
 	// one gets a 503. Default 5,000.
 	MaxHTTP int
