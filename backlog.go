@@ -1,14 +1,49 @@
 package draftwire
 
-import "github.com/draftwire/draftwire/internal/pool"
+import (
+	"math"
+
+	"github.com/draftwire/draftwire/internal/pool"
+)
 
 // backlog are the frames that Post has left to wait behind a write. They are not copied:
 // of a broadcast that a thousand members do not take there is one frame, not a thousand.
-// While there is a backlog somebody writes or is on the way to, and nothing else is put
-// into the queue, so that it comes behind what the queue holds.
+// While there is a backlog somebody writes or is on the way to. It comes behind what the
+// queue holds.
 type backlog struct {
 	frames []*[]byte
 	bytes  int
+	gone   int // how many have been taken for writing
+}
+
+// posted is the beginning of a backlog: so much of it goes before something else, which
+// does not wait for what is posted later, as that may never stop.
+type posted struct {
+	in *backlog
+	n  int
+}
+
+// posted returns what was posted, for what goes behind it. Where frames are compressed they
+// go in the order in which they were made, so that it is all, whenever it was posted.
+func (c *Conn) posted(behind bool) posted {
+	p := c.out.posts
+	switch {
+	case !behind:
+		return posted{}
+	case c.ses.Compresses():
+		return everything
+	case p == nil:
+		return posted{}
+	}
+	return posted{p, p.gone + len(p.frames)}
+}
+
+// everything is all that is posted, now and later.
+var everything = posted{n: math.MaxInt}
+
+// has reports whether something of before has not gone.
+func (p *backlog) has(before posted) bool {
+	return before == everything || before.in == p && p.gone < before.n
 }
 
 // backlogMost is how many frames may wait, as each costs eight bytes.
@@ -42,10 +77,8 @@ func (o *outbox) takePosts(v *vector) {
 	for len(p.frames) > 0 {
 		f := *p.frames[0]
 		if len(f) >= directSize {
-			if len(v.parts[0]) == 0 {
-				v.parts[1] = f
-				p.drop()
-			}
+			v.parts[1] = f
+			p.drop()
 			break
 		}
 		if v.queue == nil {
@@ -68,6 +101,7 @@ func (o *outbox) takePosts(v *vector) {
 
 // drop takes the first frame off.
 func (p *backlog) drop() {
+	p.gone++
 	p.bytes -= len(*p.frames[0])
 	p.frames[0] = nil
 	p.frames = p.frames[1:]

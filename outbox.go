@@ -27,6 +27,7 @@ type outbox struct {
 	writing bool          // somebody hands bytes to the system
 	midst   bool          // a Writer's message is under way
 	due     bool          // the queue is to be written once nobody is writing, by flushDue
+	ends    bool          // our close comes next: nothing more is posted
 	corked  bool          // Cork was called
 	timed   bool          // late is running
 	final   bool          // the close's deadline is set (under Conn.mu)
@@ -105,16 +106,17 @@ func (c *Conn) overError() error {
 // The bound holds for the queue, whatever becomes of it: a full one is waited for while
 // somebody writes, and also where a goroutine is on its way to write, since the scheduler
 // may let a reader with much input go on for long before that goroutine runs. Nobody else
-// leaves a full queue: send and reply write it. Behind a backlog of Post nothing is put
-// into the queue, which goes before it.
+// leaves a full queue: send and reply write it. The queue goes before the backlog of Post:
+// a message is put into it when what was posted before has gone, a control frame at once.
 func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err error) {
 	o := &c.out
+	before := c.posted(begins)
 	for {
 		if err := c.writable(ctx); err != nil {
 			return false, err
 		}
-		direct = n >= directSize && c.ses.Direct() && !c.mayHold(n)
-		if !(begins && o.midst) && !(o.writing && direct) && !c.blocked() {
+		direct = n >= directSize && c.ses.Direct() && !c.mayHold(n) && o.posts == nil
+		if !(begins && o.midst) && !(o.writing && direct) && !c.blocked(before) {
 			return direct, nil
 		}
 		if err := c.awaitChange(ctx); err != nil {
@@ -123,10 +125,33 @@ func (c *Conn) turn(ctx context.Context, begins bool, n int) (direct bool, err e
 	}
 }
 
-// blocked reports whether the queue takes nothing until somebody has written.
-func (c *Conn) blocked() bool {
+// claim is turn for a message in pieces, which then is under way. What is posted before
+// goes before it; meanwhile nothing is posted, as that would come in between.
+//
+//go:noinline
+func (c *Conn) claim(ctx context.Context, n int) (direct bool, err error) { // apart, as stacks are short
 	o := &c.out
-	return (o.writing || o.due) && (o.posts != nil || c.full())
+	for o.midst {
+		if err := c.awaitChange(ctx); err != nil {
+			return false, err
+		}
+	}
+	o.midst = true
+	if err = c.awaitRoom(ctx, everything); err == nil {
+		direct, err = c.turn(ctx, false, n)
+	}
+	if err != nil {
+		o.midst = false
+		o.change()
+	}
+	return direct, err
+}
+
+// blocked reports whether the queue takes nothing, behind those posts, until somebody has
+// written.
+func (c *Conn) blocked(before posted) bool {
+	o := &c.out
+	return (o.writing || o.due) && (o.posts != nil && o.posts.has(before) || c.full())
 }
 
 // full reports whether the queue holds as much as may be held back.
@@ -146,11 +171,14 @@ func (c *Conn) frame(ctx context.Context, op Op, begins, fin bool, p []byte) err
 		c.out.mu.Unlock()
 		return err
 	}
-	direct, err := c.turn(ctx, begins, len(p))
+	var direct bool
+	var err error
+	if begins && !fin { // for WritePart: nobody else's message in between
+		direct, err = c.claim(ctx, len(p))
+	} else {
+		direct, err = c.turn(ctx, begins, len(p))
+	}
 	if err == nil {
-		if begins && !fin {
-			c.out.midst = true // for WritePart: nobody else's message in between
-		}
 		if direct {
 			err = c.direct(ctx, op, fin, p)
 		} else if err = c.enqueue(op, fin, p); err == nil {
@@ -392,7 +420,9 @@ func (c *Conn) push(f []byte) error {
 		return nil
 	}
 	v := c.take(c.Context())
-	v.parts[1], v.hasty = f, true
+	if v.hasty = true; f != nil {
+		v.parts[1] = f
+	}
 	o.mu.Unlock()
 	err := v.ended(c.in.src.raw.Write(v.try))
 	if v.hasty = false; err == nil && v.left() {

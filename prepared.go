@@ -98,7 +98,7 @@ func (c *Conn) Post(m *PreparedMessage) error {
 		return err
 	}
 	switch n := o.waiting(); {
-	case c.ses.Said():
+	case c.ses.Said() || o.ends:
 		return ErrClosed
 	case o.midst, n > 0 && n+len(m.data) > c.set.limits.PostLimit:
 		return ErrBusy

@@ -32,6 +32,7 @@ func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.ends = true
 	for o.posts != nil && o.broken == nil { // they go before it
 		if err := c.awaitChange(c.Context()); err != nil {
 			return err
@@ -57,8 +58,12 @@ func (c *Conn) writeClose(code CloseCode, reason string, by time.Duration) error
 func (c *Conn) reply(ctx context.Context, more bool) (err error) {
 	o := &c.out
 	o.mu.Lock()
-	if c.blocked() {
-		err = c.awaitRoom(ctx)
+	var before posted
+	if c.in.ev.Op == wire.OpClose {
+		before, o.ends = everything, true
+	}
+	if c.blocked(before) {
+		err = c.awaitRoom(ctx, before)
 	}
 	if err == nil {
 		_, err = c.turn(c.Context(), false, 0)
@@ -69,7 +74,9 @@ func (c *Conn) reply(ctx context.Context, more bool) (err error) {
 	switch {
 	case err != nil || o.queue == nil:
 	case c.in.ev.Op == wire.OpClose:
-		err = c.flush(ctx)
+		if ctx.Err() == nil { // else a write would be cut at once; the end sends it
+			err = c.flush(ctx)
+		}
 	case more && !c.full():
 		c.limitHold()
 		err = o.broken
@@ -83,8 +90,8 @@ func (c *Conn) reply(ctx context.Context, more bool) (err error) {
 }
 
 //go:noinline
-func (c *Conn) awaitRoom(ctx context.Context) error { // apart, as stacks are short
-	for c.blocked() {
+func (c *Conn) awaitRoom(ctx context.Context, before posted) error { // apart, as stacks are short
+	for c.blocked(before) {
 		if err := c.awaitChange(ctx); err != nil {
 			return err
 		}
@@ -110,10 +117,9 @@ func (c *Conn) Writer(ctx context.Context, op Op) (io.WriteCloser, error) {
 	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	if _, err := c.turn(ctx, true, 0); err != nil {
+	if _, err := c.claim(ctx, 0); err != nil {
 		return nil, err
 	}
-	c.out.midst = true
 	return &msgWriter{c: c, ctx: ctx, op: op}, nil
 }
 
