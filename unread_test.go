@@ -139,7 +139,7 @@ func TestCancelledReadBehindUnreadAnswers(t *testing.T) {
 			return
 		}
 		p := handClient(t, v, 1000, draftwire.Limits{}, nil)
-		const pings = 20_000 // their answers are more than the queue and the network hold
+		const pings = 60_000 // their answers are more than the queue and the network hold
 		go func() {
 			p.Write(bytes.Repeat(p.ping(), pings))
 			p.Write(p.text("hello"))
