@@ -42,6 +42,9 @@ type outbox struct {
 const (
 	// holdMost is how many bytes are held back at most.
 	holdMost = 32 << 10
+	// replyRoom is more than the answer to a ping: with it a queue that is not full fits
+	// into holdMost.
+	replyRoom = 256
 	// holdRoom is the room for the first of several answers.
 	holdRoom = 4 << 10
 	// holdTime is how long an answer waits at most for the ones behind it: only a
@@ -157,7 +160,7 @@ func (c *Conn) blocked(before posted) bool {
 // full reports whether the queue holds as much as may be held back.
 func (c *Conn) full() bool {
 	q := c.out.queue
-	return q != nil && len(q.B) >= holdMost
+	return q != nil && len(q.B) > holdMost-replyRoom
 }
 
 // frame encodes a frame and sends it, or holds it. begins tells that it begins
@@ -247,7 +250,7 @@ func (c *Conn) room(n int) *pool.Buf {
 		}
 		o.queue = pool.Get(n)
 	} else if have := len(o.queue.B); cap(o.queue.B)-have < n {
-		more := pool.Get(2*have + n)
+		more := pool.Get(max(have+n, min(2*have+n, holdMost)))
 		more.B = append(more.B, o.queue.B...)
 		pool.Put(o.queue)
 		o.queue = more

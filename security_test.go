@@ -184,7 +184,7 @@ func TestUnreadPeersMemory(t *testing.T) {
 				go func() {
 					p := bytes.Repeat(piece, 200)
 					for sent, err := 0, error(nil); err == nil && sent < 64<<20; sent += len(p) {
-						nc.SetWriteDeadline(time.Now().Add(time.Second))
+						nc.SetWriteDeadline(time.Now().Add(5 * time.Second)) // the server may be slow
 						_, err = nc.Write(p)
 					}
 					stuck <- struct{}{}

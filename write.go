@@ -101,7 +101,7 @@ func (c *Conn) awaitRoom(ctx context.Context, before posted) error { // apart, a
 
 // enqueueReply encodes it into the queue.
 func (c *Conn) enqueueReply() (err error) {
-	q := c.room(0)
+	q := c.room(len(c.in.ev.Data))
 	before := len(q.B)
 	q.B, err = c.ses.AppendReply(q.B, &c.in.ev)
 	c.put(before)
