@@ -1,0 +1,45 @@
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.CompositeByteBuf;
+import io.netty.channel.*;
+import io.netty.channel.nio.NioEventLoopGroup;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.*;
+import io.netty.handler.codec.http.websocketx.*;
+import io.netty.handler.codec.http.websocketx.extensions.compression.WebSocketServerCompressionHandler;
+
+/**
+ * Echo server on Netty's WebSocket handlers: hixie-75, hixie-76, hybi-07, hybi-08, RFC 6455.
+ * usage: java -cp JARS Netty.java HOST:PORT
+ */
+public class Netty {
+    static final int MOST_BYTES = 1 << 20;
+
+    public static void main(String[] args) throws Exception {
+        int colon = args[0].lastIndexOf(':');
+        EventLoopGroup loops = new NioEventLoopGroup(2);
+        new ServerBootstrap().group(loops).channel(NioServerSocketChannel.class)
+            .childHandler(new ChannelInitializer<SocketChannel>() {
+                protected void initChannel(SocketChannel c) {
+                    c.pipeline().addLast(new HttpServerCodec(), new HttpObjectAggregator(8192),
+                        new WebSocketServerCompressionHandler(),
+                        new WebSocketServerProtocolHandler("/", null, true, MOST_BYTES, false, true),
+                        new WebSocketFrameAggregator(MOST_BYTES), new Echo());
+                }
+            })
+            .bind(args[0].substring(0, colon), Integer.parseInt(args[0].substring(colon + 1))).sync()
+            .channel().closeFuture().sync();
+    }
+
+    static class Echo extends SimpleChannelInboundHandler<WebSocketFrame> {
+        protected void channelRead0(ChannelHandlerContext ctx, WebSocketFrame frame) {
+            ctx.writeAndFlush(frame.retain());
+        }
+
+        /** What is wrong with a frame ends its connection, as a server of one's own would do it. */
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            ctx.close();
+        }
+    }
+}
