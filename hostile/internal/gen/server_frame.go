@@ -56,7 +56,7 @@ func (l *list) frameLengths() {
 			}
 			l.each("frame/length-"+name, when, func(d dialect) hostile.Case {
 				return hostile.Case{Holes: c.holes, Comment: "a frame that says that it has " + c.comment,
-					Steps:   steps(open(), send(d.up(frame{op: d.op.binary, open: open1, says: c.says, width: 64, payload: bytes.Repeat([]byte("a"), 64)})), hold(5*sec)),
+					Steps:   steps(open(), send(d.up(frame{op: d.op.binary, open: open1, says: c.says, width: 64, payload: bytes.Repeat([]byte("a"), 64)})), hold(sec)),
 					Verdict: counted(c.says)}
 			})
 		}
@@ -90,7 +90,7 @@ func (l *list) frameSums() {
 		l.each("frame/sum-"+c.name, hybis, func(d dialect) hostile.Case {
 			return hostile.Case{Holes: []string{"CVE-2020-27813"}, Comment: "a fragment of one byte, and one whose length makes the sum more than " + c.name + " bits have",
 				Steps: steps(open(), send(d.up(frame{op: d.op.binary, open: true, payload: []byte("a")},
-					frame{says: c.says, width: 64, payload: []byte("aaaa")})), hold(5*sec)),
+					frame{says: c.says, width: 64, payload: []byte("aaaa")})), hold(sec)),
 				Verdict: counted(c.says)}
 		})
 	}

