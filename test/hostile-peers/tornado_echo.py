@@ -3,6 +3,7 @@ import asyncio
 import logging
 import sys
 
+import tornado.iostream
 import tornado.web
 import tornado.websocket
 
@@ -14,11 +15,12 @@ class Echo(tornado.websocket.WebSocketHandler):
     def get_compression_options(self):
         return {}
 
-    def on_message(self, message):
-        # What the peer ended while its message was read has nowhere to go.
+    async def on_message(self, message):
+        # To wait keeps a client that reads nothing from filling the memory. What the
+        # peer ended while its message was read has nowhere to go.
         try:
-            self.write_message(message, binary=isinstance(message, bytes))
-        except tornado.websocket.WebSocketClosedError:
+            await self.write_message(message, binary=isinstance(message, bytes))
+        except (tornado.websocket.WebSocketClosedError, tornado.iostream.StreamClosedError):
             pass
 
 

@@ -6,5 +6,9 @@ const [, host, port] = process.argv[2].match(/^(.*):(\d+)$/);
 const server = new WebSocketServer({ host, port: +port, maxPayload: 1 << 20, perMessageDeflate: true });
 server.on('connection', (ws) => {
   ws.on('error', () => {}); // Without a listener the first wrong frame would end the process.
-  ws.on('message', (data, binary) => ws.send(data, { binary }));
+  // A client that reads nothing does not fill the memory: the next message waits for the echo.
+  ws.on('message', (data, binary) => {
+    ws.pause();
+    ws.send(data, { binary }, () => ws.resume());
+  });
 });

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -31,6 +32,11 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	for {
 		kind, message, err := c.Read(r.Context())
 		if err != nil {
+			return
+		}
+		// The library leaves it to the application to look at text.
+		if kind == websocket.MessageText && !utf8.Valid(message) {
+			c.Close(websocket.StatusInvalidFramePayloadData, "")
 			return
 		}
 		if err := c.Write(r.Context(), kind, message); err != nil {
