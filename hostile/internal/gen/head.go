@@ -25,6 +25,7 @@ const (
 	sampleProof = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 	otherKey    = "AQIDBAUGBwgJCgsMDQ4PEA=="
 	otherProof  = "C/0nmHhBztSRGR1CwL6Tf4ZjwpY="
+	emptyProof  = "Kfh9QIsMVZcl6xEPYxPHzW8SZ8w=" // of no key
 )
 
 // request returns the head of a handshake as a client of the version writes it, from a

@@ -85,7 +85,7 @@ func (l *list) headTargets() {
 		{"absolute-user", "http://a:b@{host}/", either()},
 		{"absolute-empty", "http:///", either()},
 		{"absolute-open", "http://[", either()},
-		{"asterisk", "*", refused()},
+		{"asterisk", "*", either()},
 		{"authority", "{host}", refused()},
 		{"word", "x", refused()},
 		{"at-host", "@evil.example/", refused()},
