@@ -58,6 +58,10 @@ func echoes(c net.Conn, pre []byte, b *beyond) {
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\nConnection: close\r\n\r\nbackend\n")
 		return
 	}
+	if status := refuses(head); status != 0 {
+		fmt.Fprintf(c, "HTTP/1.1 %d Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status)
+		return
+	}
 	d := dialectOfRequest(head)
 	if b != nil && b.c.Verdict.Beyond.Early && !d.digest {
 		c.SetReadDeadline(time.Now().Add(earlyLook))
