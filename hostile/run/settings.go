@@ -100,9 +100,10 @@ func (s *settings) flags(f *flag.FlagSet) {
 	})
 }
 
-// crashLine is how a line begins that tells of a crash: behind a date, a level and the
-// name of who says it at most. What comes later in a line may be an attacker's text.
-const crashLine = `^([0-9/]+ [0-9:.]+ |(time=\S+ )?level=(error|ERROR) msg="?)?([a-z0-9]+: )?panic( serving |: | )` +
+// crashLine is a line that tells of a crash: it begins so, behind a date and the name of
+// who says it at most, or an error of a structured log speaks of a panic. What else a line
+// quotes is an attacker's text.
+const crashLine = `^([0-9/]+ [0-9:.]+ )?([a-z0-9]+: )?panic(:| serving )|^(time=\S+ )?level=(error|ERROR) .*panic` +
 	`|^fatal error: |^\[signal |^Segmentation fault|^==[0-9]+==ERROR: |^WARNING: DATA RACE`
 
 // list is a flag with members joined by commas.

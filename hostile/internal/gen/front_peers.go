@@ -300,6 +300,12 @@ func frontTLS(l *list) {
 			Steps: steps(send(v.text), hold(long)), Verdict: ended(), Budget: patientBudget,
 		})
 	}
+	l.add("tls/h2-silent", hostile.Case{
+		Comment: "200 clients agree on HTTP/2, where the proxy takes it, and are silent behind the preface and settings: nobody holds them for ever.",
+		Clients: 200, TLS: true, ALPN: []string{"h2", "http/1.1"}, Needs: []string{"tls"}, Slow: true,
+		Steps: steps(send(h2Begin().Parts), hold(95*sec)), Verdict: ended(),
+		Budget: cost{Time: 100 * sec, CPU: 3 * sec, Memory: 64 * mib}.lines(200),
+	})
 	l.each("tls/reset-in-session", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "100 clients within TLS are reset in the middle of a session.", Clients: 100, TLS: true, Needs: tls, Slow: true,
