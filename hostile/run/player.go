@@ -215,7 +215,8 @@ func (p *player) playOne(ctx context.Context, c *hostile.Case) (result, error) {
 	p.setNow(nil)
 	cost := w.end(ctx, time.Duration(pl.budget.Recover))
 	p.judge(ctx, pl, &r, cost)
-	if t.proc != nil && pl.played() > fewConnections {
+	if t.proc != nil && (c.Slow || pl.played() > fewConnections) {
+		sleep(ctx, afterwards)
 		t.proc.log.settle(ctx)
 	}
 	nowLines, nowShakes := t.counts()

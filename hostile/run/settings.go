@@ -104,6 +104,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 // who says it at most, or an error of a structured log speaks of a panic. What else a line
 // quotes is an attacker's text.
 const crashLine = `^([0-9/]+ [0-9:.]+ )?([a-z0-9]+: )?panic(:| serving )|^(time=\S+ )?level=(error|ERROR) .*panic` +
+	`|^\{(.*,)?"level":"(error|ERROR)".*panic|^\{.*panic.*,"level":"(error|ERROR)"` +
 	`|^fatal error: |^\[signal |^Segmentation fault|^==[0-9]+==ERROR: |^WARNING: DATA RACE`
 
 // list is a flag with members joined by commas.
