@@ -139,8 +139,8 @@ type Part struct {
 	Times int64  `json:"times,omitempty"` // 0 is once
 	// Mask: the part is one frame of a client of hybi-04, unmasked. Its mask comes from the
 	// connection's key, so that the player makes it: the four bytes 00 00 00 01 as the
-	// frame's nonce, and the frame XORed with the first four bytes of their SHA-1 with the
-	// key.
+	// frame's nonce, and the frame XORed with the 20 bytes of the SHA-1 of that nonce and the
+	// key, over and over.
 	Mask bool `json:"mask,omitempty"`
 }
 

@@ -58,6 +58,10 @@ func echoes(c net.Conn, pre []byte, b *beyond) {
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\nConnection: close\r\n\r\nbackend\n")
 		return
 	}
+	if status := refuses(head); status != 0 {
+		fmt.Fprintf(c, "HTTP/1.1 %d Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status)
+		return
+	}
 	d := dialectOfRequest(head)
 	if b != nil && b.c.Verdict.Beyond.Early && !d.digest {
 		c.SetReadDeadline(time.Now().Add(earlyLook))
@@ -108,11 +112,7 @@ func accepts(c net.Conn, in *bufio.Reader, d *dialect, head []byte) (*values, er
 // there for the probe.
 func echoOld(c net.Conn, in *bufio.Reader, d *dialect, v *values) error {
 	if d.hixie {
-		text, err := in.ReadBytes(0xFF)
-		if err == nil {
-			_, err = c.Write(text)
-		}
-		return err
+		return echoHixie(c, in, d)
 	}
 	op, payload, err := d.readClientFrame(in, v)
 	switch op {
@@ -130,6 +130,23 @@ func echoOld(c net.Conn, in *bufio.Reader, d *dialect, v *values) error {
 		return io.EOF
 	}
 	return nil
+}
+
+// echoHixie answers the closing handshake of hixie-76 too: a proxy would wait for it.
+func echoHixie(c net.Conn, in *bufio.Reader, d *dialect) error {
+	text, err := in.ReadBytes(0xFF)
+	if err != nil {
+		return err
+	}
+	if d.digest && len(text) == 1 {
+		if b, err := in.ReadByte(); err != nil || b != 0 {
+			return io.EOF
+		}
+		c.Write([]byte{0xFF, 0x00})
+		return io.EOF
+	}
+	_, err = c.Write(text)
+	return err
 }
 
 // readClientFrame reads a frame of at most 125 bytes.

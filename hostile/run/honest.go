@@ -45,8 +45,25 @@ func openHonest(c net.Conn, d *dialect, host, target string) (h *honest, status 
 	if !d.proofOf(head, string(proof[:])) {
 		return nil, status, errors.New("the proof of the handshake is wrong")
 	}
+	if fault := unasked(head); fault != "" {
+		return nil, status, errors.New(fault)
+	}
 	h.nonce = fieldOf(head, "Sec-WebSocket-Nonce")
 	return h, status, nil
+}
+
+// unasked says what is wrong in the fields of an answer to a client that has offered
+// neither a subprotocol nor an extension, or nothing.
+func unasked(head []byte) string {
+	if !asksFor(head) {
+		return "the answer's Upgrade or Connection is wrong"
+	}
+	for _, name := range []string{"Sec-WebSocket-Protocol", "WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
+		if v := fieldsOf(head, name); len(v) > 0 {
+			return fmt.Sprintf("the answer has %s, which nobody has asked for: %q", name, v)
+		}
+	}
+	return ""
 }
 
 // dialHonest connects and shakes hands; until is for all that.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/draftwire/draftwire/hostile"
@@ -77,20 +78,29 @@ func (p *player) stopTarget() {
 	p.tgt = nil
 }
 
-// playAll plays the cases one after another. It ends early where the target, which the
-// player cannot start again, has gone.
+// playAll plays the cases: first those that can be played side by side, at targets of
+// their own, and then the others and those that have failed, one after another. It ends
+// early where the target, which the player cannot start again, has gone.
 func (p *player) playAll(ctx context.Context, cases []hostile.Case) {
 	if p.s.command != "" {
 		slices.SortStableFunc(cases, func(a, b hostile.Case) int { return strings.Compare(p.keyOf(&a), p.keyOf(&b)) })
 	}
+	var beside, alone []*hostile.Case
 	for i := range cases {
 		c := &cases[i]
-		if reason := p.s.skips(c); reason != "" {
+		switch reason := p.s.skips(c); {
+		case reason != "":
 			p.out.add(result{ID: c.ID, Result: skipped, Reason: reason})
-			continue
+		case p.s.jobs > 1 && !p.s.disturbs(c):
+			beside = append(beside, c)
+		default:
+			alone = append(alone, c)
 		}
+	}
+	alone = append(p.playBeside(ctx, beside), alone...)
+	for i, c := range alone {
+		p.out.progress(i, len(alone), c.ID)
 		for range p.s.repeat {
-			p.out.progress(i, len(cases), c.ID)
 			r, err := p.playOne(ctx, c)
 			if ctx.Err() != nil {
 				return
@@ -102,6 +112,74 @@ func (p *player) playAll(ctx context.Context, cases []hostile.Case) {
 			}
 		}
 	}
+}
+
+// manyClients is from how many clients on a case is played alone.
+const manyClients = 100
+
+// disturbs: honest clients of other cases would wait for this one. On the side client
+// there are none.
+func (s *settings) disturbs(c *hostile.Case) bool {
+	return s.side != hostile.Client && (c.Kind == "flood" || c.Clients >= manyClients || c.Unread && c.Clients > 1)
+}
+
+// playBeside plays cases at several targets at a time. It returns those that have failed
+// there: what another case has disturbed is judged when it is played alone.
+func (p *player) playBeside(ctx context.Context, cases []*hostile.Case) (again []*hostile.Case) {
+	if len(cases) == 0 {
+		return nil
+	}
+	next := make(chan *hostile.Case)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range min(p.s.jobs, len(cases)) {
+		wg.Go(func() {
+			for _, c := range p.playFrom(ctx, next) {
+				mu.Lock()
+				again = append(again, c)
+				mu.Unlock()
+			}
+		})
+	}
+	for i, c := range cases {
+		p.out.progress(i, len(cases), c.ID)
+		next <- c
+	}
+	close(next)
+	wg.Wait()
+	return again
+}
+
+// playFrom is one of the players side by side.
+func (p *player) playFrom(ctx context.Context, next <-chan *hostile.Case) (again []*hostile.Case) {
+	q, err := newPlayer(p.s, p.out)
+	if err != nil {
+		for c := range next {
+			again = append(again, c)
+		}
+		return again
+	}
+	defer q.end()
+	for c := range next {
+		var results []result
+		for range p.s.repeat {
+			if ctx.Err() != nil {
+				break
+			}
+			r, _ := q.playOne(ctx, c)
+			results = append(results, r)
+		}
+		switch {
+		case ctx.Err() != nil: // the rest is not played
+		case slices.ContainsFunc(results, func(r result) bool { return r.Result == failed }):
+			again = append(again, c)
+		default:
+			for _, r := range results {
+				p.out.add(r)
+			}
+		}
+	}
+	return again
 }
 
 // errGone: the target has gone and cannot be started by the player.
@@ -137,7 +215,8 @@ func (p *player) playOne(ctx context.Context, c *hostile.Case) (result, error) {
 	p.setNow(nil)
 	cost := w.end(ctx, time.Duration(pl.budget.Recover))
 	p.judge(ctx, pl, &r, cost)
-	if t.proc != nil && pl.played() > fewConnections {
+	if t.proc != nil && (c.Slow || pl.played() > fewConnections) {
+		sleep(ctx, afterwards)
 		t.proc.log.settle(ctx)
 	}
 	nowLines, nowShakes := t.counts()

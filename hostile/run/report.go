@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/draftwire/draftwire/hostile"
@@ -67,6 +68,7 @@ func (r *result) spent(c cost, b hostile.Budget) {
 // reporter prints results on out and talk on talk.
 type reporter struct {
 	out, talk io.Writer
+	mu        sync.Mutex // several players report
 	json      bool
 	terminal  bool // talk is one
 	counts    map[string]int
@@ -84,6 +86,8 @@ func newReporter(out, talk io.Writer, asJSON bool) *reporter {
 }
 
 func (r *reporter) say(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.wipe()
 	fmt.Fprintf(r.talk, "hostile/run: "+format+"\n", args...)
 }
@@ -96,12 +100,16 @@ func (r *reporter) wipe() {
 
 // progress shows on a terminal what is being played.
 func (r *reporter) progress(i, n int, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.terminal {
 		fmt.Fprintf(r.talk, "\r\x1b[K%d/%d %s", i+1, n, id)
 	}
 }
 
 func (r *reporter) add(c result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.wipe()
 	r.counts[c.Result]++
 	r.results = append(r.results, c)
@@ -153,7 +161,6 @@ func size(n int64) string {
 
 // close prints the counts.
 func (r *reporter) close() {
-	r.wipe()
 	for _, reason := range sortedKeys(r.skips) {
 		r.say("%d skipped: %s", r.skips[reason], reason)
 	}

@@ -25,7 +25,7 @@ type settings struct {
 	patterns, versions, has, needs                  []string
 	clientVersion, probeVersion                     string
 	short, list, json, figures, fresh, mine         bool
-	repeat, maxClients, maxRate                     int
+	repeat, jobs, maxClients, maxRate               int
 	scale                                           float64
 	maxTime                                         time.Duration
 	crash                                           *regexp.Regexp
@@ -81,23 +81,31 @@ func (s *settings) flags(f *flag.FlagSet) {
 	list(f, &s.versions, "versions", "play only cases of these versions, a `LIST` (default all)")
 	f.StringVar(&s.clientVersion, "client-version", "", "`VERSION` of the honest clients of the side behind (default: the case's)")
 	f.StringVar(&s.probeVersion, "probe-version", "rfc6455", "`VERSION` that the probe speaks")
-	f.BoolVar(&s.short, "short", false, "leave out cases that take more than two seconds")
+	f.BoolVar(&s.short, "short", false, "leave out cases that take their time, and most versions of some kinds")
 	f.BoolVar(&s.list, "list", false, "print the cases, play none")
 	f.BoolVar(&s.json, "json", false, "print a line of JSON for each case")
 	f.BoolVar(&s.figures, "figures", false, "play the cases with /cost/ in their ID and print bytes for each connection, in Markdown")
 	f.BoolVar(&s.fresh, "fresh", false, "start the command anew for each case; --figures does")
 	f.BoolVar(&s.mine, "this-target-is-mine", false, "attack an address that is not on this machine's loopback")
 	f.IntVar(&s.repeat, "repeat", 1, "play each case `N` times")
+	f.IntVar(&s.jobs, "jobs", 4, "play cases at `N` targets side by side, where the player starts them; what needs the machine for itself comes behind")
 	f.IntVar(&s.maxClients, "max-clients", 10000, "at most `N` clients at a time; the limit of open files may allow fewer")
 	f.IntVar(&s.maxRate, "max-rate", 10000, "at most `N` new connections a second")
 	f.Float64Var(&s.scale, "scale", 1, "multiply the budgets of time, for a slow machine")
 	f.DurationVar(&s.maxTime, "max-time", 30*time.Minute, "end the run after this `TIME`")
-	s.crash = regexp.MustCompile(`panic:|fatal error:|SIGSEGV|AddressSanitizer|DATA RACE`)
+	s.crash = regexp.MustCompile(crashLine)
 	f.Func("crash", "`REGEXP` of a line of the target's log that is a crash (default "+s.crash.String()+")", func(text string) (err error) {
 		s.crash, err = regexp.Compile(text)
 		return err
 	})
 }
+
+// crashLine is a line that tells of a crash: it begins so, behind a date and the name of
+// who says it at most, or an error of a structured log speaks of a panic. What else a line
+// quotes is an attacker's text.
+const crashLine = `^([0-9/]+ [0-9:.]+ )?([a-z0-9]+: )?panic(:| serving )|^(time=\S+ )?level=(error|ERROR) .*panic` +
+	`|^\{(.*,)?"level":"(error|ERROR)".*panic|^\{.*panic.*,"level":"(error|ERROR)"` +
+	`|^fatal error: |^\[signal |^Segmentation fault|^==[0-9]+==ERROR: |^WARNING: DATA RACE`
 
 // list is a flag with members joined by commas.
 func list(f *flag.FlagSet, p *[]string, name, usage string) {
@@ -136,13 +144,16 @@ func (s *settings) check() error {
 			return fmt.Errorf("there is no version %q", v)
 		}
 	}
-	if s.repeat < 1 || s.scale <= 0 || s.maxClients < 1 || s.maxRate < 1 || s.maxTime <= 0 {
-		return errors.New("--repeat, --scale, --max-clients, --max-rate and --max-time are more than 0")
+	if s.repeat < 1 || s.jobs < 1 || s.scale <= 0 || s.maxClients < 1 || s.maxRate < 1 || s.maxTime <= 0 {
+		return errors.New("--repeat, --jobs, --scale, --max-clients, --max-rate and --max-time are more than 0")
 	}
 	if s.command != "" {
 		s.has = append(s.has, "stderr")
 	}
 	s.fresh = s.fresh || s.figures
+	if s.command == "" || s.figures || !strings.HasSuffix(s.backendListen, ":0") {
+		s.jobs = 1
+	}
 	// Twice: a proxy between two ends of the player. The rest is for the probe and files.
 	s.maxClients = min(s.maxClients, (mostDescriptors()-100)/2)
 	return s.checkAddresses()
@@ -260,8 +271,20 @@ func (s *settings) skips(c *hostile.Case) string {
 		return "not of the versions asked for"
 	case s.short && c.Slow:
 		return "slow"
+	case s.short && len(s.versions) == 0 && !standsForOthers(c):
+		return "other versions stand for it"
 	}
 	return ""
+}
+
+// standsForOthers: in a short run the kinds whose cases take time are played in one
+// version for each form of frames, where their last part of the ID is a version.
+func standsForOthers(c *hostile.Case) bool {
+	switch c.Kind {
+	case "flood", "slow", "reset", "tls", "http", "h2", "proxy", "log":
+		return !strings.HasSuffix(c.ID, "/"+c.Version) || slices.Contains([]string{"hixie-76", "hybi-05", "rfc6455"}, c.Version)
+	}
+	return true
 }
 
 // budgetOf returns a case's budget, with its times scaled.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -236,14 +237,58 @@ func xored(p, mask []byte) []byte {
 
 // fieldOf returns the first value of a field of a head, or nothing.
 func fieldOf(head []byte, name string) string {
+	if all := fieldsOf(head, name); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+// fieldsOf returns the values of the fields of a name.
+func fieldsOf(head []byte, name string) (values []string) {
 	lines := strings.Split(string(head), "\r\n")
 	for _, line := range lines[1:] {
 		n, v, ok := strings.Cut(line, ":")
 		if ok && strings.EqualFold(n, name) {
-			return strings.Trim(v, " \t")
+			values = append(values, strings.Trim(v, " \t"))
 		}
 	}
-	return ""
+	return values
+}
+
+// asksFor tells whether the fields of an upgrade are there: one Upgrade, which is
+// websocket, and a Connection that names it.
+func asksFor(head []byte) bool {
+	upgrade := fieldsOf(head, "Upgrade")
+	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket") &&
+		slices.ContainsFunc(fieldsOf(head, "Connection"), func(v string) bool {
+			return slices.ContainsFunc(strings.Split(v, ","), func(token string) bool {
+				return strings.EqualFold(strings.Trim(token, " \t"), "upgrade")
+			})
+		})
+}
+
+// refuses returns the status with which an honest server refuses a request that is no
+// opening handshake of any version; 0 is that it is one.
+func refuses(head []byte) int {
+	count := func(name string) int { return len(fieldsOf(head, name)) }
+	keys, version := count("Sec-WebSocket-Key"), fieldOf(head, "Sec-WebSocket-Version")
+	keys1, keys2 := count("Sec-WebSocket-Key1"), count("Sec-WebSocket-Key2")
+	switch {
+	case !bytes.HasPrefix(head, []byte("GET ")):
+		return 405
+	case !asksFor(head), count("Host") != 1, count("Sec-WebSocket-Version") > 1:
+		return 400
+	case version != "" && !slices.ContainsFunc(dialects, func(d *dialect) bool { return d.number == version }):
+		return 426
+	case version != "":
+		key, err := base64.StdEncoding.DecodeString(fieldOf(head, "Sec-WebSocket-Key"))
+		if keys != 1 || err != nil || len(key) != 16 {
+			return 400
+		}
+	case keys > 0, keys1 > 1, keys1 != keys2:
+		return 400
+	}
+	return 0
 }
 
 // statusOf returns the status of an answer's first line, or 0.

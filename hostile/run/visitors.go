@@ -52,11 +52,11 @@ func (v *visitors) one() {
 		v.fail("an honest client could not connect: %v", err)
 		return
 	}
-	defer c.Close()
 	before := v.played()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
+		defer c.Close() // a client that has got nowhere leaves, and does not hold its proxy
 		v.visit(c)
 	}()
 	v.untilChange(func() bool { return v.active == 0 && v.judged() > before }, gone)

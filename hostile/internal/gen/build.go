@@ -34,14 +34,24 @@ func file(side string, cases []hostile.Case) hostile.File {
 	return hostile.File{Format: hostile.Format, License: "0BSD", Side: side, Cases: cases}
 }
 
-// Encode returns the file's text: an indent of one space, a newline at the end.
+// Encode returns the file's text: a line for each case, so that a difference shows which.
 func Encode(f hostile.File) ([]byte, error) {
 	var b bytes.Buffer
+	fmt.Fprintf(&b, "{\"format\": %q, \"license\": %q, \"side\": %q, \"cases\": [", f.Format, f.License, f.Side)
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	err := e.Encode(f)
-	return b.Bytes(), err
+	for i := range f.Cases {
+		b.WriteByte('\n')
+		if err := e.Encode(&f.Cases[i]); err != nil {
+			return nil, err
+		}
+		b.Truncate(b.Len() - 1) // the encoder's newline
+		if i < len(f.Cases)-1 {
+			b.WriteByte(',')
+		}
+	}
+	b.WriteString("\n]}\n")
+	return b.Bytes(), nil
 }
 
 // list gathers the cases of a side.
@@ -57,6 +67,9 @@ func (l *list) add(name string, c hostile.Case) {
 		panic("gen: a name without a kind: " + name)
 	}
 	c.ID, c.Kind = l.side+"/"+name, kind
+	for i := range c.Steps {
+		c.Steps[i].Parts = shortened(c.Steps[i].Parts)
+	}
 	l.cases = append(l.cases, c)
 }
 

@@ -92,8 +92,12 @@ func (f downFlood) steps(d dialect) []hostile.Step {
 	if len(unit) == 1 && unit[0].Times <= 1 {
 		s = send(over(f.n, unit[0]))
 	}
-	return append(out, within(20*sec, s))
+	return append(out, within(downTime, s))
 }
+
+// downTime is how long such a flood lasts: what a sound program has not stopped by then
+// is as large as it will be.
+const downTime = 2 * sec
 
 // shown is how many lines a client may print that prints each message.
 const shown = 20_000_000
@@ -110,12 +114,17 @@ func clientFloods(l *list) {
 				name, tail = name+"-unread", ", and nothing that comes is read."
 			}
 			l.each(name, f.when, func(d dialect) hostile.Case {
-				return hostile.Case{
+				c := hostile.Case{
 					Comment: f.comment + tail, Holes: f.holes, Slow: true, Unread: unread,
 					Steps:   slices.Concat(steps(open()), f.steps(d), steps(hold(95*sec))),
 					Verdict: ended(),
 					Budget:  hostile.Budget{Time: 100 * sec, CPU: 20 * sec, Memory: 64 * mib, LogLines: shown},
 				}
+				if unread { // a client may wait in its own write longer than for an answer
+					c.Steps[len(c.Steps)-1].For = 12 * sec
+					c.Verdict, c.Budget.Time = whatever(), 15*sec
+				}
+				return c
 			})
 		}
 	}

