@@ -94,7 +94,7 @@ func FramesOf(tb testing.TB, version string) (all []Frames) {
 			all = append(all, Frames{Input: p, Client: c.side == hostile.Client || c.side == hostile.Behind, Clear: clear})
 		}
 	}
-	return all
+	return once(all, func(f Frames) string { return fmt.Sprintf("%x%v%v%s%d", f.Input, f.Client, f.Clear, f.Extension, f.Limit) })
 }
 
 // Requests returns request heads, and what stands behind some of them: whole ones, and
@@ -113,7 +113,19 @@ func Requests(tb testing.TB) (all [][]byte) {
 			}
 		}
 	}
-	return all
+	return once(all, func(p []byte) string { return string(p) })
+}
+
+// once leaves out what is there already.
+func once[T any](all []T, key func(T) string) (left []T) {
+	seen := map[string]bool{}
+	for _, x := range all {
+		if k := key(x); !seen[k] {
+			seen[k] = true
+			left = append(left, x)
+		}
+	}
+	return left
 }
 
 // Response is what a server answers to the offer of the vector, which attacks do not have.
@@ -140,7 +152,7 @@ func Responses(tb testing.TB) (all []Response) {
 			}
 		}
 	}
-	return all
+	return once(all, func(r Response) string { return fmt.Sprintf("%v%q%x", r.Offer, r.Head, r.Tail) })
 }
 
 // Extension is an offer of extensions, or an answer.
@@ -168,7 +180,7 @@ func Extensions(tb testing.TB) (all []Extension) {
 			}
 		}
 	}
-	return all
+	return once(all, func(x Extension) string { return fmt.Sprintf("%+v", x) })
 }
 
 func every(tb testing.TB) (all []vectors.Vector) {
