@@ -94,7 +94,7 @@ func newBackend(c *Backend) (*backend, error) {
 	switch u.Scheme {
 	case "tcp":
 		b.network, b.addr = "tcp", u.Host
-		if _, _, err := net.SplitHostPort(u.Host); err != nil || strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" {
+		if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" || strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" {
 			return nil, fmt.Errorf("backend %q is not tcp://HOST:PORT", b.name)
 		}
 	case "ws", "wss":

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,23 @@ func FuzzMerge(f *testing.F) {
 		} {
 			if got := export(t, m); got != want {
 				t.Fatalf("%s:\n%.3000s\nand not\n%.3000s", name, got, want)
+			}
+		}
+		for _, c := range usage.Merge(s[:]...).Clients {
+			var first, last time.Time
+			for _, x := range slices.Concat(s[0].Clients, s[1].Clients, s[2].Clients) {
+				if x.Version != c.Version || x.Key != c.Key {
+					continue
+				}
+				if first.IsZero() || !x.First.IsZero() && x.First.Before(first) {
+					first = x.First
+				}
+				if x.Last.After(last) {
+					last = x.Last
+				}
+			}
+			if !c.Last.Equal(last) || !c.First.Equal(first) {
+				t.Fatalf("%s is seen from %v to %v, not from %v to %v", c.Key, c.First, c.Last, first, last)
 			}
 		}
 		if after := export(t, s[0]); after != before {

@@ -74,7 +74,7 @@ func (c Client) merge(x Client) Client {
 	if x.compareVisit(c) > 0 {
 		c, x = x, c
 	}
-	if x.First.Before(c.First) {
+	if c.First.IsZero() || !x.First.IsZero() && x.First.Before(c.First) {
 		c.First = x.First
 	}
 	c.Last = latest(c.Last, x.Last)

@@ -12,14 +12,14 @@ import (
 )
 
 // parameter is a parameter of an extension, as the documents have it.
-var parameter = regexp.MustCompile(`(?s)^([^=]+?)(?:\s*=\s*(?:"(.+)"|(.+?)))?$`)
+var parameter = regexp.MustCompile(`(?s)^([^=]+?)(?:[ \t]*=[ \t]*(?:"(.+)"|(.+?)))?$`)
 
 // parsed reads an extension in a slow way. ok is false where it is malformed.
 func parsed(s string) (name string, params map[string]string, ok bool) {
 	parts := strings.Split(s, ";")
 	params = map[string]string{}
 	for _, p := range parts[1:] {
-		m := parameter.FindStringSubmatch(strings.TrimSpace(p))
+		m := parameter.FindStringSubmatch(strings.Trim(p, " \t"))
 		if m == nil {
 			return "", nil, false
 		}
@@ -32,7 +32,7 @@ func parsed(s string) (name string, params map[string]string, ok bool) {
 		}
 		params[k] = v
 	}
-	return strings.TrimSpace(parts[0]), params, true
+	return strings.Trim(parts[0], " \t"), params, true
 }
 
 // aWindow is a number of bits of a window.

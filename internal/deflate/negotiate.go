@@ -39,7 +39,7 @@ type element struct {
 func (e *element) begin(s string) bool {
 	*e = element{}
 	e.name, e.rest, e.more = strings.Cut(s, ";")
-	e.name = strings.TrimSpace(e.name)
+	e.name = strings.Trim(e.name, " \t")
 	return e.name != ""
 }
 
@@ -51,7 +51,7 @@ func (e *element) next() bool {
 	var p string
 	p, e.rest, e.more = strings.Cut(e.rest, ";")
 	k, v, hasValue := strings.Cut(p, "=")
-	k, v = strings.TrimSpace(k), strings.TrimSpace(v)
+	k, v = strings.Trim(k, " \t"), strings.Trim(v, " \t")
 	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
 		v = unescaped(v[1 : len(v)-1])
 	}

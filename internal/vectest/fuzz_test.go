@@ -227,8 +227,10 @@ func FuzzHandshake(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which byte, how uint32, random byte, target, host, origin, protocols string) {
 		d, h := drafts[int(which)%len(drafts)], How(how)
 		offer := offerOf(h, target, host, origin, protocols)
-		clean := func(s string) bool { return httphead.IsFieldValue(s) && s == strings.Trim(s, " \t") }
-		if !httphead.IsTarget(target) || !clean(host) || !clean(origin) || origin == "" || !clean(protocols) ||
+		clean := func(s string) bool {
+			return s == strings.Trim(s, " ") && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7F })
+		}
+		if !httphead.IsTarget(target) || (&wire.Request{Target: target}).Path()[0] != '/' || !httphead.IsAuthority(host) || !clean(origin) || origin == "" || !clean(protocols) ||
 			slices.ContainsFunc(offer.Protocols, func(p string) bool { return !httphead.IsToken(p) }) {
 			return
 		}

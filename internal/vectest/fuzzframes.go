@@ -129,10 +129,16 @@ func addFrames(f *testing.F, drafts []*wire.Draft) {
 		for _, h := range []How{0, howClient} {
 			long := said(f, d, wire.Client-h.role(), []heard{{op: wire.OpText, data: []byte(strings.Repeat("a ", narrow))}})
 			bad := said(f, d, wire.Client-h.role(), []heard{{op: wire.OpText, data: bytes.Repeat([]byte("ab\x80"), wide/4)}, {op: wire.OpText, data: []byte("\xc3")}})
+			some := heard{op: wire.OpText, data: []byte("fifteen letters")} // each fits the narrow limit, not all together
+			several := said(f, d, wire.Client-h.role(), []heard{some, some, some})
 			h |= flags(map[How]bool{howSecond: i > 0})
+			seed.Add(f, several, uint16(1), uint16(20), uint32(h|howNarrow))
 			seed.Add(f, long, uint16(9), uint16(3), uint32(h|howNarrow))
 			seed.Add(f, long, uint16(4), uint16(30), uint32(h|howNarrow|howDeflate))
 			seed.Add(f, bad, uint16(100), uint16(1), uint32(h|howText1)) // ReplaceText
+			if h.has(howClient) && !d.Version.Supports(wire.CapBinary) { // a frame with a length of two bytes is skipped
+				seed.Add(f, slices.Concat([]byte{0x80, 0x81, 0x05}, make([]byte, 133), []byte("\x00a\xff")), uint16(2), uint16(50), uint32(h))
+			}
 			if h.has(howClient) && d.Version.Supports(wire.CapDeflate) {
 				for _, n := range []int{widest, widest + 1, 2 * widest} {
 					bomb, err := session.Encode(d, session.CompressedMessage, wire.OpBinary, bytes.Repeat([]byte("x"), n))
@@ -142,7 +148,7 @@ func addFrames(f *testing.F, drafts []*wire.Draft) {
 					seed.Add(f, bomb, uint16(9), uint16(30), uint32(h|howDeflate|howThreshold))
 				}
 			}
-			seed.Add(f, bad, uint16(100), uint16(1), uint32(h|howText0|howWindow0|howWindow1|howWindow2|howThreshold))
+			seed.Add(f, bad, uint16(101), uint16(1), uint32(h|howText0|howWindow0|howWindow1|howWindow2|howThreshold))
 		}
 	}
 }

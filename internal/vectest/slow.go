@@ -46,7 +46,7 @@ func readSlowly(d *wire.Draft, cfg session.Config, p []byte) *slow {
 			p = s.hybi(p)
 		}
 	}
-	if s.faults == nil && !s.closed && (s.clipped || s.op != "") {
+	if s.faults == nil && (s.clipped || s.op != "") { // behind a close, too: it came within a message
 		s.got.EOF = io.ErrUnexpectedEOF
 	}
 	return s
