@@ -68,7 +68,7 @@ func (w *web) evict(from netip.Prefix) bool {
 	for i := 0; g != nil && i < evictLook; i++ {
 		if !from.IsValid() || g.from == from {
 			w.remove(g)
-			g.nc.Close()
+			go g.nc.Close()
 			return true
 		}
 		g = g.next

@@ -107,7 +107,7 @@ func (s *Server) evict(from netip.Prefix) bool {
 		if (!from.IsValid() || o.from == from) &&
 			(o.stage.CompareAndSwap(hasNoHead, isEvicted) || o.stage.CompareAndSwap(isLeaving, isEvicted)) {
 			p.remove(o)
-			o.below.Close()
+			go o.below.Close() // a listener of the program's may have connections whose Close waits
 			return true
 		}
 		o = o.next
