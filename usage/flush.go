@@ -19,10 +19,10 @@ func (l *Ledger) flushEvery(err error) {
 	var said string
 	var when time.Time
 	for {
-		if now := l.now(); err == nil {
+		if err == nil {
 			said = ""
-		} else if l.o.Failed != nil && (err.Error() != said || now.Sub(when) >= time.Hour) {
-			said, when = err.Error(), now
+		} else if l.o.Failed != nil && (err.Error() != said || l.now().Sub(when) >= time.Hour) {
+			said, when = err.Error(), l.now()
 			l.o.Failed(err)
 		}
 		select {
