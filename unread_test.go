@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,11 +69,13 @@ func TestUnreadPostsAreShared(t *testing.T) {
 			}
 			text := func(i int) string { return fmt.Sprint(i, strings.Repeat("x", size)) }
 			sent := 0
-			for busy := false; !busy; {
+			for busy := new(atomic.Bool); !busy.Load(); {
 				draftwire.Broadcast(prepared(text(sent)), all, func(_ *draftwire.Conn, err error) {
-					busy = errors.Is(err, draftwire.ErrBusy)
+					if errors.Is(err, draftwire.ErrBusy) {
+						busy.Store(true)
+					}
 				})
-				if !busy {
+				if !busy.Load() {
 					sent++
 				}
 				synctest.Wait()
