@@ -2,327 +2,103 @@ package draftwire
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"io"
+	"iter"
 	"net"
-	"os"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/draftwire/draftwire/internal/deflate"
-	"github.com/draftwire/draftwire/internal/pool"
-	"github.com/draftwire/draftwire/internal/session"
-	"github.com/draftwire/draftwire/wire"
+	"github.com/draftwire/draftwire/internal/sock"
+	"github.com/draftwire/draftwire/internal/wsconn"
 )
 
 // Conn is one WebSocket connection of any version, on the server's or the
 // client's side.
 //
-// Reading is for one goroutine at a time, writing for any number. Somebody has
+// Reading is for one goroutine at a time, writing for any number. Some goroutine has
 // to read for pings to be answered and a close to be seen: a program that only
 // writes calls CloseRead.
 //
-// A context that ends stops the call it was given to. A cancelled read loses
+// A context that ends interrupts the call it was given to. An interrupted read loses
 // nothing: the next one goes on where it stopped. A write that was cut off
 // cannot be taken back, so it closes the connection.
 type Conn struct {
-	draft *row
-	set   *settings
-	info  *Handshake
-	role  wire.Role
-	gone  bool   // the stream is closed, under mu
-	drops uint16 // what the reader has dropped behind our close: Conn.dropped
-
-	state atomic.Uint32 // closing, over, looping
-	more  atomic.Bool   // the reader has bytes that it has not looked at
-	held  atomic.Bool   // the writers hold something back
-
-	// What a write touches lies close together: who writes to ten thousand connections
-	// finds none of them in the processor's cache.
-	out   outbox // writing, under out.mu: outbox.go
-	in    inbox  // reading, under in.mu: read.go
-	ses   session.Session
-	stats stats
-	pongs *pongs
-
-	// The end, and the deadlines.
-	mu      sync.Mutex
-	why     error                       // set by finish, before the bit over
-	ctx     atomic.Pointer[fullContext] // made when somebody asks for it
-	goneCh  chan struct{}               // made by who waits for that
-	closeBy time.Duration               // our close has gone: the peer answers until then; 0 before
-	rctx    *watch
-	wctx    *watch
-}
-
-// The bits of Conn.state.
-const (
-	closing uint32 = 1 << iota // Close was called
-	over                       // the connection has ended, why says how
-	looping                    // a ReadLoop has the reading half
-)
-
-// is reports whether one of the bits is set.
-func (c *Conn) is(bit uint32) bool { return c.state.Load()&bit != 0 }
-
-// settings are what all connections of one server have in common.
-type settings struct {
-	limits    Limits
-	tolerate  Tolerances
-	dropHeads bool
-	text      wire.TextPolicy
-	obs       *Observer
-	forget    func(*Conn) // the Server's
-}
-
-// Stats counts what a connection has carried.
-type Stats struct {
-	MessagesIn, MessagesOut uint64
-	BytesIn, BytesOut       uint64 // payload
-	Repaired                uint64 // messages that came with text that is not UTF-8, and got U+FFFD in its place
-}
-
-type stats struct{ messagesIn, bytesIn atomic.Uint64 }
-
-type connConfig struct {
-	draft     *row
-	role      wire.Role
-	info      *Handshake
-	acc       *wire.Accept
-	deflate   *deflate.Params
-	threshold int
-	set       *settings
-	rand      io.Reader
-	parent    context.Context
-	src       *source
-	ses       session.Config // made of these
-}
-
-// newConn makes a connection, in steps of their own: stacks are short.
-func newConn(cfg *connConfig) *Conn {
-	c := prepareConn(cfg)
-	c.ses.Init(cfg.draft.Draft, &cfg.ses)
-	c.opened()
-	return c
-}
-
-//go:noinline
-func prepareConn(cfg *connConfig) *Conn {
-	c := new(Conn)
-	c.draft, c.role, c.info, c.set = cfg.draft, cfg.role, cfg.info, cfg.set
-	if cfg.parent != nil {
-		c.ctx.Store(newContext(cfg.parent))
-	}
-	c.info.Took = time.Since(c.info.Began)
-	c.in.src.adopt(cfg.src)
-	c.out.fd = noSocket
-	ses := &cfg.ses
-	ses.Limit, ses.Deflate, ses.Threshold, ses.Text = cfg.set.limits.ReadLimit, cfg.deflate, cfg.threshold, cfg.set.text
-	ses.Role, ses.Rand, ses.MaskKey, ses.Tolerate = cfg.role, cfg.rand, cfg.acc.MaskKey, cfg.set.tolerate
-	if cfg.set.tolerate != 0 {
-		ses.Seen = func(t Tolerances) { c.set.obs.tolerated(c.info.Remote, t) }
-	}
-	return c
-}
-
-//go:noinline
-func (c *Conn) opened() {
-	if c.set.dropHeads {
-		c.info.rehome(&noHead, &noHead)
-	}
-	c.set.obs.opened(c)
-	if c.set.dropHeads {
-		c.info.request, c.info.response = noHead, noHead
-	}
-}
-
-func (c *Conn) nc() net.Conn { return c.in.src.nc }
-
-// now is a clock of the connection's own, at is a time on it.
-func (c *Conn) now() time.Duration { return time.Since(c.info.Began) - c.info.Took }
-
-func (c *Conn) at(t time.Duration) time.Time {
-	if t == 0 {
-		return time.Time{}
-	}
-	return c.info.Began.Add(c.info.Took + t)
-}
-
-// closeTimeout bounds the wait for the peer's answer to our close.
-func (c *Conn) closeTimeout() time.Duration {
-	if c.draft.closeWait > 0 {
-		return min(c.set.limits.CloseTimeout, c.draft.closeWait)
-	}
-	return c.set.limits.CloseTimeout
+	c    wsconn.Conn
+	info *Handshake
 }
 
 // Version returns the version that the connection speaks.
-func (c *Conn) Version() Version { return c.draft.Version }
+func (c *Conn) Version() Version { return c.info.version }
 
 // Subprotocol returns the subprotocol that was agreed on, or "".
-func (c *Conn) Subprotocol() string { return c.info.Protocol }
+func (c *Conn) Subprotocol() string { return c.info.protocol }
 
-// Handshake returns how the connection was opened. It is not to be changed.
+// Handshake returns how the connection was opened.
 func (c *Conn) Handshake() *Handshake { return c.info }
 
 // Context ends when the connection ends; context.Cause tells why.
-func (c *Conn) Context() context.Context { return connContext{c} }
+func (c *Conn) Context() context.Context { return c.c.Context() }
 
-// Stats returns what the connection has carried so far. While ReadLoop's fn runs,
-// what has come since the loop last waited is not in it.
-func (c *Conn) Stats() Stats {
-	if c.in.mu.TryLock() { // else the reader waits, and has counted before
-		c.count()
-		c.in.mu.Unlock()
-	}
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	return Stats{c.stats.messagesIn.Load(), c.out.messages, c.stats.bytesIn.Load(), c.out.bytes, c.ses.Repaired()}
+// LocalAddr returns this side's address of the connection below.
+func (c *Conn) LocalAddr() net.Addr { return c.c.Stream().LocalAddr() }
+
+// RemoteAddr returns the peer's address of the connection below.
+func (c *Conn) RemoteAddr() net.Addr { return c.c.Stream().RemoteAddr() }
+
+// Read reads the next message whole. The bytes are the caller's, for as long as it
+// keeps them. Small messages that came together may share memory: one that is kept
+// keeps up to 3 KiB of it, and a large one up to a third more than its length; a
+// program that keeps few of many clones those (bytes.Clone).
+//
+// In the error at the end of the connection errors.As finds a *CloseError, and
+// errors.Is ErrClosed after this side's Close; a message above the limit is ErrTooBig
+// and closes. If ctx ends, the error is ctx's and the connection goes on: the next
+// Read gets the message.
+func (c *Conn) Read(ctx context.Context) (Op, []byte, error) { return c.c.Read(ctx) }
+
+// Write sends one message, op being OpText or OpBinary. Any number of
+// goroutines may write. Binary on a version without it is ErrUnsupported; text
+// that is not UTF-8 is ErrInvalidText; neither harms the connection. p is the
+// caller's again when Write returns.
+//
+// An answer that is written while more messages are there to read waits for
+// theirs: see Cork. What then cannot be sent is an error of a later call.
+func (c *Conn) Write(ctx context.Context, op Op, p []byte) error { return c.c.Write(ctx, op, p) }
+
+// Message is one whole message.
+type Message struct {
+	Op   Op // OpText or OpBinary
+	Data []byte
 }
 
-// LocalAddr and RemoteAddr are those of the connection below.
-func (c *Conn) LocalAddr() net.Addr { return c.nc().LocalAddr() }
-
-// RemoteAddr returns the address of the peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc().RemoteAddr() }
-
-// PeerGone reports whether the system knows that the peer has reset the connection, or
-// has given it up as the peer does not answer: for a program that does not read at the
-// moment, and so is not told. It is for TCP on Linux; elsewhere it is false.
-func (c *Conn) PeerGone() bool {
-	nc := c.nc()
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
-	}
-	if r, ok := nc.(*replayConn); ok {
-		nc = r.Conn
-	}
-	return peerGone(nc)
-}
-
-// SetReadLimit bounds the payload of messages that begin after the call; 0 or
-// less is no bound. It is for the reading goroutine.
-func (c *Conn) SetReadLimit(n int64) { c.ses.SetLimit(n) }
-
-// SetInvalidText is AcceptOptions.InvalidText for this connection. It is for the
-// reading goroutine, before it reads.
-func (c *Conn) SetInvalidText(p wire.TextPolicy) { c.ses.SetText(p) }
-
-// finish ends the connection, once. why is what readers and the context get.
-// With graceful the closing handshake is done: the server ends the stream
-// first, and what is under way still arrives (RFC 6455 7.1.1).
-func (c *Conn) finish(why error, graceful bool) {
-	if c.ends(why) {
-		c.depart(graceful)
-	}
-}
-
-// ends notes the end, and leaves depart to the caller. It reports whether there was none
-// before.
-func (c *Conn) ends(why error) bool {
-	c.mu.Lock()
-	if c.why != nil {
-		c.mu.Unlock()
-		return false
-	}
-	c.why = why
-	c.state.Or(over)
-	c.rctx.release()
-	c.wctx.release()
-	c.mu.Unlock()
-	if ctx := c.ctx.Load(); ctx != nil {
-		ctx.cancel(why)
-	}
-	return true
-}
-
-// depart is the rest of finish: it says farewell to the observer, and closes the stream.
-func (c *Conn) depart(graceful bool) {
-	c.set.obs.closed(c, c.why)
-	switch {
-	case graceful:
-		go c.linger()
-	case c.is(looping) && c.in.src.raw != nil:
-		// Close waits until ReadLoop gives back the socket that the runtime has lent it,
-		// and ReadLoop's fn may be what has called.
-		closeWrite(c.nc())
-		go c.cut()
-	default:
-		c.cut()
-	}
-}
-
-// cut closes the stream.
-func (c *Conn) cut() {
-	c.nc().Close()
-	c.left()
-}
-
-// lingerTime bounds the wait for the peer to end the stream after the closing
-// handshake.
-const lingerTime = 2 * time.Second
-
-// linger ends the stream in order: half first where the connection can, then
-// reads until the peer has ended its half. Closing with unread bytes would
-// reset the connection and could cost the peer our close frame.
-func (c *Conn) linger() {
-	defer c.left()
-	defer c.nc().Close()
-	if c.role == wire.Server || !c.Version().Supports(wire.CapCloseFrame) {
-		closeWrite(c.nc())
-	}
-	c.nc().SetReadDeadline(time.Now().Add(lingerTime))
-	drain(c.nc())
-}
-
-// left notes that the stream is closed.
-func (c *Conn) left() {
-	c.mu.Lock()
-	c.gone = true
-	if c.goneCh != nil {
-		close(c.goneCh)
-	}
-	c.mu.Unlock()
-	if c.set.forget != nil {
-		c.set.forget(c)
-	}
-}
-
-func (c *Conn) isGone() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.gone
-}
-
-func closeWrite(nc net.Conn) {
-	if cw, ok := nc.(interface{ CloseWrite() error }); ok {
-		cw.CloseWrite()
-	}
-}
-
-// drainMost bounds what a peer may still send into an ended connection.
-const drainMost = 1 << 20
-
-func drain(nc net.Conn) {
-	b := pool.Get(smallRead)
-	defer pool.Put(b)
-	for total := 0; total < drainMost; {
-		n, err := nc.Read(b.B[:cap(b.B)])
-		if err != nil {
-			return
+// Messages yields the messages until the connection or ctx ends. Their Data is the caller's to keep,
+// as that of Read. The last pair has the error; a clean close (CodeNormal, CodeGoingAway, CodeNoStatus) ends
+// the loop without one.
+func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		pace := wsconn.NewPace()
+		for {
+			op, p, err := c.c.Read(ctx)
+			if err != nil {
+				if !isClean(err) {
+					yield(Message{}, err)
+				}
+				return
+			}
+			if !yield(Message{op, p}, nil) || pace.Busy(&c.c) && !c.messagesBusy(ctx, yield) {
+				return
+			}
 		}
-		total += n
 	}
 }
 
-// CloseNow ends the connection without a closing handshake.
-func (c *Conn) CloseNow() error {
-	c.state.Or(closing)
-	c.flushAtOnce()
-	c.finish(ErrClosed, false)
-	return nil
+// messagesBusy is Messages while the connection is busy, and reports whether it goes on then.
+//
+//go:noinline
+func (c *Conn) messagesBusy(ctx context.Context, yield func(Message, error) bool) bool { // noinline: keeps a cold frame off the 2 KiB stack
+	more, err := c.c.MessagesBusy(ctx, func(op Op, p []byte) bool { return yield(Message{op, p}, nil) })
+	if err != nil && !isClean(err) {
+		yield(Message{}, err)
+	}
+	return more
 }
 
 // Close does the closing handshake: it sends what the version can say of code
@@ -334,203 +110,191 @@ func (c *Conn) CloseNow() error {
 //
 // A code that must not be sent (RFC 6455 7.4.1) is ErrUnsupported and leaves
 // the connection open; CodeNoStatus sends none. Closing again is no error.
-func (c *Conn) Close(code CloseCode, reason string) error {
-	if code != CodeNoStatus && !code.OnWire() {
-		return &closeCodeError{code}
-	}
-	if c.state.Or(closing)&closing != 0 || c.is(over) {
-		c.settle()
-		return nil
-	}
-	defer c.settle()
-	by := c.now() + c.closeTimeout()
-	if err := c.writeClose(code, reason, by); err != nil {
-		c.finish(ErrClosed, false)
-		return err
-	}
-	c.mu.Lock()
-	c.closeBy = by
-	if c.is(looping) { // its check may be under way, and this takes its deadline away
-		by = min(by, c.now()+checkTime)
-	}
-	c.nc().SetReadDeadline(c.at(by)) // a reader that waits now wakes then
-	c.mu.Unlock()
-	if !c.Version().Supports(wire.CapCloseFrame) {
-		c.finish(ErrClosed, true)
-		return nil
-	}
-	if !c.takeOver() {
-		return nil // ReadLoop sees the answer
-	}
-	defer c.unlockIn()
-	c.keepLent()
-	c.readAnswer()
-	ce, ok := errors.AsType[*CloseError](c.in.ended)
-	if ok && ce.Code != CodeAbnormal || !c.Version().Supports(wire.CapCloseCode) {
-		return nil
-	}
-	return c.in.ended
-}
+func (c *Conn) Close(code CloseCode, reason string) error { return c.c.Close(code, reason) }
 
-// readAnswer reads until the peer has answered our close.
-func (c *Conn) readAnswer() {
-	for c.in.ended == nil {
-		if err := c.next(c.Context(), false); err != nil {
-			break
-		}
-	}
-}
+// CloseWrite sends our close and ends what this side may say, as its namesake does on TCP;
+// what the peer says before its own close can still be read. Its close then is the error of
+// the call that reads, and ends the connection; so does the close timeout. On hixie-75 the
+// close is the end of our half of the stream. Code and reason are as for Close. After
+// AllowHalfOpen it also answers the peer's close, and then is Close.
+func (c *Conn) CloseWrite(code CloseCode, reason string) error { return c.c.CloseWrite(code, reason) }
 
-var errLooping = errors.New("draftwire: a ReadLoop is reading")
+// AllowHalfOpen leaves the answer to the peer's close to the program: for one that
+// has more to say, or passes the answer of somebody else on. A call that reads returns the
+// peer's close as ever, but the connection goes on for writing, until Close or CloseWrite
+// answers. Where neither does within the close timeout, the connection answers by itself. On
+// hixie, whose peers may close by the end of their half of the stream alone, that is held
+// too. RFC 6455 5.5.1 lets an endpoint send what it has begun before it answers.
+//
+// It is for the goroutine that reads, before it reads.
+func (c *Conn) AllowHalfOpen() { c.c.AllowHalfOpen() }
 
-// lockIn locks the reading half for a reader.
-func (c *Conn) lockIn() error {
-	switch {
-	case c.in.mu.TryLock():
-	case c.is(looping):
-		return errLooping
-	case !c.is(closing):
-		c.in.mu.Lock()
-	case !c.takeOver():
-		return errLooping
-	}
+// CloseNow ends the connection without a closing handshake.
+func (c *Conn) CloseNow() error {
+	c.c.CloseNow()
 	return nil
 }
 
-// parting says that the reader has found the end, and depart is still to be called.
-type parting uint8
+// CloseRead reads in a goroutine of its own for a program that only writes:
+// pings are answered and a close is seen. A message from the peer is a policy
+// violation and closes. The context returned ends with the connection or ctx.
+func (c *Conn) CloseRead(ctx context.Context) context.Context { return c.c.CloseRead(ctx) }
 
-const (
-	partsNot parting = iota
-	partsAtOnce
-	partsGently
-)
+// Ping sends a ping and waits for its pong, which a goroutine that reads has to see: call
+// it beside one. On versions without ping it is ErrUnsupported.
+func (c *Conn) Ping(ctx context.Context) error { return c.c.Ping(ctx) }
 
-// unlockIn gives the reading half back, and departs where the reader has found the end:
-// not where it was found, as there the stack is deep already.
-func (c *Conn) unlockIn() {
-	how := c.in.parting
-	if how != partsNot {
-		c.in.parting = partsNot
-	}
-	c.in.mu.Unlock()
-	if how != partsNot {
-		c.depart(how == partsGently)
-	}
+// PostPing sends a ping, and waits neither for the peer nor for its pong: for a program that
+// pings many connections to see whether they live, which Heard tells of any byte. ErrBusy says
+// that the peer has not taken what was sent before; the ping is then left out. On versions
+// without ping it is ErrUnsupported.
+func (c *Conn) PostPing() error { return c.c.PostPing() }
+
+// ReadBorrowed is Read without the copy: the bytes are lent, until the next call
+// that reads. They may be changed, and be given to Write of this or another
+// connection; a program that keeps them copies them.
+func (c *Conn) ReadBorrowed(ctx context.Context) (Op, []byte, error) { return c.c.ReadBorrowed(ctx) }
+
+// ReadLoop reads messages and gives them to fn, one after the other, until fn
+// returns an error, the connection ends or ctx does, and returns that error, as
+// Read would. The bytes are lent until fn returns: fn may change them and give
+// them to Write, and copies what it keeps.
+//
+// It is the fastest way to read: where messages come often, the runtime's poller
+// calls fn, which saves a read for each message.
+//
+// fn must not read from the connection: that is an error. Close may be called
+// while the loop runs, by fn too: it then does not wait for the peer's answer;
+// ReadLoop does, and returns.
+func (c *Conn) ReadLoop(ctx context.Context, fn func(op Op, p []byte) error) error {
+	return c.c.ReadLoop(ctx, fn)
 }
 
-// takeOver locks the reading half for Close, or behind one. Where somebody reads,
-// that one sees the peer's answer, unless its context ends before; both are waited
-// for in a way that testing/synctest's clock goes on, as it would not for a mutex.
-// A ReadLoop keeps it: its fn may be what closes.
-func (c *Conn) takeOver() bool {
-	for wait := time.Millisecond; !c.in.mu.TryLock(); wait = min(2*wait, time.Second) {
-		if c.is(looping) {
-			return false
-		}
-		t := time.NewTimer(wait)
-		select {
-		case <-c.Context().Done():
-			t.Stop()
-			c.in.mu.Lock() // the reader is on its way out
-			return true
-		case <-t.C:
-		}
+// Reader waits for the next message and returns a reader of its payload, which
+// ends with io.EOF. What the caller leaves unread is dropped by the next Read
+// or Reader. ctx holds for the reader too.
+func (c *Conn) Reader(ctx context.Context) (Op, io.Reader, error) {
+	op, r, err := c.c.Reader(ctx)
+	if err != nil {
+		return 0, nil, err
 	}
-	return true
+	return op, r, nil
 }
 
-// settle waits, on a client, for the server to end the stream: a program that
-// exits at once would reset it, and the server might miss our close. A ReadLoop does
-// so when it ends: its fn, which may be what closes, holds what the end waits for.
-func (c *Conn) settle() {
-	if c.role != wire.Client || !c.is(over) || c.is(looping) {
-		return
+// Writer starts a message in parts and returns its writer. Each Write is a
+// frame, or on hixie a part of the one frame; Close ends the message. Other
+// messages wait until then; pings and closes may go in between.
+func (c *Conn) Writer(ctx context.Context, op Op) (io.WriteCloser, error) {
+	w, err := c.c.Writer(ctx, op)
+	if err != nil {
+		return nil, err
 	}
-	c.mu.Lock()
-	if c.gone {
-		c.mu.Unlock()
-		return
-	}
-	if c.goneCh == nil {
-		c.goneCh = make(chan struct{})
-	}
-	gone := c.goneCh
-	c.mu.Unlock()
-	select {
-	case <-gone:
-	case <-time.After(lingerTime):
-	}
+	return w, nil
 }
 
-type closeCodeError struct{ code CloseCode }
-
-func (e *closeCodeError) Error() string {
-	return "draftwire: close code " + e.code.String() + " must not be sent"
-}
-func (e *closeCodeError) Unwrap() error { return ErrUnsupported }
-
-// end makes err the connection's end, for readers.
-func (c *Conn) end(err error, graceful bool) error {
-	if c.is(closing) && !errors.Is(err, ErrClosed) {
-		err = &closedError{err}
-	}
-	c.in.ended = err
-	c.count()
-	c.flushLast()
-	c.rctx.disarm(&c.mu)
-	c.in.src.release()
-	c.in.part = nil
-	if c.ends(err) {
-		c.in.parting = partsAtOnce
-		if graceful {
-			c.in.parting = partsGently
-		}
-	}
-	return err
+// Part is a part of a message, as it came.
+type Part struct {
+	Op          Op     // OpText or OpBinary
+	Data        []byte // lent, until the next call that reads
+	First, Last bool   // whether the message begins and ends with it
+	FrameEnd    bool   // a frame of the peer ends here
+	Repaired    bool   // so far the message has U+FFFD in place of what is no UTF-8 (InvalidText)
 }
 
-// closedError is the end of a connection that this side closed: ErrClosed, and
-// what the peer said to it.
-type closedError struct{ peer error }
-
-func (e *closedError) Error() string   { return ErrClosed.Error() + " (" + e.peer.Error() + ")" }
-func (e *closedError) Unwrap() []error { return []error{ErrClosed, e.peer} }
-
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
-
-var errIdle = errors.New("draftwire: idle timeout")
-
-// ending returns how the connection ended, nil while it has not.
-func (c *Conn) ending() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.why
+// ReadPart reads the next part of a message, as soon as there is one: for
+// passing on messages without gathering them. Text may be cut inside a
+// character. What the caller leaves unread of a message is dropped by the next
+// Read, ReadBorrowed or Reader. Errors are those of Read.
+func (c *Conn) ReadPart(ctx context.Context) (Part, error) {
+	p, err := c.c.ReadPart(ctx)
+	return Part(p), err
 }
 
-// readFailed turns an error of the stream into the connection's end.
-func (c *Conn) readFailed(err error) error {
-	if why := c.ending(); why != nil {
-		return c.end(why, false)
-	}
-	// A TLS peer that leaves without close_notify is an io.ErrUnexpectedEOF;
-	// where TCP's end is the end, that is one.
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = c.ses.EOF()
-		return c.end(err, CloseStatus(err) == CodeNoStatus)
-	}
-	return c.end(&abnormalError{err}, false)
+// TryReadPart is ReadPart where there is a part without waiting for bytes: of input that
+// has come behind what the last call that reads gave. Otherwise ok is false, and err nil.
+func (c *Conn) TryReadPart() (p Part, ok bool, err error) {
+	q, ok, err := c.c.TryReadPart()
+	return Part(q), ok, err
 }
 
-// abnormalError is a stream that broke: CodeAbnormal, and the cause.
-type abnormalError struct{ cause error }
-
-func (e *abnormalError) Error() string { return "draftwire: read: " + e.cause.Error() }
-func (e *abnormalError) Unwrap() error { return e.cause }
-func (e *abnormalError) As(target any) bool {
-	ce, ok := target.(**CloseError)
-	if ok {
-		*ce = &CloseError{Code: CodeAbnormal}
-	}
-	return ok
+// WritePart sends a part of a message, which First and Last place in it; FrameEnd
+// and Repaired are not looked at. Each part is a frame, or on hixie a part of the
+// one frame. Other messages wait until the Last; pings and closes may go in between.
+// It is for passing on what ReadPart reads. One goroutine at a time may
+// send parts; a part that fails behind the first ends the connection, as its message
+// cannot be ended.
+func (c *Conn) WritePart(ctx context.Context, p Part) error {
+	return c.c.WritePart(ctx, wsconn.Part(p))
 }
+
+// Buffered reports whether input has come that is not read yet, behind what the
+// last call that reads gave: a program that passes messages on then corks the
+// other side, and flushes it before it waits.
+func (c *Conn) Buffered() bool { return c.c.Buffered() }
+
+// Cork holds back what is written, until Flush is called or 32 KiB are held: for
+// several messages with one system call. Answers to messages that came together
+// need none: what is written while there is more to read goes out when the
+// connection waits for input again, or after a millisecond.
+func (c *Conn) Cork() { c.c.Cork() }
+
+// Flush ends the hold of Cork and sends what was held.
+func (c *Conn) Flush(ctx context.Context) error { return c.c.Flush(ctx) }
+
+// WritePrepared sends a prepared message, as Write would. Only servers gain, and
+// only where messages are not compressed with takeover: see Compression.
+func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
+	return c.c.WritePrepared(ctx, &m.m)
+}
+
+// Post sends a prepared message as WritePrepared does, but never waits for the peer:
+// what its socket does not take at once goes out as the peer reads, within the write
+// timeout, and what is posted meanwhile waits behind it, up to Limits.PostLimit. Order
+// is kept. ErrBusy is for a message that would be more than that, and for one that comes
+// while a Writer has begun another: it is not sent, and the connection goes on.
+func (c *Conn) Post(m *PreparedMessage) error { return c.c.Post(&m.m) }
+
+// SetReadLimit bounds the payload of messages that begin after the call, in bytes. As in
+// Limits, 0 is the default, which is what the options of the connection say, and negative
+// is no bound. It is for the goroutine that reads.
+func (c *Conn) SetReadLimit(n int64) {
+	if n == 0 {
+		n = c.set().limits.ReadLimit
+	}
+	c.c.SetReadLimit(n)
+}
+
+// SetInvalidText is AcceptOptions.InvalidText for this connection. It is for the
+// goroutine that reads, before it reads.
+func (c *Conn) SetInvalidText(p TextPolicy) { c.c.SetInvalidText(p) }
+
+// TraceFrames makes tell be called for each frame that this connection receives or sends, with
+// up to payload bytes of what is in it, for example by Observer.Opened for chosen clients. It must be
+// called before anything is read or written. A received frame is told of when it has come whole
+// or has been refused, one that is sent when it is encoded. tell is called by the goroutine that
+// reads and by those that write, perhaps at the same time; it must not block, and what it gets is
+// valid only until it returns. A connection without a trace has no cost of it.
+func (c *Conn) TraceFrames(payload int, tell func(*Frame)) { c.c.TraceFrames(payload, tell) }
+
+// PeerGone reports whether the system knows that the peer has reset the connection, or
+// has given it up as the peer does not answer: for a program that does not read at the
+// moment, and so is not told. It is for TCP on Linux; elsewhere it is false.
+func (c *Conn) PeerGone() bool { return sock.Gone(c.c.Stream()) }
+
+// Heard reports whether anything has come from the peer since the last call of Heard: a
+// message or a part of one, a ping, a pong. A program that pings tells by it a peer that
+// answers in an odd way from one that is gone: many answer with an empty pong, and some only
+// send pings of their own. It is for one goroutine; bytes count when a call that reads has
+// taken them.
+func (c *Conn) Heard() bool { return c.c.Heard() }
+
+// Stats counts what a connection has carried.
+type Stats struct {
+	MessagesIn, MessagesOut uint64
+	BytesIn, BytesOut       uint64 // payload
+	Repaired                uint64 // messages that came with text that is not UTF-8, and got U+FFFD in its place
+}
+
+// Stats returns what the connection has carried so far. While ReadLoop's fn runs,
+// what has come since the loop last waited is not in it.
+func (c *Conn) Stats() Stats { return Stats(c.c.Stats()) }

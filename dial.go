@@ -8,15 +8,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/httphead"
+	"github.com/draftwire/draftwire/internal/intern"
+	"github.com/draftwire/draftwire/internal/origin"
+	"github.com/draftwire/draftwire/internal/pool"
+	"github.com/draftwire/draftwire/internal/sock"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -24,52 +31,77 @@ import (
 type DialOptions struct {
 	// Version to speak; Unknown is RFC6455.
 	Version Version
-	// Fallback are versions to try, in this order and each on a connection of
-	// its own, when the server refuses the one before.
+	// Fallback are the versions to try when the server refuses Version: in this order,
+	// each on a new connection, until one is accepted.
 	Fallback []Version
-	// Origin is sent in the version's field. "" leaves it out; the hixie
-	// versions demand one and then send the URL's own host.
+	// Origin is sent in the field that the version has for it. "" leaves the field out,
+	// but where a version demands an origin (hixie-75 to hybi-05), the client then sends
+	// that of the URL's own host.
 	Origin string
 	// Protocols are the subprotocols offered, best first. The hixie versions
 	// send them as one string.
 	Protocols []string
-	// Header is sent with the request, its names spelled as they are here.
+	// Header is sent with the request, its names spelled as they are here. With
+	// X-Forwarded-Host or X-Forwarded-Proto a server of the hixie versions may repeat the URL
+	// that these make.
 	Header http.Header
+	// Fields are sent behind those of Header, in this order. A field Host takes the place of
+	// the URL's host.
+	Fields Fields
 	// Target is the path and query to ask for, byte by byte; "" takes the URL's.
 	Target string
-	// Compression is offered on versions that have it; Threshold and Mode are for
-	// what this side sends.
+	// Compose, if it is not nil, writes the request in the place of this package: as another
+	// client of the version would, with its fields, their order and spelling, and keys of its
+	// own. It gets what the request has to ask for, and returns the request in pieces, each of
+	// which is written to the connection by itself: the head with its blank line, and behind it
+	// the eight bytes of hixie-76 and hybi-02. The answer is judged by what the request says.
+	// Where the server takes one of its offers of permessage-deflate or deflate-frame, messages
+	// are compressed; another extension fails the handshake. A request that the version
+	// cannot have is an error of Dial, before anything is sent. Package drafts has the requests
+	// of clients of the time in this form.
+	Compose func(*Offer) ([][]byte, error)
+	// Compression is offered in the versions that have it. Its Mode and Threshold say
+	// which messages this side compresses.
 	Compression Compression
 	// InvalidText says what happens to text from the server that is not UTF-8. The
-	// zero value is what the version's document says: clients up to hybi-07 put
-	// U+FFFD in its place, which Stats counts, later ones fail the connection.
-	InvalidText wire.TextPolicy
-	// NetDial makes the connection; nil is a net.Dialer.
+	// zero value does what the version's document says of clients: up to hybi-07 they put
+	// U+FFFD in the place of each invalid part, which Stats counts, and later ones fail
+	// the connection.
+	InvalidText TextPolicy
+	// Tolerate names known faults of servers to accept, those of wire.ServerFaults; each has
+	// a row in wire.ToleranceTable. The Observer is told of each use.
+	Tolerate Tolerances
+	// NetDial opens the TCP connection; nil is net.Dialer.DialContext.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLS is for wss URLs.
-	TLS      *tls.Config
-	Limits   Limits
-	Observer *Observer
+	TLS    *tls.Config
+	Limits Limits
+	// DropHeads lets the connection forget the heads of its handshake once it is open, and so
+	// hold some hundred bytes less: Request, Response and Fields of its Handshake are empty
+	// then. The Observer's Opened still sees them.
+	DropHeads bool
+	Observer  *Observer
 	// Rand is the source of keys and masks; nil is crypto/rand.
 	Rand io.Reader
+	// Events are what ServeEvents begins to call; before that nothing is read, and behind it no
+	// call may read. nil leaves the reading to the program.
+	Events *Events
+	// Value is that of the connection's Handshake.
+	Value any
 }
 
-// Dial opens a connection to a ws or wss URL (http and https are the same). The
-// response is what the server answered last, nil where there was none; its
-// body holds at most the first bytes of a refusal's. The error is a
-// *HandshakeError or what the network said; with a Fallback those of all tries,
-// joined.
+// Dial opens a connection to a ws or wss URL (http and https mean the same). The
+// response is the last answer of the server, or nil where none came. Of a refusal its
+// body holds only those bytes that came together with the head. The error is a
+// *HandshakeError or an error of the network; with a Fallback it joins the errors of all
+// attempts.
 //
-// ctx and the handshake timeout bound the call; neither ends the connection.
+// ctx and the handshake timeout bound the call. When they end later, the connection stays
+// open.
 func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, *http.Response, error) {
-	var d DialOptions
-	if o != nil {
-		d = *o
-	}
-	d.Limits = d.Limits.withDefaults()
-	def(&d.Version, RFC6455)
-	if d.Observer == nil {
-		d.Observer = &noObserver
+	d, err := o.ready()
+	if err != nil {
+		return nil, nil, err
 	}
 	u, err := parseURL(rawURL)
 	if err != nil {
@@ -95,6 +127,48 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, *http.Resp
 	panic("unreachable")
 }
 
+// Open speaks the opening handshake of a client on nc, a connection that the caller has
+// opened to the server of u, a ws or wss URL, with TLS if u has it. It is Dial without all that
+// comes before the handshake: Fallback, NetDial, TLS and HandshakeTimeout of the options are not
+// used. answer has the fields of the server's answer.
+//
+// Open sets no deadline: those of nc bound it, and stay. A caller who has set one takes it away
+// from a connection that has opened. After an error, a *HandshakeError unless the options
+// are wrong, nc is the caller's to close.
+func Open(nc net.Conn, u *url.URL, o *DialOptions) (c *Conn, answer Fields, err error) {
+	c, resp, _, err := open(nc, u, o)
+	return c, resp.Fields, err
+}
+
+// failed returns the error of a handshake that failed on nc, and tells the observer.
+func (d *DialOptions) failed(nc net.Conn, v Version, err error) *HandshakeError {
+	he := asHandshakeError(err)
+	he.Version = v
+	if sock.IsTimeout(err) {
+		he = wire.NewHandshakeError(v, wire.ReasonTimeout, "no complete answer")
+		he.Status, he.Err = 0, err
+	}
+	d.Observer.refused(nc.RemoteAddr().String(), nil, he)
+	return he
+}
+
+// ready returns the options with their defaults, or what is wrong with them.
+func (o *DialOptions) ready() (*DialOptions, error) {
+	d := new(DialOptions)
+	if o != nil {
+		*d = *o
+	}
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	d.Limits = d.Limits.withDefaults()
+	def(&d.Version, RFC6455)
+	if d.Observer == nil {
+		d.Observer = &noObserver
+	}
+	return d, nil
+}
+
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -109,23 +183,20 @@ func parseURL(raw string) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("draftwire: dial: %q is no ws or wss URL", raw)
 	}
-	if u.Host == "" {
+	if u.Hostname() == "" {
 		return nil, fmt.Errorf("draftwire: dial: no host in %q", raw)
 	}
 	return u, nil
 }
 
-// offer is what goes into the request. The Host field has no default port:
-// hixie servers repeat it, and clients of the time left it out.
+// offer returns what goes into the request. The Host field leaves a default port out, as
+// the clients of the time did: a hixie server repeats the field in its answer.
 func (d *DialOptions) offer(u *url.URL, v Version) (*wire.Offer, error) {
 	o := &wire.Offer{Target: u.RequestURI(), Secure: u.Scheme == "wss", Origin: d.Origin, Protocols: d.Protocols}
 	if d.Target != "" {
-		if !httphead.IsTarget(d.Target) {
-			return nil, fmt.Errorf("draftwire: dial: target %.200q cannot be sent", d.Target)
-		}
 		o.Target = d.Target
 	}
-	o.Host = stripPort(u.Scheme, u.Host)
+	o.Host = origin.StripPort(u.Scheme, withoutZone(u.Host))
 	if d.Compression.Mode != CompressNothing && v.Supports(wire.CapDeflate) {
 		o.Extensions = deflate.Offer(d.Compression.Takeover)
 	}
@@ -138,30 +209,48 @@ func (d *DialOptions) offer(u *url.URL, v Version) (*wire.Offer, error) {
 		r.SetBasicAuth(u.User.Username(), pass)
 		o.Fields = append(o.Fields, wire.Field{Name: "Authorization", Value: r.Header.Get("Authorization")})
 	}
-	names := make([]string, 0, len(d.Header))
-	for name := range d.Header {
-		names = append(names, name)
+	if len(d.Header) == 0 && len(o.Fields) == 0 && !hasHost(d.Fields) {
+		o.Fields = d.Fields[:len(d.Fields):len(d.Fields)]
+	} else {
+		d.gather(o)
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, value := range d.Header[name] {
-			if strings.EqualFold(name, "Host") {
-				o.Host = value
-				continue
-			}
+	// Check has seen the options before; what comes from the URL is checked here.
+	return o, sendable(Fields{{Name: "Host", Value: o.Host}, {Name: "Origin", Value: o.Origin}})
+}
+
+func hasHost(fields Fields) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return strings.EqualFold(f.Name, "Host") })
+}
+
+// gather adds the fields of the options to the offer.
+func (d *DialOptions) gather(o *wire.Offer) {
+	add := func(name, value string) {
+		if strings.EqualFold(name, "Host") {
+			o.Host = value
+		} else {
 			o.Fields = append(o.Fields, wire.Field{Name: name, Value: value})
 		}
 	}
-	check := append(wire.Fields{{Name: "Host", Value: o.Host}, {Name: "Origin", Value: o.Origin}}, o.Fields...)
-	for _, p := range o.Protocols {
-		check = append(check, wire.Field{Name: "Protocol", Value: p})
-	}
-	for _, f := range check {
-		if !httphead.IsToken(f.Name) || !httphead.IsFieldValue(f.Value) {
-			return nil, fmt.Errorf("draftwire: dial: field %q with value %q cannot be sent", f.Name, f.Value)
+	for _, name := range slices.Sorted(maps.Keys(d.Header)) {
+		for _, value := range d.Header[name] {
+			add(name, value)
 		}
 	}
-	return o, nil
+	for _, f := range d.Fields {
+		add(f.Name, f.Value)
+	}
+}
+
+// withoutZone takes the zone off an IPv6 address in brackets. A zone names an interface of
+// this machine, so no other machine is told it (RFC 6874 4), and a server that checks Host
+// would refuse it.
+func withoutZone(host string) string {
+	before, zone, ok := strings.Cut(host, "%")
+	end := strings.IndexByte(zone, ']')
+	if !ok || end < 0 || !strings.HasPrefix(before, "[") {
+		return host
+	}
+	return before + zone[end:]
 }
 
 func (d *DialOptions) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
@@ -181,7 +270,7 @@ func (d *DialOptions) connect(ctx context.Context, u *url.URL) (net.Conn, error)
 	if d.TLS != nil {
 		cfg = d.TLS.Clone()
 	}
-	def(&cfg.ServerName, u.Hostname())
+	def(&cfg.ServerName, (&url.URL{Host: withoutZone(u.Host)}).Hostname())
 	cfg.NextProtos = []string{"http/1.1"}
 	t := tls.Client(nc, cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -195,7 +284,7 @@ func (d *DialOptions) connect(ctx context.Context, u *url.URL) (net.Conn, error)
 func (d *DialOptions) dial(ctx context.Context, u *url.URL, v Version) (*Conn, *http.Response, error) {
 	draft, ok := draftOf(v)
 	if !ok {
-		return nil, nil, fmt.Errorf("draftwire: dial: version %s is not spoken here; spoken are %s", v, Served())
+		return nil, nil, fmt.Errorf("draftwire: dial: version %s is not spoken here; spoken are %s", v, ServedVersions())
 	}
 	offer, err := d.offer(u, v)
 	if err != nil {
@@ -208,97 +297,188 @@ func (d *DialOptions) dial(ctx context.Context, u *url.URL, v Version) (*Conn, *
 	if err != nil {
 		return nil, nil, err
 	}
-	stop := context.AfterFunc(hctx, func() { nc.SetDeadline(past) })
-	c, resp, err := d.handshake(nc, draft, offer, began)
-	if !stop() && err == nil { // the deadline may be set on the open connection
-		c.finish(context.Cause(hctx), false)
-		err = wire.Refuse(v, wire.ReasonTimeout, "")
+	if d.Events != nil {
+		nc = sock.Adopt(nc)
 	}
+	stop := context.AfterFunc(hctx, func() { nc.SetDeadline(sock.Past) })
+	resp := wire.Response{Tolerate: d.Tolerate}
+	c, src, err := d.handshake(nc, draft, offer, began, &resp)
+	if !stop() && err == nil { // hctx has ended, and may have set its deadline on the open connection
+		c.c.Fail(context.Cause(hctx))
+		err = wire.NewHandshakeError(v, wire.ReasonTimeout, "")
+	}
+	answer := httpResponse(&resp, src)
 	if err == nil {
-		return c, resp, nil
+		return c, answer, nil
 	}
 	nc.Close()
-	he := asHandshakeError(err)
-	if he.Version = v; isTimeout(err) {
-		he = wire.Refuse(v, wire.ReasonTimeout, "no complete answer")
-		he.Status, he.Err = 0, cmp.Or(ctx.Err(), err)
+	he := d.failed(nc, v, err)
+	if he.Reason == wire.ReasonTimeout && ctx.Err() != nil {
+		he.Err = ctx.Err()
 	}
-	d.Observer.refused(nc.RemoteAddr().String(), nil, he)
-	return nil, resp, he
+	return nil, answer, he
 }
 
-// handshake speaks the opening handshake on nc.
-func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, began time.Time) (*Conn, *http.Response, error) {
+// handshake speaks the opening handshake on nc. Of a refusal src has the bytes behind its head.
+func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, began time.Time, resp *wire.Response) (c *Conn, src *sock.Reader, err error) {
 	hs := draft.NewClient(d.Rand)
-	out, err := hs.Head(nil, offer)
-	if err != nil {
+	buf := pool.Get(requestSize)
+	defer pool.Put(buf)
+	var a asking
+	if buf.B, a, err = d.ask(hs, draft, offer, buf.B); err != nil {
 		return nil, nil, err
 	}
-	if _, err := nc.Write(out); err != nil {
+	if err := a.send(nc); err != nil {
 		return nil, nil, err
 	}
-	src := newSource(nc, nil)
-	head, err := takeHead(src, d.Limits.HeadLimit)
-	if err != nil {
+	src = sock.NewReader(nc, nil)
+	if err := d.readResponse(src, resp); err != nil {
+		*resp = wire.Response{}
 		return nil, nil, err
-	}
-	var resp wire.Response
-	if err := httphead.ParseResponse(head, &resp); err != nil {
-		e := wire.Refuse(draft.Version, wire.ReasonBadResponse, "")
-		e.Err = err
-		return nil, nil, e
 	}
 	var acc wire.Accept
-	body, err := hs.Check(&resp, &acc)
+	body, err := hs.Check(resp, &acc)
 	if err != nil {
-		return nil, httpResponse(&resp, src), err
+		return nil, src, err
 	}
 	var params deflate.Params
-	if offer.Extensions != "" { // else hs has judged what the server says
+	if offer.Extensions != "" { // otherwise hs.Check fails if the server names an extension
 		var ok bool
-		if params, ok = deflate.Accepted(resp.Fields.List("Sec-WebSocket-Extensions"), d.Compression.Takeover); !ok {
-			return nil, httpResponse(&resp, nil), wire.Refuse(draft.Version, wire.ReasonNotOffered, fmt.Sprintf("extension %q", acc.Extensions))
+		if params, ok = a.accepted(resp.Fields.List("Sec-WebSocket-Extensions"), d.Compression.Takeover); !ok {
+			return nil, nil, wire.NewHandshakeError(draft.Version, wire.ReasonNotOffered, fmt.Sprintf("extension %q", acc.Extensions))
 		}
 	}
-	for src.buffered() < body {
-		if err := src.more(d.Limits.HeadLimit); err != nil {
-			return nil, httpResponse(&resp, nil), err
+	for src.Buffered() < body {
+		if err := src.Fill(d.Limits.HeadLimit); err != nil {
+			return nil, nil, err
 		}
 	}
-	if err := hs.CheckBody(src.peek(body)); err != nil {
-		return nil, httpResponse(&resp, nil), err
+	if err := hs.CheckBody(src.Peek(body)); err != nil {
+		return nil, nil, err
 	}
-	src.take(body)
-	info := &Handshake{
-		Version: draft.Version, Rule: "chosen", Target: offer.Target, Host: offer.Host, Origin: offer.Origin,
-		Offered: offer.Protocols, Secure: offer.Secure, Exact: true,
-		Protocol: acc.Protocol, Deflate: acc.Extensions, TLS: tlsState(nc), Remote: remote(nc), Began: began,
+	src.Discard(body)
+	if resp.Tolerated != 0 {
+		d.Observer.tolerated(nc.RemoteAddr().String(), resp.Tolerated)
 	}
-	info.request.own, info.response.own = string(out), head
+	request := ""
+	if !d.DropHeads || d.Observer.Opened != nil {
+		request = string(buf.B)
+	}
+	info := newHandshake(began, request, d.DropHeads)
+	info.facts = facts{
+		version: draft.Version, secure: offer.Secure, exact: true, tolerated: resp.Tolerated, rule: "chosen",
+		host: offer.Host, origin: offer.Origin, protocol: acc.Protocol, deflate: acc.Extensions,
+	}
+	info.target, info.offered = offer.Target, offer.Protocols
+	info.setPeer(nc)
+	info.rest.tls, info.rest.value = tlsState(nc), d.Value
+	if request != "" {
+		info.rest.response = intern.Whole(resp.Raw)
+	}
+	if d.DropHeads {
+		info.own(nil, &intern.Head{})
+	}
 	return newConn(&connConfig{
 		draft: draft, role: wire.Client, info: info, acc: &acc,
 		deflate: &params, threshold: d.Compression.threshold(), rand: d.Rand,
-		set: &settings{limits: d.Limits, obs: d.Observer, text: d.InvalidText}, src: src,
-	}), httpResponse(&resp, nil), nil
+		set: d.settings(), src: src,
+	}), nil, nil
 }
 
-// takeHead takes a response head off src.
-func takeHead(src *source, limit int) (string, error) {
-	end, err := src.readHead(limit)
+// dialled are what the options of a connection decide of its settings.
+type dialled struct {
+	limits    Limits
+	text      wire.TextPolicy
+	tolerate  Tolerances
+	dropHeads bool
+	obs       *Observer
+	events    *Events
+}
+
+// lastDialled are the settings of the connection that was opened last: the next one mostly has
+// the same. They are forgotten with the last connection that has them, as what they tell of it
+// may hold a whole program.
+var lastDialled atomic.Pointer[weak.Pointer[dialledSettings]]
+
+type dialledSettings struct {
+	of dialled
+	settings
+}
+
+// settings returns the settings of a connection, which it has in common with others.
+func (d *DialOptions) settings() *settings {
+	of := dialled{d.Limits, d.InvalidText, d.Tolerate, d.DropHeads, d.Observer, d.Events}
+	var x *dialledSettings
+	if last := lastDialled.Load(); last != nil {
+		x = last.Value()
+	}
+	if x == nil || x.of != of {
+		x = &dialledSettings{of, settings{
+			limits: d.Limits, engine: d.Limits.engineLimits(), obs: d.Observer, text: d.InvalidText, tolerate: d.Tolerate,
+			dropHeads: d.DropHeads, events: d.Events,
+		}}
+		x.own()
+		last := weak.Make(x)
+		lastDialled.Store(&last)
+	}
+	return &x.settings
+}
+
+// requestSize is what most requests need.
+const requestSize = 1 << 10
+
+// maxInterim is how many interim answers a client skips.
+const maxInterim = 5
+
+// readResponse reads the server's answer. Before it a server or a proxy may send interim
+// answers: their status is from 100 to 199, but not 101 (RFC 9110 15.2).
+func (d *DialOptions) readResponse(src *sock.Reader, resp *wire.Response) error {
+	for range maxInterim + 1 {
+		head, err := takeHead(src, d.Limits.HeadLimit)
+		if err != nil {
+			return err
+		}
+		if err := httphead.ParseResponse(head, resp); err != nil {
+			return badResponse(err)
+		}
+		if resp.Status/100 != 1 || resp.Status == http.StatusSwitchingProtocols {
+			return nil
+		}
+	}
+	return wire.NewHandshakeError(Unknown, wire.ReasonBadResponse, fmt.Sprintf("more than %d answers came before the last one", maxInterim))
+}
+
+// badResponse returns the error of an answer whose head is none.
+func badResponse(err error) error {
+	why := asHandshakeError(err)
+	e := wire.NewHandshakeError(Unknown, wire.ReasonBadResponse, why.Detail)
+	e.Tolerance = why.Tolerance
+	if why.Reason != wire.ReasonHeadMalformed {
+		e.Detail, e.Err = "", err
+	}
+	return e
+}
+
+// takeHead reads a response head from src.
+func takeHead(src *sock.Reader, limit int) (string, error) {
+	end, err := readHead(src, limit, "HTTP/")
 	if errors.Is(err, io.EOF) {
-		err = wire.Refuse(Unknown, wire.ReasonBadResponse, fmt.Sprintf("the server closed after %d bytes", src.buffered()))
+		err = wire.NewHandshakeError(Unknown, wire.ReasonBadResponse, fmt.Sprintf("the server closed after %d bytes", src.Buffered()))
 	}
 	if err != nil {
 		return "", err
 	}
-	head := string(src.peek(end))
-	src.take(end)
+	head := string(src.Peek(end))
+	src.Discard(end)
 	return head, nil
 }
 
-// httpResponse gives net/http's form of a response, with what has come of its
-// body.
-func httpResponse(r *wire.Response, src *source) *http.Response {
+// httpResponse returns r in the form of net/http, nil where there is none. Its body has those
+// bytes that src has read already.
+func httpResponse(r *wire.Response, src *sock.Reader) *http.Response {
+	if r.Line == "" {
+		return nil
+	}
 	resp := &http.Response{
 		Status: strings.TrimSpace(strings.TrimPrefix(r.Line[8:], " ")), StatusCode: r.Status,
 		Proto: r.Line[:8], ProtoMajor: 1, ProtoMinor: int(r.Line[7] - '0'), Header: http.Header{},
@@ -307,8 +487,8 @@ func httpResponse(r *wire.Response, src *source) *http.Response {
 	for _, f := range r.Fields {
 		resp.Header.Add(f.Name, f.Value)
 	}
-	if src != nil && src.buffered() > 0 {
-		resp.Body = io.NopCloser(bytes.NewReader(slices.Clone(src.bytes())))
+	if src != nil && src.Buffered() > 0 {
+		resp.Body = io.NopCloser(bytes.NewReader(slices.Clone(src.Bytes())))
 	}
 	return resp
 }

@@ -43,7 +43,7 @@ func parseDir(t *testing.T, fset *token.FileSet, dir string, tests bool) (files 
 // example that runs, and each draft package has one. An alias has that of what
 // it stands for.
 func TestExamples(t *testing.T) {
-	for _, dir := range append([]string{".", "wire", "detect"}, drafted...) {
+	for _, dir := range append([]string{".", "wire", "detect", "compat/gorilla"}, drafted...) {
 		fset := token.NewFileSet()
 		p, err := doc.NewFromFiles(fset, parseDir(t, fset, dir, true), module+"/"+dir)
 		if err != nil {
@@ -66,6 +66,83 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestFunctionExamples: each exported function of the package that programs begin with,
+// and each method of a Conn and a Server, is called in an example that runs.
+func TestFunctionExamples(t *testing.T) {
+	fset := token.NewFileSet()
+	p, err := doc.NewFromFiles(fset, parseDir(t, fset, ".", true), module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := map[string]bool{}
+	calls := func(examples []*doc.Example) {
+		for _, e := range examples {
+			if e.Output == "" && !e.EmptyOutput {
+				continue
+			}
+			ast.Inspect(e.Code, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					called[s.Sel.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	need := p.Funcs
+	calls(p.Examples)
+	for _, typ := range p.Types {
+		calls(typ.Examples)
+		need = append(need, typ.Funcs...)
+		for _, m := range typ.Methods {
+			calls(m.Examples)
+		}
+		if typ.Name == "Conn" || typ.Name == "Server" {
+			need = append(need, typ.Methods...)
+		}
+	}
+	for _, f := range need {
+		calls(f.Examples)
+	}
+	for _, f := range need {
+		if !called[f.Name] {
+			t.Errorf("no example that runs calls %s %s", f.Recv, f.Name)
+		}
+	}
+}
+
+// TestAliases: whatever type of package wire a signature or a field names can be reached
+// from the package that programs begin with.
+func TestAliases(t *testing.T) {
+	fset := token.NewFileSet()
+	p, err := doc.NewFromFiles(fset, parseDir(t, fset, ".", false), module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "wire" {
+					t.Errorf("%s: wire.%s has no name here", fset.Position(s.Pos()), s.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	funcs := func(fs []*doc.Func) {
+		for _, f := range fs {
+			named(f.Decl.Type)
+		}
+	}
+	funcs(p.Funcs)
+	for _, typ := range p.Types {
+		funcs(typ.Funcs)
+		funcs(typ.Methods)
+		if !isAlias(typ) {
+			named(typ.Decl)
+		}
+	}
+}
+
 func isAlias(typ *doc.Type) bool {
 	spec, ok := typ.Decl.Specs[0].(*ast.TypeSpec)
 	return ok && spec.Assign.IsValid()
@@ -74,7 +151,7 @@ func isAlias(typ *doc.Type) bool {
 // TestDocComments: what is exported has a comment. A group of constants or
 // variables needs one of its own, or one for each that is exported.
 func TestDocComments(t *testing.T) {
-	for _, dir := range append([]string{".", "wire", "detect"}, drafted...) {
+	for _, dir := range append([]string{".", "wire", "detect", "compat/gorilla"}, drafted...) {
 		fset := token.NewFileSet()
 		p, err := doc.NewFromFiles(fset, parseDir(t, fset, dir, false), module+"/"+dir)
 		if err != nil {
@@ -202,7 +279,7 @@ func TestBadCitations(t *testing.T) {
 
 // TestCitations: all code cites its documents in one form.
 func TestCitations(t *testing.T) {
-	dirs := append([]string{".", "wire", "detect"}, drafted...)
+	dirs := append([]string{".", "wire", "detect", "compat/gorilla"}, drafted...)
 	err := filepath.WalkDir("internal", func(path string, d fs.DirEntry, err error) error {
 		if dir := filepath.Dir(path); filepath.Ext(path) == ".go" && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)

@@ -2,14 +2,15 @@ package draftwire
 
 import (
 	"errors"
-	"time"
 
+	"github.com/draftwire/draftwire/detect"
 	"github.com/draftwire/draftwire/hixie75"
 	"github.com/draftwire/draftwire/hixie76"
 	"github.com/draftwire/draftwire/hybi02"
 	"github.com/draftwire/draftwire/hybi04"
 	"github.com/draftwire/draftwire/hybi05"
 	"github.com/draftwire/draftwire/hybi07"
+	"github.com/draftwire/draftwire/internal/wsconn"
 	"github.com/draftwire/draftwire/rfc6455"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -22,6 +23,8 @@ type (
 	Versions = wire.Versions
 	// Op is what a message is: OpText or OpBinary.
 	Op = wire.Op
+	// Frame describes a frame for Conn.TraceFrames.
+	Frame = wire.Frame
 	// CloseCode is a status code of the closing handshake.
 	CloseCode = wire.CloseCode
 	// CloseError is how the peer ended the connection.
@@ -34,22 +37,32 @@ type (
 	Tolerances = wire.Tolerances
 	// Caps is a set of things that a version can say.
 	Caps = wire.Caps
+	// Fields are the header lines of a request or an answer, in their order.
+	Fields = wire.Fields
+	// Field is one header line.
+	Field = wire.Field
+	// Offer is what a client asks for in its opening handshake, as DialOptions.Compose gets it.
+	Offer = wire.Offer
+	// Reason is the code of a refusal: package wire lists them.
+	Reason = wire.Reason
+	// TextPolicy says what happens to text that is not UTF-8.
+	TextPolicy = wire.TextPolicy
 )
 
 // Versions, oldest first, and sets of them.
 const (
-	Unknown = wire.Unknown
-	Hixie75 = wire.Hixie75
-	Hixie76 = wire.Hixie76
-	Hybi02  = wire.Hybi02
-	Hybi04  = wire.Hybi04
-	Hybi05  = wire.Hybi05
-	Hybi06  = wire.Hybi06
-	Hybi07  = wire.Hybi07
-	Hybi08  = wire.Hybi08
-	RFC6455 = wire.RFC6455
-	Every   = wire.Every
-	Modern  = wire.Modern
+	Unknown        = wire.Unknown
+	Hixie75        = wire.Hixie75
+	Hixie76        = wire.Hixie76
+	Hybi02         = wire.Hybi02
+	Hybi04         = wire.Hybi04
+	Hybi05         = wire.Hybi05
+	Hybi06         = wire.Hybi06
+	Hybi07         = wire.Hybi07
+	Hybi08         = wire.Hybi08
+	RFC6455        = wire.RFC6455
+	AllVersions    = wire.AllVersions
+	ModernVersions = wire.ModernVersions
 )
 
 // What Version.Supports may be asked for.
@@ -70,6 +83,22 @@ const (
 	TolerateUnmasked      = wire.TolerateUnmasked
 	TolerateEmptyUnmasked = wire.TolerateEmptyUnmasked
 	TolerateHybi01        = wire.TolerateHybi01
+	TolerateHixieFrames   = wire.TolerateHixieFrames
+	TolerateLineEnds      = wire.TolerateLineEnds
+	TolerateRequestLine   = wire.TolerateRequestLine
+	TolerateHTTP10        = wire.TolerateHTTP10
+	TolerateLooseHost     = wire.TolerateLooseHost
+	TolerateAnyKey        = wire.TolerateAnyKey
+	TolerateUnevenKey     = wire.TolerateUnevenKey
+	TolerateDraftNumber   = wire.TolerateDraftNumber
+	TolerateLongLength    = wire.TolerateLongLength
+)
+
+// What happens to text that is not UTF-8.
+const (
+	TextByVersion = wire.TextByVersion // what the version's document says
+	FailText      = wire.FailText      // the connection fails
+	ReplaceText   = wire.ReplaceText   // U+FFFD in its place
 )
 
 // Kinds of messages.
@@ -101,22 +130,33 @@ var (
 	ErrInvalidText = wire.ErrInvalidText // text to be sent is not UTF-8
 
 	// ErrBusy is Post's, for a peer that has not taken what was sent before.
-	ErrBusy = errors.New("draftwire: the peer has not taken what was sent before")
+	ErrBusy = wsconn.ErrBusy
 )
 
 // row is a version that is served, and what only its connections need.
 type row struct {
 	*wire.Draft
-	// closeWait bounds the wait for the peer's answer to our close, where the
-	// version's clients are known not to answer; 0 leaves it to the options.
-	closeWait time.Duration
+	// hastyPeer says that the version's clients are known not to answer a close.
+	hastyPeer bool
+	mayBe     alternative
+}
+
+// alternative is another version that opens with the same handshake, where a tolerance is
+// set: the client's first byte tells them apart.
+type alternative struct {
+	version   Version
+	tolerated Tolerances
+	begins    func(first byte) bool // a frame of the other version
+	rule      string                // Handshake.Rule
 }
 
 // drafts is the table of the versions that are served.
 var drafts = [...]row{
 	{Draft: &hixie75.Draft},
-	{Draft: &hixie76.Draft, closeWait: time.Second}, // WebKit's first builds never answer FF 00
-	{Draft: &hybi02.Draft},
+	{Draft: &hixie76.Draft, hastyPeer: true, // WebKit's first builds never answer FF 00
+		mayBe: alternative{Hybi02, TolerateHybi01, detect.IsHybi01, "Sec-WebSocket-Key1 and -Key2, then a frame of hybi-01"}},
+	{Draft: &hybi02.Draft,
+		mayBe: alternative{Hixie76, TolerateHixieFrames, detect.IsHixie76, "Sec-WebSocket-Key1, -Key2 and -Draft, then a frame of hixie-76"}},
 	{Draft: &hybi04.Draft},
 	{Draft: &hybi05.Draft},
 	{Draft: &hybi05.Draft06},
@@ -134,8 +174,8 @@ func draftOf(v Version) (*row, bool) {
 	return nil, false
 }
 
-// Served returns the versions that this package speaks.
-func Served() Versions {
+// ServedVersions returns the versions that this package speaks.
+func ServedVersions() Versions {
 	var s Versions
 	for _, d := range drafts {
 		s = s.With(d.Version)
@@ -143,8 +183,8 @@ func Served() Versions {
 	return s
 }
 
-// SetOf returns the set of vs.
-func SetOf(vs ...Version) Versions { return wire.SetOf(vs...) }
+// VersionsOf returns the set of vs.
+func VersionsOf(vs ...Version) Versions { return wire.VersionsOf(vs...) }
 
 // ParseVersion reads a name ("hixie-76", "rfc6455"), another spelling
 // ("hybi-00") or the number of the Sec-WebSocket-Version field ("13").
@@ -152,7 +192,7 @@ func ParseVersion(s string) (Version, error) { return wire.ParseVersion(s) }
 
 // ParseVersions reads a set: "all", "modern", names joined by commas, and
 // "-name" to take one away.
-func ParseVersions(s string) (Versions, error) { return wire.ParseVersions(s, Served()) }
+func ParseVersions(s string) (Versions, error) { return wire.ParseVersions(s, ServedVersions()) }
 
 // CloseStatus returns the close code that err carries, or 0 if it carries
 // none.
@@ -161,6 +201,15 @@ func CloseStatus(err error) CloseCode {
 		return ce.Code
 	}
 	return 0
+}
+
+// isClean reports whether err is a clean close by the peer.
+func isClean(err error) bool {
+	switch CloseStatus(err) {
+	case CodeNormal, CodeGoingAway, CodeNoStatus:
+		return true
+	}
+	return false
 }
 
 // HeardCode returns what a peer that speaks v learns of a close with code: the

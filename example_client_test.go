@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"time"
 
 	"github.com/draftwire/draftwire"
@@ -49,11 +51,37 @@ func ExampleDial_fallback() {
 	// Output: hixie-76
 }
 
+// A handshake on a connection that the program has opened, here by a way of its own.
+func ExampleOpen() {
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		return c.Write(ctx, draftwire.OpText, []byte("hello "+c.Handshake().Fields().Get("X-Device")))
+	}, nil))
+	defer srv.Close()
+
+	nc, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	nc.SetDeadline(time.Now().Add(5 * time.Second)) // of the handshake
+	c, answer, err := draftwire.Open(nc, &url.URL{Scheme: "ws", Host: "example.com", Path: "/"}, &draftwire.DialOptions{
+		Fields: draftwire.Fields{{Name: "X-Device", Value: "42"}},
+	})
+	if err != nil {
+		nc.Close()
+		log.Fatal(err)
+	}
+	nc.SetDeadline(time.Time{})
+	defer c.Close(draftwire.CodeNormal, "")
+	_, p, err := c.Read(context.Background())
+	fmt.Println(answer.Get("Upgrade"), string(p), err)
+	// Output: websocket hello 42 <nil>
+}
+
 // What a refusal tells.
 func ExampleDial_refused() {
 	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
 		return nil
-	}, &draftwire.AcceptOptions{Versions: draftwire.Modern}))
+	}, &draftwire.AcceptOptions{Versions: draftwire.ModernVersions}))
 	defer srv.Close()
 
 	_, resp, err := draftwire.Dial(context.Background(), srv.URL, &draftwire.DialOptions{Version: draftwire.Hixie76})
@@ -71,7 +99,7 @@ func ExampleDial_refused() {
 func ExampleDialOptions() {
 	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
 		h := c.Handshake()
-		return c.Write(ctx, draftwire.OpText, fmt.Appendf(nil, "%s %s %s", h.Version, h.Origin, h.Fields().Get("Cookie")))
+		return c.Write(ctx, draftwire.OpText, fmt.Appendf(nil, "%s %s %s", h.Version(), h.Origin(), h.Fields().Get("Cookie")))
 	}, &draftwire.AcceptOptions{Origins: []string{"example.com"}, Protocols: []string{"chat"}}))
 	defer srv.Close()
 
@@ -90,4 +118,28 @@ func ExampleDialOptions() {
 	_, p, err := c.Read(ctx)
 	fmt.Println(string(p), c.Subprotocol(), err)
 	// Output: hybi-07 http://example.com a=b chat <nil>
+}
+
+// A request with fields in an order and spelling of the program's own, as a device that is not at
+// hand would send it. The server's proof is checked against its key.
+func ExampleOffer() {
+	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
+		return c.Write(ctx, draftwire.OpText, []byte("hello "+c.Handshake().Target()))
+	}, nil))
+	defer srv.Close()
+
+	c, _, err := draftwire.Dial(context.Background(), srv.URL+"/feed", &draftwire.DialOptions{
+		Version: draftwire.Hybi08,
+		Compose: func(o *draftwire.Offer) ([][]byte, error) {
+			return [][]byte{[]byte("GET " + o.Target + " HTTP/1.1\r\nHOST: " + o.Host + "\r\nupgrade: WEBSOCKET\r\n" +
+				"connection: keep-alive, Upgrade\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 8\r\n\r\n")}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close(draftwire.CodeNormal, "")
+	_, p, err := c.Read(context.Background())
+	fmt.Println(string(p), err, c.Version())
+	// Output: hello /feed <nil> hybi-08
 }

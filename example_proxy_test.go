@@ -41,7 +41,7 @@ func ExampleProxyProtocol() {
 			Read:     readProxy1,
 		},
 		WebSocket: func(_ context.Context, c *draftwire.Conn) error {
-			came <- c.Handshake().Remote
+			came <- c.Handshake().Remote()
 			return nil
 		},
 	}

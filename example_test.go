@@ -18,11 +18,11 @@ import (
 func Example() {
 	srv := httptest.NewServer(draftwire.Handler(func(ctx context.Context, c *draftwire.Conn) error {
 		return c.Write(ctx, draftwire.OpText, []byte("hello, "+c.Version().String()))
-	}, &draftwire.AcceptOptions{Versions: draftwire.Every}))
+	}, &draftwire.AcceptOptions{Versions: draftwire.AllVersions}))
 	defer srv.Close()
 
 	ctx := context.Background()
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		c, _, err := draftwire.Dial(ctx, srv.URL, &draftwire.DialOptions{Version: v})
 		if err != nil {
 			log.Fatal(err)
@@ -242,7 +242,10 @@ func ExampleConn_Ping() {
 	defer c.Close(draftwire.CodeNormal, "")
 	c.CloseRead(ctx) // somebody has to see the pong
 	fmt.Println(c.Ping(ctx))
-	// Output: <nil>
+	fmt.Println(c.PostPing()) // for a look at many: Heard then says who lives
+	// Output:
+	// <nil>
+	// <nil>
 }
 
 // The same news for many, encoded once for each version.
@@ -252,7 +255,7 @@ func ExampleConn_WritePrepared() {
 		conns <- c
 		_, _, err := c.Read(ctx) // until the client closes
 		return err
-	}, &draftwire.AcceptOptions{Versions: draftwire.Every}))
+	}, &draftwire.AcceptOptions{Versions: draftwire.AllVersions}))
 	defer srv.Close()
 
 	ctx := context.Background()
@@ -282,7 +285,7 @@ func ExampleBroadcast() {
 		conns <- c
 		_, _, err := c.Read(ctx) // until the client closes
 		return err
-	}, &draftwire.AcceptOptions{Versions: draftwire.Every}))
+	}, &draftwire.AcceptOptions{Versions: draftwire.AllVersions}))
 	defer srv.Close()
 
 	ctx := context.Background()

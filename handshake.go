@@ -2,283 +2,253 @@ package draftwire
 
 import (
 	"crypto/tls"
-	"errors"
-	"fmt"
+	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"strconv"
+	"slices"
 	"time"
-	"unsafe"
 
-	"github.com/draftwire/draftwire/detect"
-	"github.com/draftwire/draftwire/internal/deflate"
 	"github.com/draftwire/draftwire/internal/httphead"
+	"github.com/draftwire/draftwire/internal/intern"
+	"github.com/draftwire/draftwire/internal/sock"
 	"github.com/draftwire/draftwire/wire"
 )
 
-// admission is a request that may be answered with 101.
-type admission struct {
-	draft     *row
-	hs        wire.ServerHandshake
-	url       place // as the client has it
-	open      wire.Opening
-	acc       wire.Accept
-	info      *Handshake
-	deflate   deflate.Params
-	threshold int
-	out       []byte // the answer; its room is used again
-	kind      uint   // of client: heads.go
-	cfg       connConfig
-
-	sendNow func(fd uintptr) bool // send, made once; nil for what came by net/http
-	left    []byte                // for it to send
+// Handshake is how a connection was opened. Nobody who has it can change it, so all who
+// ask a connection get the same one. (A test gets one from package draftwiretest.)
+type Handshake struct {
+	*outline
+	target string
+	began  moment
+	took   time.Duration
+	peer   *sock.Socket // its peer is Remote; nil where that is in rest
+	rest   *rest        // nil where there is none, as in a Server with Events that drops the heads
 }
 
-// send is called by the runtime with the socket. It takes from left what goes at once.
-func (a *admission) send(fd uintptr) bool {
-	a.left = a.left[writeSome(fd, a.left):]
-	return true
+// rest is what not all handshakes have in the end.
+type rest struct {
+	request, response intern.Head // empty where they are forgotten
+
+	tls    *tls.ConnectionState
+	remote string
+	via    string
+	value  any
 }
 
-// admit does all checks on a request and fills a. Their order: version, policy,
-// origin, subprotocol, authorisation. Nothing has been sent yet, so each can
-// still refuse with a status.
-func (o *acceptor) admit(a *admission, req *wire.Request, info *Handshake) error {
-	a.url = o.clientURL(req, info) // first, as a refusal names the client too
-	if err := o.find(req, info); err != nil {
-		return err
+// newHandshake returns the description of a handshake that began then, with this request. Of one
+// whose heads will be dropped the rest may go with them.
+func newHandshake(began time.Time, request string, dropped bool) *Handshake {
+	var h *Handshake
+	if dropped {
+		h = &Handshake{rest: new(rest)}
+	} else {
+		both := new(struct {
+			h    Handshake
+			rest rest
+		})
+		h, both.h.rest = &both.h, &both.rest
 	}
-	if err := o.admitVersion(a, req, info); err != nil {
-		return err
-	}
-	o.compress(a, a.open.Extensions)
-	o.Observer.tolerated(info.Remote, info.Tolerated)
-	return nil
+	h.outline, h.began = new(outline), momentOf(began)
+	h.rest.request = intern.Whole(request)
+	return h
 }
 
-// find finds out which version the client speaks.
-//
-//go:noinline
-func (o *acceptor) find(req *wire.Request, info *Handshake) error { // apart, as stacks are short
-	found, err := detect.Request(req, o.Versions, o.Tolerate)
-	if err == nil {
-		info.Version, info.Rule, info.Tolerated = found.Version, found.Rule, found.Tolerated
+// forgetHeads forgets both heads.
+func (h *Handshake) forgetHeads() {
+	x := h.rest
+	x.request, x.response = intern.Head{}, intern.Head{}
+	if x.tls == nil && x.remote == "" && x.value == nil {
+		h.rest = nil
 	}
-	return err
 }
 
-// admitVersion does the checks behind the version's.
-func (o *acceptor) admitVersion(a *admission, req *wire.Request, info *Handshake) error {
-	u := &a.url
-	d, ok := draftOf(info.Version)
-	if !ok { // cannot be: Versions is within Served
-		return wire.Refuse(info.Version, wire.ReasonDisabled, "")
+// setPeer says that the client is the peer of nc.
+func (h *Handshake) setPeer(nc net.Conn) {
+	if s, ok := nc.(*sock.Socket); ok {
+		h.peer = s
+	} else {
+		h.rest.remote = peerAddr(nc)
 	}
-	a.draft, a.hs, a.info = d, d.NewServer(o.Rand), info
-	a.kind = kindOf(req.Fields)
-	open := &a.open
-	if err := a.hs.Open(req, open); err != nil {
-		return err
-	}
-	if open.HasOrigin && !o.allows(open.Origin, u.host) {
-		return refuseFor(info.Version, wire.ReasonOrigin, "origin %.200q", open.Origin)
-	}
-	a.acc.Protocol, ok = chooseProtocol(o.Protocols, open.Protocols, open.WholeProtocol)
-	if !ok {
-		return refuseFor(info.Version, wire.ReasonProtocol, "subprotocol %.200q", open.Protocols)
-	}
-	if o.public.host != "" {
-		*u = o.public
-	}
-	if info.Version.Supports(wire.CapLocation) {
-		a.acc.Location = wire.Location(u.secure, u.host, req.Path())
-	}
-
-	info.Target, info.Host, info.Secure = req.Path(), req.Host(), u.secure
-	info.Origin, info.Offered = open.Origin, open.Protocols
-	if o.Authorize != nil {
-		return o.authorize(a)
-	}
-	return nil
 }
 
-// allows reports whether a page of origin may connect to host.
-func (o *acceptor) allows(origin, host string) bool {
-	return OriginAllowed(o.Origins, origin, host) ||
-		len(o.Origins) == 0 && o.public.host != "" && OriginAllowed(nil, origin, o.public.host)
+// setRemote says who the client is, in words; via is as for Via.
+func (h *Handshake) setRemote(remote, via string) {
+	h.peer, h.rest.remote, h.rest.via = nil, remote, via
 }
 
-func refuseFor(v Version, reason wire.Reason, detail string, args ...any) error {
-	return wire.Refuse(v, reason, fmt.Sprintf(detail, args...))
+// said returns the outline, an empty one of the zero Handshake.
+func (h *Handshake) said() *outline {
+	if h.outline == nil {
+		return &noOutline
+	}
+	return h.outline
 }
 
-// authorize asks Authorize.
-func (o *acceptor) authorize(a *admission) error {
-	v := a.draft.Version
-	if err := o.Authorize(a.info, &a.acc); err != nil {
-		he, ok := errors.AsType[*HandshakeError](err)
-		if !ok {
-			he = wire.Refuse(v, wire.ReasonDenied, "")
-			he.Err = err
-			return he
+var noOutline outline
+
+// Version returns the version that the connection speaks.
+func (h *Handshake) Version() Version { return h.said().version }
+
+// Rule says in words what showed the version, for a log.
+func (h *Handshake) Rule() string { return h.said().rule }
+
+// Tolerated returns the tolerances that the handshake needed.
+func (h *Handshake) Tolerated() Tolerances { return h.said().tolerated }
+
+// Secure reports whether the URL that the client used is wss.
+func (h *Handshake) Secure() bool { return h.said().secure }
+
+// Target returns the path and the query of that URL, as the request has them.
+func (h *Handshake) Target() string { return h.target }
+
+// Host returns the host of that URL, with its port where the request names one.
+func (h *Handshake) Host() string { return h.said().host }
+
+// Origin returns the origin of the page that the client runs, or "".
+func (h *Handshake) Origin() string { return h.said().origin }
+
+// Offered returns a copy of the list of subprotocols that the client offered, the first
+// 32. A hixie client offers one string.
+func (h *Handshake) Offered() []string { return slices.Clone(h.said().offered) }
+
+// Protocol returns the subprotocol that was agreed on, or "".
+func (h *Handshake) Protocol() string { return h.said().protocol }
+
+// Deflate returns the compression that was agreed on, as the answer says it, or "".
+func (h *Handshake) Deflate() string { return h.said().deflate }
+
+// TLS returns a copy of the state of the TLS connection, or nil where there is none.
+func (h *Handshake) TLS() *tls.ConnectionState {
+	if h.rest == nil || h.rest.tls == nil {
+		return nil
+	}
+	s := *h.rest.tls
+	return &s
+}
+
+// Remote returns the address and the port of the peer, or of the client that a proxy
+// named (see Via); port 0 where the proxy did not say it.
+func (h *Handshake) Remote() string {
+	switch {
+	case h.peer != nil:
+		return peerAddr(h.peer)
+	case h.rest != nil:
+		return h.rest.remote
+	}
+	return ""
+}
+
+// Via returns the address of the proxy that named the client, or "" where Remote is the
+// peer.
+func (h *Handshake) Via() string {
+	if h.rest == nil {
+		return ""
+	}
+	return h.rest.via
+}
+
+// Began returns when the connection was accepted or dialled.
+func (h *Handshake) Began() time.Time { return h.began.time() }
+
+// Took returns how long it took from then until the connection was open; 0 before.
+func (h *Handshake) Took() time.Duration { return h.took }
+
+// Value returns what Authorize left for the handler in Answer.Value, or nil.
+func (h *Handshake) Value() any {
+	if h.rest == nil {
+		return nil
+	}
+	return h.rest.value
+}
+
+// Exact reports whether Request gives the very bytes, in their order and spelling. It is
+// false for a request that came by net/http.
+func (h *Handshake) Exact() bool { return h.said().exact }
+
+// Request returns the head of the request as it came, or as net/http gave it; a
+// client's as it went. A server's connections hold in common what is the same in the
+// heads of many, so each call puts the head together.
+func (h *Handshake) Request() string {
+	if h.rest == nil {
+		return ""
+	}
+	return h.rest.request.String()
+}
+
+// Response returns the head of the answer as it went; a client's as it came. It is
+// empty until it is there.
+func (h *Handshake) Response() string {
+	if h.rest == nil {
+		return ""
+	}
+	return h.rest.response.String()
+}
+
+// Answer is what AcceptOptions.Authorize may say of the answer to a client: the 101.
+type Answer struct {
+	// Protocol is the subprotocol. It is set to what was chosen by
+	// AcceptOptions.Protocols; Authorize may choose another one. A hixie client fails
+	// unless its whole string comes back.
+	Protocol string
+	// Fields go with the answer, for example Set-Cookie.
+	Fields Fields
+	// Value is for the handler, to which Handshake.Value gives it: for example what
+	// Authorize has opened on the connection's behalf. Where the connection does not open
+	// after all and Value is an io.Closer, it is closed, also where Authorize refuses.
+	Value any
+}
+
+// abandon closes what Authorize left for a handler that is not called.
+func (h *Handshake) abandon() {
+	if v, ok := h.Value().(io.Closer); ok {
+		v.Close()
+	}
+}
+
+// own makes h hold memory of its own, or what others hold anyway, where it held parts of the
+// whole heads: shared are the outlines of other connections, nil where there are none, and kept
+// is the request as it is held from now on.
+func (h *Handshake) own(shared *outlines, kept *intern.Head) {
+	if shared != nil {
+		shared.share(h)
+	} else {
+		h.detach()
+	}
+	if h.target == h.usual {
+		h.target = h.usual
+	} else {
+		h.target = kept.Slice(h.target)
+	}
+}
+
+// Field returns the value of the first of the request's header lines with that name, in any
+// case, and "" where there is none: Fields().Get(name), but it reads only the lines up to that
+// one, and copies nothing.
+func (h *Handshake) Field(name string) string {
+	if h.Tolerated()&wire.TolerateLineEnds != 0 { // where a line ends has to be judged
+		return h.Fields().Get(name)
+	}
+	if h.rest == nil {
+		return ""
+	}
+	isField := false
+	for line := range h.rest.request.Lines() {
+		if value, ok := httphead.FieldValue(line, name); ok && isField {
+			return value
 		}
-		own := *he // the caller may return one value to many
-		def(&own.Version, v)
-		def(&own.Status, http.StatusForbidden)
-		def(&own.Reason, wire.ReasonDenied)
-		return &own
+		isField = true // from the second line on
 	}
-	for _, f := range a.acc.Fields {
-		if !httphead.IsToken(f.Name) || !httphead.IsFieldValue(f.Value) {
-			return &HandshakeError{Version: v, Status: 500, Reason: wire.ReasonDenied,
-				Detail: fmt.Sprintf("response field %.80q cannot be written", f.Name)}
-		}
-	}
-	return nil
+	return ""
 }
 
-// compress chooses from the compressions that the client offers. All other
-// extensions, deflate-stream too, are declined by leaving them out.
-func (o *acceptor) compress(a *admission, offers []string) {
-	c := o.Compression
-	if o.CompressionFor != nil {
-		c = o.CompressionFor(a.info)
+// Fields returns the request's header lines. For the value of one of them see Field.
+func (h *Handshake) Fields() Fields {
+	req := wire.Request{Tolerate: h.Tolerated()}
+	head := h.Request()
+	if n := httphead.End(head, 0); n > 0 {
+		_ = httphead.ParseRequest(head[:n], &req) // it was read once before
 	}
-	if c.Mode == CompressNothing || len(offers) == 0 || !a.draft.Version.Supports(wire.CapDeflate) {
-		return
-	}
-	a.acc.Extensions = a.deflate.Answer(offers, c.Takeover)
-	a.threshold, a.info.Deflate = c.threshold(), a.acc.Extensions
-}
-
-// complete sends the answer over src and reads the eight bytes of hixie-76.
-// The head leaves before they have come: proxies hold them back until they see
-// it (hixie-76 5.2; every HTTP proxy since).
-func (a *admission) complete(src *source, o *acceptor) error {
-	out, body := a.hs.Head(a.out, &a.acc)
-	a.out = out
-	a.hold(o)
-	if body > 0 && src.buffered() < body {
-		if err := a.awaitBody(src, body, &o.Limits); err != nil {
-			return err
-		}
-		out = out[:0]
-	}
-	a.out = a.hs.Tail(out, src.peek(body))
-	src.take(body)
-	return a.write(src, a.out)
-}
-
-// hold gives the description its heads: the connection holds them as long as it lives.
-func (a *admission) hold(o *acceptor) {
-	h := a.info
-	h.Protocol = a.acc.Protocol
-	if o.DropHeads || !h.Exact { // what net/http gives has no order
-		h.response.own = string(a.out)
-		return
-	}
-	answer := unsafe.String(unsafe.SliceData(a.out), len(a.out)) // share keeps none of it
-	o.heads.requests.share(a.kind, h.request.own, &h.request)
-	o.heads.answers.share(a.kind, answer, &h.response)
-	h.rehome(&h.request, &h.response)
-}
-
-// awaitBody sends the head and reads the bytes behind the request's.
-func (a *admission) awaitBody(src *source, body int, l *Limits) error {
-	if err := a.write(src, a.out); err != nil {
-		return err
-	}
-	by := a.info.Began.Add(l.HandshakeTimeout)
-	if soon := time.Now().Add(l.Key3Timeout); soon.Before(by) {
-		by = soon
-	}
-	src.nc.SetReadDeadline(by)
-	for src.buffered() < body {
-		if err := src.more(l.HeadLimit); err != nil {
-			he := wire.Refuse(a.draft.Version, wire.ReasonKey3, fmt.Sprintf("%d of the eight bytes behind the head came", src.buffered()))
-			he.Err = err
-			return he
-		}
-	}
-	src.nc.SetReadDeadline(time.Time{})
-	return nil
-}
-
-func (a *admission) write(src *source, p []byte) error {
-	if a.sendNow != nil && src.raw != nil { // as a connection writes, without a word to the runtime
-		a.left = p
-		src.raw.Write(a.sendNow)
-		if p = a.left; len(p) == 0 {
-			return nil
-		}
-	}
-	if _, err := src.nc.Write(p); err != nil {
-		return &HandshakeError{Version: a.draft.Version, Reason: wire.ReasonIO, Err: err}
-	}
-	return nil
-}
-
-// firstFrameWait bounds the wait for the frame that tells hybi-01 from
-// hixie-76.
-const firstFrameWait = time.Second
-
-// settle waits for the client's first byte where that decides the version.
-func (a *admission) settle(src *source, o *acceptor) {
-	hybi, served := draftOf(Hybi02)
-	if a.draft.Version != Hixie76 || !o.Tolerate.Has(wire.TolerateHybi01) || !served || !o.Versions.Has(Hybi02) {
-		return
-	}
-	if src.buffered() == 0 {
-		src.nc.SetReadDeadline(time.Now().Add(firstFrameWait))
-		err := src.more(o.Limits.HeadLimit)
-		src.nc.SetReadDeadline(time.Time{})
-		if err != nil {
-			return // it is silent; the connection will see what else there is
-		}
-	}
-	if detect.IsHybi01(src.bytes()[0]) {
-		a.draft, a.info.Version, a.info.Rule = hybi, Hybi02, "Sec-WebSocket-Key1 and -Key2, then a frame of hybi-01"
-		a.info.Tolerated |= wire.TolerateHybi01
-		o.Observer.tolerated(a.info.Remote, wire.TolerateHybi01)
-	}
-}
-
-// appendRefusal writes a refusal as an HTTP response. It closes: what follows
-// a refused upgrade may be frames.
-func appendRefusal(dst []byte, e *HandshakeError) []byte {
-	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", e.Status, http.StatusText(e.Status))
-	dst = wire.AppendField(dst, "Connection", "close")
-	dst = refusalFields(e).Append(dst)
-	dst = wire.AppendField(dst, "Content-Length", "0")
-	return append(dst, "\r\n"...)
-}
-
-// refusalFields are the lines of a refusal that depend on its cause.
-func refusalFields(e *HandshakeError) wire.Fields {
-	var f wire.Fields
-	switch e.Status {
-	case http.StatusUpgradeRequired:
-		f = append(f, wire.Field{Name: "Upgrade", Value: "websocket"})
-	case http.StatusMethodNotAllowed:
-		f = append(f, wire.Field{Name: "Allow", Value: "GET"})
-	}
-	for _, x := range e.Fields {
-		if httphead.IsToken(x.Name) && httphead.IsFieldValue(x.Value) {
-			f = append(f, x)
-		}
-	}
-	return append(f, wire.Field{Name: "Draftwire-Reason", Value: string(e.Reason)})
-}
-
-// asHandshakeError returns err as a *HandshakeError.
-//
-//go:noinline
-func asHandshakeError(err error) *HandshakeError {
-	if he, ok := errors.AsType[*HandshakeError](err); ok {
-		return he
-	}
-	return &HandshakeError{Reason: wire.ReasonIO, Err: err}
+	return req.Fields
 }
 
 // tlsState returns the state of a TLS connection, nil for others.
@@ -289,39 +259,26 @@ func tlsState(nc net.Conn) *tls.ConnectionState {
 	return nil
 }
 
+// noinline: keeps a large frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
 //go:noinline
-func stateOf(t *tls.Conn) *tls.ConnectionState { // apart, as it is large on the stack
+func stateOf(t *tls.Conn) *tls.ConnectionState {
 	s := t.ConnectionState()
 	return &s
 }
 
-// rebuildRequest makes a wire.Request, and the head it stands for, from what
-// net/http has left of one: order and spelling are lost.
-func rebuildRequest(r *http.Request) (*wire.Request, string) {
-	req := &wire.Request{Method: r.Method, Target: r.RequestURI, Proto: r.Proto, Secure: r.TLS != nil}
-	if r.Host != "" {
-		req.Fields = append(req.Fields, wire.Field{Name: "Host", Value: r.Host})
-	}
-	for _, te := range r.TransferEncoding {
-		req.Fields = append(req.Fields, wire.Field{Name: "Transfer-Encoding", Value: te})
-	}
-	for name, values := range r.Header {
-		for _, v := range values {
-			req.Fields = append(req.Fields, wire.Field{Name: name, Value: v})
-		}
-	}
-	if r.ContentLength > 0 && r.Header.Get("Content-Length") == "" {
-		req.Fields = append(req.Fields, wire.Field{Name: "Content-Length", Value: strconv.FormatInt(r.ContentLength, 10)})
-	}
-	b := fmt.Appendf(nil, "%s %s %s\r\n", req.Method, req.Target, req.Proto)
-	return req, string(append(req.Fields.Append(b), "\r\n"...))
-}
-
-// remote returns the address of the peer, as its String does.
+// peerAddr returns the address of the peer, as its String does.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
 //
 //go:noinline
-func remote(nc net.Conn) string {
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok { // with one allocation for four
+func peerAddr(nc net.Conn) string {
+	if s, ok := nc.(*sock.Socket); ok {
+		if ap := s.RemoteAddrPort(); ap.IsValid() {
+			return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
+		}
+	}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok { // by one allocation, not four
 		ap := a.AddrPort()
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
 	}

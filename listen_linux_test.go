@@ -5,6 +5,8 @@ import (
 	"net"
 	"syscall"
 	"testing"
+
+	"github.com/draftwire/draftwire/internal/sock"
 )
 
 // keepaliveOf is what a connection has that a listener takes.
@@ -41,9 +43,9 @@ func keepaliveOf(t *testing.T, l net.Listener) (got [5]int) {
 
 // What Listen takes is as what net.Listen takes, on kernels that refuse the options too.
 func TestListen(t *testing.T) {
-	defer func(was func(uintptr) error) { keepalive = was }(keepalive)
+	defer func(was func(uintptr) error) { sock.Keepalive = was }(sock.Keepalive)
 	listens := map[string]func(network, address string) (net.Listener, error){"inherited": Listen, "refused": func(network, address string) (net.Listener, error) {
-		keepalive = func(uintptr) error { return errors.ErrUnsupported }
+		sock.Keepalive = func(uintptr) error { return errors.ErrUnsupported }
 		return Listen(network, address)
 	}}
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
@@ -52,7 +54,7 @@ func TestListen(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := keepaliveOf(t, l)
-		was := keepalive
+		was := sock.Keepalive
 		for name, listen := range listens {
 			if l, err = listen("tcp", address); err != nil {
 				t.Fatal(err)
@@ -60,7 +62,7 @@ func TestListen(t *testing.T) {
 			if got := keepaliveOf(t, l); got != want || got[0] == 0 {
 				t.Errorf("%s, %s: %v, not %v", address, name, got, want)
 			}
-			keepalive = was
+			sock.Keepalive = was
 		}
 	}
 	if _, err := Listen("tcp", "127.0.0.1:http-not"); err == nil {

@@ -7,11 +7,13 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/draftwire/draftwire/internal/wsconn"
 )
 
 // NetConn turns a connection into a net.Conn: what is written goes as messages
 // of kind op, one each Write, and the messages that come are read as one
-// stream. An end in order (CodeNormal, CodeGoingAway, CodeNoStatus) is io.EOF.
+// stream. A clean close (CodeNormal, CodeGoingAway, CodeNoStatus) is io.EOF.
 // Deadlines may be extended after they passed; a write deadline that cuts a
 // write closes the connection. ctx bounds all calls. Close does the closing
 // handshake with CodeNormal.
@@ -44,8 +46,8 @@ func (n *netConn) Read(p []byte) (int, error) {
 			}
 			n.r = r
 		}
-		if r, ok := n.r.(*msgReader); ok {
-			r.ctx = ctx // deadlines may have moved since the message began
+		if r, ok := n.r.(*wsconn.MessageReader); ok {
+			r.SetContext(ctx) // deadlines may have moved since the message began
 		}
 		k, err := n.r.Read(p)
 		if err == io.EOF {
@@ -61,8 +63,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 }
 
 func endOf(err error) error {
-	switch CloseStatus(err) {
-	case CodeNormal, CodeGoingAway, CodeNoStatus:
+	if isClean(err) {
 		return io.EOF
 	}
 	return err

@@ -1,40 +1,37 @@
 package draftwire
 
 import (
-	"crypto/tls"
 	"io"
 	"net/netip"
 	"time"
-
-	"github.com/draftwire/draftwire/internal/httphead"
-	"github.com/draftwire/draftwire/wire"
 )
 
 // Defaults of AcceptOptions, DialOptions and Server.
 const (
 	DefaultReadLimit        = 1 << 20          // bytes of one message
 	DefaultHeadLimit        = 16 << 10         // bytes of a request or response head
-	DefaultHandshakeTimeout = 10 * time.Second // from the taking of a connection to its 101
+	DefaultHandshakeTimeout = 10 * time.Second // from the accept of a connection to its 101
 	DefaultKey3Timeout      = 5 * time.Second  // for the eight bytes of hixie-76
 	DefaultCloseTimeout     = 5 * time.Second  // for the peer's answer to our close
 	DefaultWriteTimeout     = time.Minute      // for the peer to take what we write
-	DefaultPostLimit        = 1 << 20          // bytes that wait behind a write, from Post
-	DefaultMaxPending       = 20000            // connections of a Server whose handshake is not done
+	DefaultPostLimit        = 1 << 20          // bytes that Post leaves waiting behind a write
+	DefaultMaxPending       = 20000            // connections of a Server whose handshake is unfinished
 	DefaultMaxHTTP          = 5000             // connections of a Server that speak ordinary HTTP
 	DefaultHTTPTimeout      = time.Minute      // for such a peer to send a part of a body, or to take one
 	DefaultHTTPIdle         = 2 * time.Minute  // between two requests
 )
 
-// Limits bound what a connection may cost. Zero fields have the defaults.
+// Limits bound what a connection may cost. A field that is zero means its default. Only
+// ReadLimit may be negative.
 type Limits struct {
-	ReadLimit        int64         // payload of one message in bytes; negative: none. Default 1 MiB
+	ReadLimit        int64         // payload of one message in bytes; negative is none. Default 1 MiB
 	HeadLimit        int           // a request or response head in bytes. Default 16 KiB
 	HandshakeTimeout time.Duration // the whole opening handshake. Default 10 s
 	Key3Timeout      time.Duration // the eight bytes of hixie-76. Default 5 s
 	CloseTimeout     time.Duration // the closing handshake. Default 5 s; 1 s on hixie-76, whose clients may not answer
-	WriteTimeout     time.Duration // a write that makes no end. Default 1 min
-	PostLimit        int           // what Post lets wait behind a write in bytes, or one message. Default 1 MiB
-	IdleTimeout      time.Duration // no byte from the peer; 0: none, TCP keepalive finds the dead
+	WriteTimeout     time.Duration // how long a peer may take nothing of a write; within TLS, less than 64 KiB of it. Default 1 min
+	PostLimit        int           // bytes that may wait for Post behind a write; one message always may. Default 1 MiB
+	IdleTimeout      time.Duration // how long the peer may send nothing. Default none: TCP keepalive finds a dead peer
 }
 
 func (l Limits) withDefaults() Limits {
@@ -56,98 +53,78 @@ func def[T comparable](p *T, v T) {
 }
 
 // AcceptOptions say which clients a server takes. nil and the zero value take
-// the versions of Modern from pages of the same host.
+// the versions of ModernVersions from pages of the same host.
 type AcceptOptions struct {
-	// Versions are the versions to serve. The zero value is Modern: the
-	// versions whose clients mask their frames. Every adds the hixie versions,
-	// which a page can use to put bytes of its choice on the wire; over TLS that
-	// harms nobody.
+	// Versions are the versions to serve. The zero value is ModernVersions: the
+	// versions whose clients mask their frames. AllVersions adds the hixie versions, in
+	// which a page can put bytes of its choice on the wire, to confuse a proxy. Over TLS
+	// no proxy sees them.
 	Versions Versions
 	// Origins are the pages that may connect, as patterns: "example.com" or
 	// "*.example.com" for a host with any scheme and port, "https://example.com"
 	// for a whole origin, "null" or "file://" for these strings, "*" for any.
-	// The zero value allows the request's own host. A request without origin
-	// comes from no browser and is allowed.
+	// Do not write "example.*": anybody can own a name that begins so. "192.168.1.*" is
+	// safe, as only addresses match it.
+	// The zero value allows the pages of the host that the request names. A request
+	// without an origin does not come from a browser and is allowed.
 	Origins []string
-	// Protocols are the subprotocols the server speaks; of those that the
-	// client offers, the first that is among them is chosen. "*" is any. A
-	// hixie client that asks for another one is refused, as it would fail
-	// anyway; its string goes back whole. Of a longer offer the first 32 are looked
-	// at, as if it had no more.
+	// Protocols are the subprotocols that the server speaks; "*" is any. The server
+	// chooses the first of the client's offers that is among them, and looks at 32
+	// offers at most. A hixie client fails unless its whole string comes back: the server
+	// repeats it, or refuses a client whose string has none of Protocols.
 	Protocols []string
-	// Authorize is asked last, before anything is sent. A *HandshakeError sets
-	// the status of the refusal, for example &HandshakeError{Status: 404}; any
-	// other error is a 403. It may add fields to the response, for example
-	// Set-Cookie.
-	Authorize func(h *Handshake, acc *wire.Accept) error
-	// TrustForwarded lists the proxies that may tell, in the fields of a request,
-	// the URL that the client used, which hixie answers must repeat, and the
-	// client's address, which Handshake.Remote then is. A peer is judged by the
-	// address of its connection, or by what a PROXY header says.
+	// Authorize decides on a client when all other checks have passed and nothing has
+	// been sent yet. An error refuses the client: a *HandshakeError with its own status,
+	// for example &HandshakeError{Status: 404}, any other error with a 403. With nil the
+	// client gets its 101, to which a may add.
+	Authorize func(h *Handshake, a *Answer) error
+	// TrustForwarded lists the proxies whose fields the server believes: they name the
+	// URL that the client used, which hixie answers must repeat, and the client's
+	// address, which Handshake.Remote then returns. Whether a peer is one of them is
+	// decided by the address of its connection, or by the one in its PROXY header.
 	//
-	// Forwarded (RFC 7239) is read from the last element back to the first that does
-	// not name another proxy of the list, X-Forwarded-For in the same way, and of
-	// X-Forwarded-Proto and X-Forwarded-Host the first member. What cannot be read, or
-	// names nobody ("unknown", "_hidden"), ends the reading and is no error: in front
-	// of it a client may have written what it likes. Where a request has both families
-	// and they name different clients, neither is believed. A proxy had better remove
-	// from its clients' requests what of these it does not write itself.
+	// The server reads Forwarded (RFC 7239) and X-Forwarded-For from the last element
+	// back to the first one that does not name another proxy of the list. An element
+	// that it cannot read, or that names nobody ("unknown", "_hidden"), ends the reading
+	// without an error, since a client may have written all that stands before it. Of
+	// X-Forwarded-Proto and X-Forwarded-Host the server takes the first member. Where a
+	// request has Forwarded and X-Forwarded-For and they name different clients, it
+	// believes neither. A proxy should remove those of these fields that it does not
+	// write itself from the requests of its clients.
 	TrustForwarded []netip.Prefix
-	// PublicURL is the URL under which clients know the server, scheme and host,
-	// "wss://example.com" or "ws://example.com:8080", where neither the connection
-	// nor a trusted proxy tells it. It is what hixie answers repeat and what
-	// Handshake.Secure follows, and where there are no Origins, pages of its host
-	// may connect, beside those of the request's. Check says what is wrong with it.
+	// PublicURL is the scheme and the host under which clients know the server,
+	// "wss://example.com" or "ws://example.com:8080", where neither the connection nor a
+	// trusted proxy tells them. hixie answers repeat it, and Handshake.Secure follows
+	// from it. Where Origins is empty, the pages of its host may connect too, beside
+	// those of the host that the request names. Check says what is wrong with it.
 	PublicURL string
-	// Compression says whether messages may be compressed, where the client
-	// offers it; CompressionFor, if not nil, decides for each request.
+	// Compression says whether messages may be compressed with a client that offers
+	// compression. CompressionFor, if it is not nil, decides for each request instead.
 	Compression    Compression
 	CompressionFor func(h *Handshake) Compression
-	// DropHeads lets go of both raw heads when the connection is open: from then
-	// on Request and Response of its Handshake are empty. Authorize sees them, and so
-	// does the Observer's Opened. A connection then holds less, but where clients are
-	// of one make not much: what their heads have in common is held once. Without it the
-	// server also keeps a head of each make, with whatever secrets are in it, when that
-	// connection has ended.
+	// DropHeads makes a connection forget both raw heads once it is open. Authorize and
+	// the Observer's Opened still see them; from then on Handshake.Request and
+	// Handshake.Response return "". This saves memory, but little where many clients are
+	// of the same make, since the server holds once what their heads have in common. For
+	// that, without DropHeads, it keeps the head of one client of each make, cookies and
+	// credentials included, even when that client's connection has ended.
 	DropHeads bool
 	// InvalidText says what happens to text from the client that is not UTF-8. The
-	// zero value is what the version's document says: all versions fail the
-	// connection. wire.ReplaceText puts U+FFFD in its place, and Stats counts it.
-	InvalidText wire.TextPolicy
-	// Tolerate names known faults to accept. Each use is told to the Observer.
+	// zero value does what the version's document says of servers, which is to fail the
+	// connection in every version. ReplaceText puts U+FFFD in the place of each invalid
+	// part, and Stats counts the messages.
+	InvalidText TextPolicy
+	// Tolerate are the known faults of clients that the server accepts, out of
+	// wire.ClientFaults; wire.ToleranceTable explains each. The Observer is told when one
+	// was needed. TolerateLineEnds and TolerateRequestLine are for a Server, which reads the
+	// head itself: behind another http.Server, net/http has judged the lines before Accept
+	// sees the request, and has cut the spaces off the keys of hixie-76, which count.
 	Tolerate Tolerances
 	Limits   Limits
 	Observer *Observer
-	// Rand is the source of the nonces of hybi-04 and 05, read by many
-	// connections at once; nil is crypto/rand.
+	// Rand is the source of the nonces of hybi-04 and hybi-05. Many connections read it
+	// at the same time; nil is crypto/rand.
 	Rand io.Reader
-}
-
-// acceptor is AcceptOptions with their defaults, and what the connections that
-// come of them share.
-type acceptor struct {
-	AcceptOptions
-	set    settings
-	heads  struct{ requests, answers heads }
-	public place // PublicURL; without host where there is none
-	bad    error // what Check said
-}
-
-func (o *AcceptOptions) withDefaults() *acceptor {
-	a := new(acceptor)
-	if o != nil {
-		a.AcceptOptions = *o
-		a.bad = o.Check()
-		a.public, _ = parsePublic(o.PublicURL)
-	}
-	def(&a.Versions, Modern)
-	a.Versions &= Served()
-	a.Limits = a.Limits.withDefaults()
-	if a.Observer == nil {
-		a.Observer = &noObserver
-	}
-	a.set = settings{limits: a.Limits, tolerate: a.Tolerate, obs: a.Observer, dropHeads: a.DropHeads, text: a.InvalidText}
-	return a
 }
 
 // CompressionMode says what is compressed.
@@ -155,9 +132,9 @@ type CompressionMode uint8
 
 // The modes.
 const (
-	CompressNothing CompressionMode = iota // and nothing is negotiated
+	CompressNothing CompressionMode = iota // no message; compression is not negotiated
 	CompressAll                            // every message
-	CompressLarge                          // messages from a size on, where it pays
+	CompressLarge                          // messages of at least Threshold bytes
 )
 
 // DefaultCompressionThreshold is the size in bytes from which CompressLarge
@@ -167,15 +144,16 @@ const DefaultCompressionThreshold = 512
 // Compression says whether and how messages are compressed: with
 // permessage-deflate (RFC 7692) or, where a client offers only that,
 // deflate-frame or x-webkit-deflate-frame. The zero value is none. The limit of
-// a message holds for the expanded message. A peer that can choose a part of a
-// message, and see how long it becomes, can guess the rest: do not compress
-// secrets beside what others wrote.
+// a message holds for the expanded message.
+//
+// Do not compress a secret together with text that others can choose: the length of the
+// result lets them guess the secret.
 type Compression struct {
 	Mode      CompressionMode
 	Threshold int // of CompressLarge, in bytes. Default 512
-	// Takeover keeps both windows from message to message: smaller small
-	// messages, for at most 48 KiB a connection that sends. Without it an idle
-	// connection holds nothing.
+	// Takeover keeps both windows of DEFLATE from message to message. Small messages
+	// become smaller, and a connection that sends holds up to 48 KiB. Without it an idle
+	// connection holds nothing for compression.
 	Takeover bool
 }
 
@@ -188,112 +166,4 @@ func (c Compression) threshold() int {
 		return DefaultCompressionThreshold
 	}
 	return c.Threshold
-}
-
-// Handshake is how a connection was opened.
-type Handshake struct {
-	Version   Version
-	Tolerated Tolerances // the tolerances that were needed
-	Secure    bool       // the client's view of the URL is wss
-	Exact     bool       // Request gives the very bytes, in their order and spelling
-	Rule      string     // why this version
-	Target    string     // path and query
-	Host      string
-	Origin    string
-	Offered   []string // subprotocols that the client offered, the first 32
-	Protocol  string   // the subprotocol that was agreed on, or ""
-	Deflate   string   // the compression that was agreed on, as the answer says it; "" for none
-	TLS       *tls.ConnectionState
-	Remote    string        // address and port of the peer, or of the client whom Via named: port 0 where that is unknown
-	Via       string        // address of the proxy that named Remote; "" where Remote is the peer's
-	Began     time.Time     // when the connection was taken
-	Took      time.Duration // from then until the connection was open
-	// Value is for Authorize to leave something for the handler, for example what
-	// it has opened on the connection's behalf. Where the connection does not
-	// open after all and Value is an io.Closer, it is closed.
-	Value any
-
-	request, response head
-}
-
-// Request returns the head of the request as it came, or as net/http gave it; a
-// client's as it went. A server's connections hold in common what is the same in the
-// heads of many, so it is put together with each call.
-func (h *Handshake) Request() string { return h.request.String() }
-
-// SetRequest makes head what Request returns: for a program that tests its Authorize.
-func (h *Handshake) SetRequest(head string) { h.request.own, h.request.like = head, nil }
-
-// Response returns the head of the answer as it went; a client's as it came. It is
-// empty until it is there.
-func (h *Handshake) Response() string { return h.response.String() }
-
-// abandon closes what Authorize left for a handler that is not called.
-func (h *Handshake) abandon() {
-	if v, ok := h.Value.(io.Closer); ok {
-		v.Close()
-	}
-}
-
-// rehome makes what was part of the whole heads part of what is held of them.
-func (h *Handshake) rehome(request, response *head) {
-	for _, s := range []*string{&h.Target, &h.Host, &h.Origin, &h.Protocol} {
-		*s = request.part(*s)
-	}
-	for i := range h.Offered {
-		h.Offered[i] = request.part(h.Offered[i])
-	}
-	h.Deflate = response.part(h.Deflate)
-}
-
-// Fields returns the request's header lines.
-func (h *Handshake) Fields() wire.Fields {
-	var req wire.Request
-	head := h.Request()
-	if n := httphead.End(head, 0); n > 0 {
-		_ = httphead.ParseRequest(head[:n], &req) // it was read once before
-	}
-	return req.Fields
-}
-
-// An Observer is told what happens; the package itself never logs. Any
-// function may be nil. They are called from the connection's goroutine and
-// must not block.
-type Observer struct {
-	// Opened: a connection is open.
-	Opened func(c *Conn)
-	// Refused: a handshake did not succeed. remote is the peer's address, head
-	// what came of the request.
-	Refused func(remote string, head []byte, err *HandshakeError)
-	// Closed: a connection that was opened has ended. In err errors.As finds a
-	// *CloseError where the peer said why; else it is what broke it.
-	Closed func(c *Conn, err error)
-	// Tolerated: a fault of the peer was accepted.
-	Tolerated func(remote string, t Tolerances)
-}
-
-var noObserver Observer
-
-func (o *Observer) opened(c *Conn) {
-	if o.Opened != nil {
-		o.Opened(c)
-	}
-}
-
-func (o *Observer) refused(remote string, head []byte, err *HandshakeError) {
-	if o.Refused != nil {
-		o.Refused(remote, head, err)
-	}
-}
-
-func (o *Observer) closed(c *Conn, err error) {
-	if o.Closed != nil {
-		o.Closed(c, err)
-	}
-}
-
-func (o *Observer) tolerated(remote string, t Tolerances) {
-	if t != 0 && o.Tolerated != nil {
-		o.Tolerated(remote, t)
-	}
 }

@@ -2,62 +2,61 @@ package draftwire
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 
-	"github.com/draftwire/draftwire/detect"
-	"github.com/draftwire/draftwire/wire"
+	"github.com/draftwire/draftwire/internal/origin"
 )
 
-// ProxyHeaderLimit bounds a PROXY header, with all that it carries beside the
-// addresses, in bytes.
+// ProxyHeaderLimit is the most bytes that a PROXY header may have, with all that it carries
+// beside the addresses.
 const ProxyHeaderLimit = 4 << 10
 
 // ProxyProtocol says from whom a Server takes the header of the PROXY protocol,
-// version 1 or 2, with which a balancer that forwards TCP names its client. What
-// follows the header is looked at as if it had come first: TLS, HTTP, Flash and
-// so on.
+// version 1 or 2, in which a balancer that forwards TCP names its client. The Server
+// treats what follows the header as the beginning of the connection: TLS, HTTP, Flash
+// and so on.
 //
-// The header comes first on a connection, once, never within TLS, has
-// ProxyHeaderLimit bytes at most and shares the deadline of the handshake. What
-// breaks that is closed without an answer and told to the Observer with
-// wire.ReasonProxyHeader.
+// The header is the first thing on a connection. There is one, never within TLS, of
+// ProxyHeaderLimit bytes at most, and it has to come before the deadline of the
+// handshake. The Server closes a connection that breaks these rules without an answer,
+// and tells the Observer wire.ReasonProxyHeader.
 type ProxyProtocol struct {
-	// From are the networks that may send the header; from elsewhere it is
-	// refused with wire.ReasonProxyUntrusted. A balancer that is listed here must
-	// send it on each connection, or a client behind it writes its own. A peer
-	// without an IP address, on a unix socket, may send it always: who reaches
-	// that is for the rights of its file to say.
+	// From are the networks that may send the header. A header from elsewhere is
+	// refused with wire.ReasonProxyUntrusted. A balancer that is listed here must send
+	// a header on each connection, or else its clients can send one of their own. A
+	// peer on a unix socket, which has no IP address, may always send it: the
+	// permissions of the socket's file say who may connect.
 	From []netip.Prefix
-	// Required refuses every connection that does not come from From and begin
-	// with a header: with wire.ReasonProxyUntrusted what comes from elsewhere, at
-	// once, and with wire.ReasonProxyMissing what begins with something else.
-	// Without it both are served as direct connections.
+	// Required refuses every connection that does not come from From, at once and with
+	// wire.ReasonProxyUntrusted, and every one that does not begin with a header, with
+	// wire.ReasonProxyMissing. Without Required the Server serves both as direct
+	// connections.
 	Required bool
-	// Read reads the header at the beginning of p, which is all that has come so
-	// far and is not to be kept. It returns how many bytes the header has, or 0
-	// and nil while there have to be more. An error, a number outside p, or 0 for
-	// ProxyHeaderLimit bytes refuses the connection. It is called for each piece
-	// that comes.
+	// Read reads the header at the beginning of p, which has all bytes that have come
+	// so far; it must not keep p. It returns the length of the header, or 0 and nil
+	// where it needs more bytes, and is then called again when more have come. An
+	// error, a length outside p, or 0 for ProxyHeaderLimit bytes refuses the
+	// connection.
 	Read func(p []byte) (n int, h ProxyHeader, err error)
 }
 
 // ProxyHeader is what a PROXY header says.
 type ProxyHeader struct {
-	// Client is the address of the balancer's client; the zero value leaves the
-	// peer's own.
+	// Client is the address of the balancer's client. With the zero value the peer is
+	// the client.
 	Client netip.AddrPort
 	// Secure: the client spoke TLS with the balancer, so its URL is wss.
 	Secure bool
-	// Local: the connection is the balancer's own, LOCAL or UNKNOWN, and all else
-	// means nothing. Where nothing follows it is a health check, of which the
-	// Observer is not told.
+	// Local: the connection is the balancer's own (LOCAL, or UNKNOWN in version 1), and
+	// the other fields mean nothing. If it closes and nothing has followed the header,
+	// it was a health check, and the Observer is not told.
 	Local bool
 }
 
-func (p *ProxyProtocol) check() error {
+// Check returns an error where p has no Read. Serve and SetProxy return the same error. A
+// nil p is correct: no header is expected.
+func (p *ProxyProtocol) Check() error {
 	if p != nil && p.Read == nil {
 		return errors.New("draftwire: options: ProxyProtocol without Read")
 	}
@@ -67,16 +66,10 @@ func (p *ProxyProtocol) check() error {
 // trusts reports whether the peer of nc may send a header.
 func (p *ProxyProtocol) trusts(nc net.Conn) bool {
 	a, ok := peerIP(nc)
-	return !ok || contains(p.From, a)
+	return !ok || origin.Contains(p.From, a)
 }
 
-// contains reports whether a is in one of the networks.
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
-}
-
-// peerIP returns the address of the peer; ok is false where it has none.
+// peerIP returns the IP address of the peer; ok is false on a unix socket.
 func peerIP(nc net.Conn) (a netip.Addr, ok bool) {
 	switch x := nc.RemoteAddr().(type) {
 	case *net.TCPAddr:
@@ -90,12 +83,12 @@ func peerIP(nc net.Conn) (a netip.Addr, ok bool) {
 	return a, true
 }
 
-// proxied is what is known of a connection by its PROXY header.
+// proxied is what a PROXY header has said about its connection.
 type proxied struct {
-	seen   bool           // there was one
-	local  bool           // it said LOCAL
-	secure bool           // the client spoke TLS
-	client netip.AddrPort // valid where it named one
+	seen   bool           // a header has come
+	local  bool           // the connection is the balancer's own
+	secure bool           // the client spoke TLS with the balancer
+	client netip.AddrPort // valid where the header named a client
 }
 
 func (x *proxied) set(h ProxyHeader) {
@@ -104,69 +97,4 @@ func (x *proxied) set(h ProxyHeader) {
 		x.secure = h.Secure
 		x.client = netip.AddrPortFrom(h.Client.Addr().Unmap().WithZone(""), h.Client.Port())
 	}
-}
-
-// unproxied refuses what breaks the rule that all connections come by a proxy.
-// kind is what the connection begins with, detect.More before that is known.
-func (o *opening) unproxied(kind detect.Kind) bool {
-	p := o.rules.proxy
-	if p == nil || !p.Required || o.proxy.seen || kind == detect.Proxy {
-		return false
-	}
-	switch {
-	case !p.trusts(o.below):
-		o.refuse(wire.Refuse(Unknown, wire.ReasonProxyUntrusted, ""))
-	case kind != detect.More:
-		o.refuse(wire.Refuse(Unknown, wire.ReasonProxyMissing, "the connection begins with "+kind.String()))
-	default:
-		return false
-	}
-	return true
-}
-
-// readProxy takes a PROXY header off the connection.
-func (o *opening) readProxy() bool {
-	p, src := o.rules.proxy, &o.src
-	switch {
-	case o.proxy.seen:
-		o.refuse(wire.Refuse(Unknown, wire.ReasonProxyHeader, "a second one"))
-		return false
-	case src.nc != o.below:
-		o.refuse(wire.Refuse(Unknown, wire.ReasonProxyHeader, "within TLS"))
-		return false
-	case !p.trusts(o.below):
-		o.refuse(wire.Refuse(Unknown, wire.ReasonProxyUntrusted, ""))
-		return false
-	}
-	for {
-		b := src.bytes()
-		b = b[:min(len(b), ProxyHeaderLimit)]
-		n, h, err := p.Read(b)
-		switch {
-		case err == nil && n > 0 && n <= len(b):
-			src.take(n)
-			o.proxy.set(h)
-			return true
-		case err == nil && n != 0:
-			err = fmt.Errorf("%d of %d bytes read", n, len(b))
-		case err == nil && len(b) == ProxyHeaderLimit:
-			err = fmt.Errorf("more than %d bytes", ProxyHeaderLimit)
-		case err == nil:
-			err = src.more(ProxyHeaderLimit)
-		}
-		if err != nil {
-			he := wire.Refuse(Unknown, wire.ReasonProxyHeader, "")
-			he.Err = err
-			o.refuse(he)
-			return false
-		}
-	}
-}
-
-// remote returns the address of the client, as far as it is known.
-func (o *opening) remote() string {
-	if o.proxy.client.IsValid() {
-		return o.proxy.client.String()
-	}
-	return remote(o.below)
 }

@@ -16,7 +16,7 @@ import (
 func versionTable() string {
 	b := strings.Builder{}
 	b.WriteString("| version | number | documents | date | who spoke it | messages | closing | default |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		i := v.Info()
 		messages, closing, on := "text", "TCP closes", "off"
 		if v.Supports(draftwire.CapBinary) {
@@ -28,11 +28,11 @@ func versionTable() string {
 		case v.Supports(draftwire.CapCloseFrame):
 			closing = "no code"
 		}
-		if draftwire.Modern.Has(v) {
+		if draftwire.ModernVersions.Has(v) {
 			on = "on"
 		}
 		spec := strings.ReplaceAll(strings.ReplaceAll(i.Spec, "draft-ietf-hybi-thewebsocketprotocol", "hybi"), "draft-hixie-thewebsocketprotocol", "hixie")
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", i.Name, cmp.Or(i.Header, "-"), spec, i.Date, i.Shipped, messages, closing, on)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", i.Name, cmp.Or(i.HeaderValue, "-"), spec, i.Date, i.Shipped, messages, closing, on)
 	}
 	return b.String()
 }

@@ -8,11 +8,12 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/draftwire/draftwire/wire"
+	"github.com/draftwire/draftwire/internal/sock"
 )
 
 // DefaultFlashPolicy lets Flash movies of any site open sockets to any port
@@ -26,16 +27,25 @@ const DefaultFlashPolicy = `<?xml version="1.0"?>` +
 // reads the head of a request itself, byte by byte as it came, and answers an
 // upgrade right there; all else it gives to Handler.
 //
-// It counts every connection, also those taken over from HTTP, so Shutdown can
-// say farewell to each in its own way. The fields are not to be changed once a
+// It counts every connection, also those that handlers below Handler have accepted, so
+// Shutdown can say farewell to each in its own way. The fields are not to be changed once a
 // method was called; SetOptions, SetProxy and SetFlashPolicy replace what they
 // name while it serves, and a TLS whose GetConfigForClient returns another configuration is
 // replaced by that.
 type Server struct {
-	// WebSocket owns each connection until it returns, as in Handler. nil
-	// leaves upgrade requests to the Handler field.
-	WebSocket func(ctx context.Context, c *Conn) error
-	// Handler serves ordinary HTTP; nil answers 426 with the versions served.
+	// WebSocket owns each connection until it returns, as the function that Handler takes
+	// does. It gets every request that asks for an upgrade, whatever its path. nil leaves
+	// such requests to the Handler field, where a router can send each to a Handler of its
+	// own, or to Accept.
+	WebSocket HandlerFunc
+	// Events takes the place of WebSocket for a program that needs no goroutine for each
+	// connection. One of both is nil, unless there is Takes.
+	Events *Events
+	// Takes says of an open connection that a loop can read whether Events gets it; all others
+	// then are WebSocket's. nil: Events gets all.
+	Takes func(c *Conn) bool
+	// Handler serves ordinary HTTP, and where WebSocket is nil upgrade requests too; nil
+	// answers 426 with the versions served.
 	Handler http.Handler
 	// Options are those of Accept. Serve returns what their Check says of them.
 	Options AcceptOptions
@@ -48,8 +58,9 @@ type Server struct {
 	// FlashPolicy answers <policy-file-request/>; "" refuses it.
 	FlashPolicy string
 	// MaxPending bounds the connections whose handshake is not done. For one that comes
-	// above it the oldest goes that has not sent a whole head yet, or has been refused;
-	// where there is none, the new one is closed at once. Default 20,000.
+	// above it the oldest goes that has not sent a whole head yet, or has been refused, and
+	// then the oldest that keeps the eight bytes of hixie-76 back; where there is none, the
+	// new one is closed at once. Default 20,000.
 	MaxPending int
 	// MaxPendingPerAddress is MaxPending for one IPv4 address or IPv6 /64, so that nobody
 	// can hold all places. Peers that Proxy.From or TrustForwarded lists speak for many,
@@ -71,13 +82,20 @@ type Server struct {
 	// the clients do not all come back at once: the first at once, the last at its
 	// end. 0 says them all at once.
 	FarewellOver time.Duration
+	// Farewell says the farewell of Shutdown to a connection: with another code, or with
+	// CloseNow where clients come back only after a lost connection. It may wait for the
+	// peer. Default: Close with CodeGoingAway.
+	Farewell func(c *Conn)
 	// ErrorLog is for panics of handlers and what net/http logs. nil logs panics
 	// alone, by the log package: a peer can make net/http log other things.
 	ErrorLog *log.Logger
 
 	once    sync.Once
 	start   sync.Once
-	live    atomic.Pointer[rules]
+	handler HandlerFunc // WebSocket or that of Events
+	loops   *sock.Loops // for Events; nil where there are none
+	stopped chan struct{}
+	live    atomic.Pointer[liveConfig]
 	tls     *tls.Config
 	http    *http.Server
 	feed    *feed
@@ -87,31 +105,36 @@ type Server struct {
 	limits  serverLimits
 	pending pending
 	web     web
-	conns   map[*Conn]struct{}
+	conns   openConns
+	heads   headTable
 	running sync.WaitGroup // goroutines of connections, and connections
 }
 
 func (s *Server) setup() {
 	s.once.Do(func() {
-		r := &rules{acceptor: s.acceptor(&s.Options), flash: s.FlashPolicy, proxy: s.Proxy}
-		s.live.Store(r)
+		live := &liveConfig{config: s.compile(&s.Options), flash: s.FlashPolicy, proxy: s.Proxy}
+		s.live.Store(live)
+		s.handler, s.stopped = s.WebSocket, make(chan struct{})
+		if s.Events != nil && s.Takes == nil {
+			s.handler = s.Events.serve
+		}
 		s.limits = s.limitsOf()
 		s.mu.Lock() // Counts may be asked before
 		s.listen = make(map[net.Listener]struct{})
-		s.conns = make(map[*Conn]struct{})
-		s.pending.from, s.web.from = make(addresses), make(addresses)
+		s.pending.init()
+		s.web.init()
 		s.mu.Unlock()
 		if s.TLS != nil {
 			s.tls = s.TLS.Clone()
 			if s.tls.NextProtos == nil {
 				s.tls.NextProtos = []string{"http/1.1"}
-				if s.Handler != nil { // else there is nothing to be said in HTTP/2
+				if s.Handler != nil { // without one there is nothing to say in HTTP/2
 					s.tls.NextProtos = []string{"h2", "http/1.1"}
 				}
 			}
 		}
 		s.feed = &feed{conns: make(chan net.Conn), closed: make(chan struct{})}
-		s.http = s.httpServer(r)
+		s.http = s.httpServer(live.config)
 	})
 }
 
@@ -133,10 +156,13 @@ func (s *Server) limitsOf() serverLimits {
 	return l
 }
 
-func (s *Server) acceptor(o *AcceptOptions) *acceptor {
-	a := o.withDefaults()
-	a.set.forget = s.forget
-	return a
+// compile compiles options for the connections that s reads itself.
+func (s *Server) compile(o *AcceptOptions) *config {
+	c := compile(o)
+	c.heads = &s.heads
+	c.settings.forget, c.settings.events, c.settings.logPanic = s.forget, s.Events, s.logPanic
+	c.settings.left = s.running.Done
+	return c
 }
 
 // Serve takes connections from l until Shutdown or Close, then returns
@@ -145,8 +171,8 @@ func (s *Server) acceptor(o *AcceptOptions) *acceptor {
 func (s *Server) Serve(l net.Listener) error {
 	s.setup()
 	defer l.Close()
-	r := s.live.Load()
-	if err := cmp.Or(r.bad, r.proxy.check()); err != nil {
+	live := s.live.Load()
+	if err := cmp.Or(live.config.bad, live.proxy.Check()); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -157,6 +183,9 @@ func (s *Server) Serve(l net.Listener) error {
 	s.listen[l] = struct{}{}
 	s.mu.Unlock()
 	s.start.Do(func() { go s.http.Serve(s.feed) })
+	if ok, err := s.loopOn(l); ok || err != nil {
+		return cmp.Or(err, s.awaitClosed(l))
+	}
 	var pause time.Duration
 	for {
 		nc, err := l.Accept()
@@ -176,61 +205,48 @@ func (s *Server) Serve(l net.Listener) error {
 			continue
 		}
 		pause = 0
-		s.take(nc)
+		s.begin(nc)
 	}
 }
 
-// take starts a connection, or refuses it.
-func (s *Server) take(nc net.Conn) {
-	o := openings.Get().(*opening)
-	if o.run == nil {
-		o.ready()
-	}
-	o.s, o.rules, o.below, o.began = s, s.live.Load(), nc, time.Now()
+// enter lets a request's upgrade begin; false if the shutdown has. Until the caller calls
+// running.Done, the shutdown waits for it.
+func (s *Server) enter() bool {
 	s.mu.Lock()
-	reason := s.enlist(o)
-	if reason == "" {
-		s.running.Add(1)
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
 	}
-	s.mu.Unlock()
-	if reason != "" {
-		he := wire.Refuse(Unknown, reason, "")
-		he.Status = 0 // no time is spent on an answer
-		o.rules.Observer.refused(nc.RemoteAddr().String(), nil, he)
-		nc.Close()
-		o.end()
-		return
-	}
-	go o.run()
+	s.running.Add(1)
+	return true
 }
 
-// track counts an open connection; o is its handshake, nil for one that came by
+// track counts an open connection; h is its handshake, nil for one that came by
 // net/http.
-func (s *Server) track(c *Conn, o *opening) {
+func (s *Server) track(c *Conn, h *handshakeState) {
 	s.mu.Lock()
-	late := false
-	if o != nil {
-		s.pending.remove(o)
-		late = o.late
+	expired := false
+	if h != nil {
+		s.pending.remove(&h.pendingEntry)
+		expired = h.expired
 	}
 	closing := s.closing
-	if !c.isGone() { // else it has ended already
-		s.conns[c] = struct{}{}
+	if !c.c.Released() { // it has not ended already
+		s.conns.add(c)
 		s.running.Add(1)
 	}
 	s.mu.Unlock()
 	switch {
-	case late: // its deadline has passed, and stands
+	case expired: // the deadline of its handshake has passed, and stands
 		c.CloseNow()
 	case closing:
-		c.Close(CodeGoingAway, shutdownReason)
+		go s.sayFarewell(c)
 	}
 }
 
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
-	_, ok := s.conns[c]
-	delete(s.conns, c)
+	ok := s.conns.remove(c)
 	s.mu.Unlock()
 	if ok {
 		s.running.Done()
@@ -254,12 +270,17 @@ func (s *Server) Counts() ServerCounts {
 	return ServerCounts{s.pending.n, len(s.conns), s.web.n}
 }
 
-// Shutdown stops listening, drops unfinished handshakes, and says farewell to
-// every connection in its version's way, all at once or over FarewellOver:
-// CodeGoingAway, FF 00 on hixie-76, the end of the stream on hixie-75. Until then
-// a connection goes on as before. It waits until all handlers have returned and
-// all connections have ended, or until ctx ends: then it cuts what is left and
-// returns ctx's error.
+// Shutdown stops listening, drops unfinished handshakes, and says farewell to every
+// open connection in its version's way, all at once or over FarewellOver:
+// CodeGoingAway, FF 00 on hixie-76, the end of the stream on hixie-75. It does so
+// whichever way the connection came in: by Server.WebSocket, or below Server.Handler by
+// Handler, Accept or an Upgrader, behind any router. Until its farewell a connection goes
+// on as before. Requests that ask for an upgrade meanwhile get a 503.
+//
+// Shutdown waits until all connections have ended, and all handlers of WebSocket and of
+// ordinary HTTP have returned, or until ctx ends: then it cuts the remaining connections
+// and returns ctx's error. A program that called Accept has to end what it does with the
+// connection itself.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns := s.stop(false)
 	idle := make(chan struct{})
@@ -276,6 +297,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	select {
 	case <-idle:
 		<-told
+		s.endLoops()
 		return err
 	case <-ctx.Done():
 		s.Close()
@@ -283,15 +305,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// farewell says it to conns, one behind the other, until ctx ends or nobody is
-// left. What ended by itself is passed over.
+// farewell says it to conns, one behind the other, until ctx ends or no connection
+// remains. It passes over those that ended by themselves.
 func (s *Server) farewell(ctx context.Context, conns []*Conn, idle <-chan struct{}) {
 	began := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for i, c := range conns {
 		conns[i] = nil
-		if c.is(over) {
+		if c.c.Closed() {
 			continue
 		}
 		if i > 0 && s.FarewellOver > 0 {
@@ -305,8 +327,17 @@ func (s *Server) farewell(ctx context.Context, conns []*Conn, idle <-chan struct
 				return
 			}
 		}
-		go c.Close(CodeGoingAway, shutdownReason)
+		go s.sayFarewell(c)
 	}
+}
+
+// sayFarewell closes a connection as the server shuts down.
+func (s *Server) sayFarewell(c *Conn) {
+	if s.Farewell != nil {
+		s.Farewell(c)
+		return
+	}
+	c.Close(CodeGoingAway, shutdownReason)
 }
 
 // Close ends everything at once, without farewell.
@@ -314,7 +345,9 @@ func (s *Server) Close() error {
 	for _, c := range s.stop(true) {
 		c.CloseNow()
 	}
-	return s.http.Close()
+	err := s.http.Close()
+	go s.endLoops()
+	return err
 }
 
 // stop ends the taking of connections and returns the open ones. What is
@@ -323,19 +356,51 @@ func (s *Server) stop(now bool) []*Conn {
 	s.setup()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing = true
+	if !s.closing {
+		s.closing = true
+		close(s.stopped)
+	}
 	for l := range s.listen {
+		if s.loops != nil {
+			s.loops.Unlisten(l)
+		}
 		l.Close()
 	}
-	for o := s.pending.first; o != nil; o = o.next {
-		if now || !o.answering {
-			o.below.Close()
+	for e := s.pending.ring.next; e != &s.pending.ring; e = e.next {
+		if now || !e.answering {
+			e.below.Close()
 		}
 	}
 	s.feed.Close()
-	conns := make([]*Conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	return conns
+	return slices.Clone(s.conns)
 }
+
+// openConns are the open connections of a Server, under Server.mu. Each keeps its place, counted
+// from 1, which costs less than a map of them.
+type openConns []*Conn
+
+func (o *openConns) add(c *Conn) {
+	*o = append(*o, c)
+	*c.c.Place() = int32(len(*o))
+}
+
+// remove takes c out, and reports whether it was there.
+func (o *openConns) remove(c *Conn) bool {
+	place := c.c.Place()
+	if *place == 0 {
+		return false
+	}
+	all := *o
+	last := all[len(all)-1]
+	all[*place-1], *last.c.Place() = last, *place
+	all[len(all)-1], *place = nil, 0
+	all = all[:len(all)-1]
+	if cap(all) > 4*len(all)+openRoom { // most have gone
+		all = append(make([]*Conn, 0, 2*len(all)), all...)
+	}
+	*o = all
+	return true
+}
+
+// openRoom is the room for open connections that is not worth giving back.
+const openRoom = 1 << 10

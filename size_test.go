@@ -5,15 +5,23 @@ package draftwire
 import (
 	"testing"
 	"unsafe"
+
+	"github.com/draftwire/draftwire/internal/hixie"
+	"github.com/draftwire/draftwire/internal/hybi"
 )
 
 // What every connection holds fits a class of the allocator: one byte more would cost
-// 64, or 32.
+// 16, or 32.
 func TestSizes(t *testing.T) {
-	if n := unsafe.Sizeof(Conn{}); n > 512 {
-		t.Errorf("a Conn has %d bytes", n)
-	}
-	if n := unsafe.Sizeof(Handshake{}); n > 288 {
-		t.Errorf("a Handshake has %d bytes", n)
+	for what, size := range map[string]struct{ is, most uintptr }{
+		"a Conn":              {unsafe.Sizeof(Conn{}), 256},
+		"a Handshake":         {unsafe.Sizeof(Handshake{}), 64},
+		"the rest of it":      {unsafe.Sizeof(rest{}), 128},
+		"the codec of a hybi": {unsafe.Sizeof(hybi.Codec{}), 64},
+		"that of a hixie":     {unsafe.Sizeof(hixie.Codec{}), 48},
+	} {
+		if size.is > size.most {
+			t.Errorf("%s has %d bytes, above %d", what, size.is, size.most)
+		}
 	}
 }

@@ -22,27 +22,36 @@ func loadAverage() string {
 	return first
 }
 
+// commitOf is the commit of a checkout, as one word.
+func commitOf(ctx context.Context, folder string) string {
+	git := func(args ...string) ([]byte, error) {
+		return exec.CommandContext(ctx, "git", append([]string{"-C", folder}, args...)...).Output()
+	}
+	out, err := git("rev-parse", "--short", "HEAD")
+	if err != nil {
+		return "unknown"
+	}
+	commit := strings.TrimSpace(string(out))
+	// The file that -write fills is no change of what was measured.
+	if _, err := git("diff", "--quiet", "HEAD", "--", ":/*.go", ":/*go.mod"); err != nil {
+		commit += "-with-changes"
+	}
+	return commit
+}
+
 // about says what was measured, and on what.
 func about(ctx context.Context, servers, busy string) []string {
-	commit := "unknown"
-	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output(); err == nil {
-		commit = strings.TrimSpace(string(out))
-		// The file that -write fills is no change of what was measured.
-		if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD", "--", ":/*.go", ":/*go.mod").Run() != nil {
-			commit += " with changes"
-		}
-	}
 	var uts unix.Utsname
 	kernel := "unknown"
 	if unix.Uname(&uts) == nil {
 		kernel = unix.ByteSliceToString(uts.Release[:])
 	}
 	lines := []string{
-		"commit " + commit,
+		"commit " + commitOf(ctx, "."),
 		fmt.Sprintf("%s, %d cores, Linux %s, %s; load average before it began: %s",
 			cpuModel(), runtime.NumCPU(), kernel, runtime.Version(), busy),
 	}
-	return append(lines, "against "+strings.Join(append(goModules(servers), nodeModules(ctx)...), ", "))
+	return append(lines, "against "+strings.Join(slices.Concat(goModules(servers), nodeModules(ctx), peerVersions(ctx)), ", "))
 }
 
 func cpuModel() string {

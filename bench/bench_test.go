@@ -57,21 +57,9 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// The prototype is beside the others, but where messages are long.
-func TestPrototype(t *testing.T) {
-	for _, c := range allCells(full) {
-		if !strings.HasPrefix(c.name, "echo-") {
-			continue
-		}
-		if want := c.name != "echo-1m"; c.has(prototype) != want || !c.has("raw") || !c.has("ws") {
-			t.Errorf("%s has %v", c.name, c.entries)
-		}
-	}
-}
-
 func TestTable(t *testing.T) {
 	c := cell{title: "Echo", columns: echoColumns[:1]}
-	tab := table{cell: c, placement: "free", rows: []row{
+	tab := table{cell: c, placement: "free", turns: 1, rows: []row{
 		{entry{"raw", load.V13}, map[string][]float64{load.PerCPU: {10000, 30000, 20000}}},
 		{entry{"gobwas-buf", load.V13}, map[string][]float64{load.PerCPU: {5000, 15000, math.NaN()}}},
 	}}
@@ -85,24 +73,98 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// A round gives one ratio, and one that is slow altogether does not count.
+func TestTurnTable(t *testing.T) {
+	var ref, v []float64
+	for round := range 12 {
+		for turn := range 3 {
+			ref = append(ref, 10)
+			v = append(v, 10+float64(round)+float64(turn-1)/2)
+		}
+	}
+	v[0] = 1000 // neither does a slow turn
+	tab := table{cell: cell{title: "Echo", columns: turnColumns}, placement: "pinned", turns: 3, rows: []row{
+		{entry{"draftwire@1234567", load.V13}, map[string][]float64{load.CPUMicros: ref}},
+		{entry{"draftwire", load.V13}, map[string][]float64{load.CPUMicros: v}},
+	}}
+	var b strings.Builder
+	tab.markdown(&b)
+	want := "### Echo (pinned)\n\n" +
+		"| server | CPU ns / message | × draftwire@1234567 | 95 % |\n| --- | ---: | ---: | ---: |\n" +
+		"| draftwire@1234567 | 10000 | 1.000 | 1.000 - 1.000 |\n| draftwire | 15750 | 1.550 | 1.200 - 1.900 |\n"
+	if b.String() != want {
+		t.Errorf("%s, not %s", b.String(), want)
+	}
+}
+
+// The borders are those of the tables for the sign test at 5 %, two-sided.
+func TestInterval(t *testing.T) {
+	for n, below := range map[int]int{least: 0, 8: 0, 9: 1, 12: 2, 16: 3, 25: 7, 100: 39} {
+		var v []float64
+		for i := range n {
+			v = append(v, float64(n-1-i))
+		}
+		low, high := interval(append(v, math.NaN()))
+		if low != float64(below) || high != float64(n-1-below) {
+			t.Errorf("of %d: from %v to %v", n, low, high)
+		}
+	}
+	if low, high := interval(nil); !math.IsNaN(low) || !math.IsNaN(high) {
+		t.Errorf("of none: from %v to %v", low, high)
+	}
+	if got := medians([]float64{1, 2, 9, math.NaN(), 4, math.NaN()}, 3); !slices.Equal(got, []float64{2, 4}) {
+		t.Errorf("the medians are %v", got)
+	}
+}
+
+// Another build is the reference, in each version for itself.
+func TestBeside(t *testing.T) {
+	cells, err := pick(beside(allCells(full.inTurns()), "draftwire@x"), "^(echo-125|versions-125-76)$", "draftwire,draftwire@x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cells) != 2 || !slices.Equal(cells[0].entries, []entry{{"draftwire@x", "13"}, {"draftwire", "13"}}) ||
+		!slices.Equal(cells[1].entries, []entry{{"draftwire@x", "76"}, {"draftwire", "76"}}) {
+		t.Errorf("the cells are %v", cells)
+	}
+	r := runner{built: "this", other: "that"}
+	for server, want := range map[string][]string{
+		"draftwire": {"this/servers", "-deflate", "draftwire"}, "draftwire@x": {"that/servers", "-deflate", "draftwire"},
+		"readme": {"this/readme"}, "serve@x": {"that/serve", "serve", "--listen", "127.0.0.1:0"},
+	} {
+		if got := r.command(server, []string{"-deflate"}); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", server, got)
+		}
+	}
+	for servers, want := range map[string]string{"": "draftwire", "raw,serve": "serve", "draftwire,serve": "draftwire", "readme": "readme"} {
+		if got := (&settings{servers: servers}).ours(); got != want {
+			t.Errorf("of %q ours is %s", servers, got)
+		}
+	}
+	// All servers of a cell have their connections at once, within the files that may be open.
+	if s := full.inTurns().within(2100); s.broadcast*s.alive > 2100 {
+		t.Errorf("%d connections each", s.broadcast)
+	}
+}
+
 func TestFill(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "README.md")
-	if err := os.WriteFile(name, []byte("a\n"+beginMark+"old\n"+endMark+"b\n"), 0o600); err != nil {
+	if err := os.WriteFile(name, []byte("a\n<!-- tables -->\nold\n<!-- /tables -->\nb\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // filling again changes nothing
-		if err := fill(name, "new\n"); err != nil {
+		if err := fill(name, serverTables, "new\n"); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(name)
-		if want := "a\n" + beginMark + "\nnew\n\n" + endMark + "b\n"; string(got) != want || err != nil {
+		if want := "a\n<!-- tables -->\n\nnew\n\n<!-- /tables -->\nb\n"; string(got) != want || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
-	if err := os.WriteFile(name, []byte(endMark+beginMark), 0o600); err != nil {
+	if err := os.WriteFile(name, []byte("<!-- /tables -->\n<!-- tables -->\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := fill(name, "new\n"); err == nil {
+	if err := fill(name, serverTables, "new\n"); err == nil {
 		t.Error("no marks, no error")
 	}
 }
@@ -114,8 +176,10 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(b)
-	if !strings.Contains(text, beginMark) || !strings.Contains(text, endMark) {
-		t.Error("no marks")
+	for _, section := range []string{serverTables, gatewayTables} {
+		if !strings.Contains(text, "<!-- "+section+" -->\n") || !strings.Contains(text, "<!-- /"+section+" -->\n") {
+			t.Errorf("no marks for %s", section)
+		}
 	}
 	for _, c := range allCells(full) {
 		if !strings.Contains(text, "`"+c.name+"`") {

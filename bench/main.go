@@ -25,8 +25,9 @@ import (
 type settings struct {
 	quick, smoke          bool
 	cells, servers, place string
-	rounds                int
+	rounds, turns         int
 	each                  time.Duration
+	against               string
 	json, md, write       string
 }
 
@@ -35,14 +36,20 @@ func main() {
 		exitOn(loadMain(os.Stdin, os.Stdout))
 		return
 	}
+	if len(os.Args) == 2 && os.Args[1] == holdMode {
+		exitOn(holdMain(os.Stdin, os.Stdout))
+		return
+	}
 	var s settings
 	flag.BoolVar(&s.quick, "quick", false, "less of everything, pinned alone: under three minutes")
 	flag.BoolVar(&s.smoke, "smoke", false, "everything once and hardly: are all replies right? Measures nothing")
 	flag.StringVar(&s.cells, "cells", "", "only cells whose name matches this `REGEXP`")
 	flag.StringVar(&s.servers, "servers", "", "only these servers, a `LIST` with commas; the first of a cell is its reference")
-	flag.StringVar(&s.place, "placement", "", "pinned, free or both (default both; pinned with -quick; free with -smoke)")
-	flag.IntVar(&s.rounds, "rounds", 0, "`N` rounds of each cell (default 7; 3 with -quick; 1 with -smoke)")
-	flag.DurationVar(&s.each, "d", 0, "`DURATION` of a measurement (default 700ms; 200ms with -quick; 50ms with -smoke)")
+	flag.StringVar(&s.place, "placement", "", "pinned, free or both (default both; pinned with -quick and -turns; free with -smoke)")
+	flag.IntVar(&s.rounds, "rounds", 0, "`N` rounds of each cell (default 12; 3 with -quick; 1 with -smoke)")
+	flag.IntVar(&s.turns, "turns", 0, "all servers of a cell at once, which take `N` turns in each round: tells differences of 1 %")
+	flag.StringVar(&s.against, "against", "", "beside this draftwire (or readme or serve, where -servers begins with it) that of another checkout, in this `DIR`, which is the reference")
+	flag.DurationVar(&s.each, "d", 0, "`DURATION` of a measurement (default 250ms; 200ms with -quick; 25ms with -turns; 50ms with -smoke)")
 	flag.StringVar(&s.json, "json", "", "write all numbers to this `FILE`")
 	flag.StringVar(&s.md, "md", "", "write the tables to this `FILE`, not to standard output")
 	flag.StringVar(&s.write, "write", "", "put the tables between the marks of this `FILE`, not on standard output")
@@ -67,6 +74,8 @@ func (s *settings) scaleOf() scale {
 		c, place = smoke, "free"
 	case s.quick:
 		c, place = quick, "pinned"
+	case s.turns > 0:
+		c, place = full.inTurns(), "pinned"
 	}
 	if s.rounds > 0 {
 		c.rounds = s.rounds
@@ -80,6 +89,20 @@ func (s *settings) scaleOf() scale {
 	return c
 }
 
+// ours is the server of this repository that is compared with that of another checkout: the
+// first one of those asked for.
+func (s *settings) ours() string {
+	for name := range strings.SplitSeq(s.servers, ",") {
+		if _, ok := programs[name]; ok {
+			return name
+		}
+		if name == "draftwire" {
+			break
+		}
+	}
+	return "draftwire"
+}
+
 // bench does what the flags say.
 func bench(ctx context.Context, s *settings) error {
 	if _, err := os.Stat("servers/raw.go"); err != nil {
@@ -89,12 +112,19 @@ func bench(ctx context.Context, s *settings) error {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
 		return err
 	}
-	r := &runner{scale: s.scaleOf().within(int(min(files.Max, 1<<20))), log: os.Stderr}
+	r := &runner{scale: s.scaleOf().within(int(min(files.Max, 1<<20))), turns: s.turns, log: os.Stderr}
+	if r.turns > 0 && r.rounds < least && !s.smoke {
+		return fmt.Errorf("-turns takes %d rounds at the least: an interval of 95 %% comes from these", least)
+	}
 	places, err := placements(s.place)
 	if err != nil {
 		return err
 	}
-	cells, err := pick(allCells(r.scale), s.cells, s.servers)
+	cells := allCells(r.scale)
+	if s.against != "" {
+		cells = beside(cells, s.ours()+"@"+commitOf(ctx, s.against))
+	}
+	cells, err = pick(cells, s.cells, s.servers)
 	if err != nil {
 		return err
 	}
@@ -103,19 +133,24 @@ func bench(ctx context.Context, s *settings) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	r.servers = filepath.Join(tmp, "servers")
-	if err := build(ctx, r.servers); err != nil {
+	r.built, r.other = filepath.Join(tmp, "this"), filepath.Join(tmp, "other")
+	if err := build(ctx, "..", r.built, cells, ""); err != nil {
 		return err
 	}
+	if s.against != "" {
+		if err := build(ctx, s.against, r.other, cells, "@"); err != nil {
+			return err
+		}
+	}
 	busy := loadAverage()
-	skipped := leaveOutNode(ctx, cells, r.log)
+	skipped := append(leaveOutNode(ctx, cells, r.log), leaveOutGateways(cells, r.log)...)
 	tables := r.all(ctx, cells, places)
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
 	if s.smoke {
 		fmt.Printf("bench: %d passed, %d failed\n", r.passed, len(r.faults))
-	} else if err := s.report(&report{scale: r.scale, about: about(ctx, r.servers, busy), skipped: skipped, tables: tables, faults: r.faults}); err != nil {
+	} else if err := s.report(&report{scale: r.scale, turns: r.turns, about: about(ctx, filepath.Join(r.built, goServers), busy), skipped: skipped, tables: tables, faults: r.faults}); err != nil {
 		return err
 	}
 	if len(r.faults) > 0 {
@@ -165,7 +200,10 @@ func pick(cells []cell, names, servers string) ([]cell, error) {
 		}
 	}
 	for i := range cells {
-		cells[i].leave(func(server string) bool { return slices.Contains(wanted, server) })
+		cells[i].leave(func(server string) bool {
+			name, _, _ := strings.Cut(server, "@") // another build of one that is wanted
+			return slices.Contains(wanted, name) || slices.Contains(wanted, server)
+		})
 	}
 	return cells, nil
 }
@@ -182,14 +220,31 @@ func (c *cell) leave(which func(server string) bool) {
 // buildTime bounds the build, and the installation of the modules of npm.
 const buildTime = 5 * time.Minute
 
-func build(ctx context.Context, to string) error {
+// build builds the Go servers of a checkout, and those of its programs that are in the cells,
+// with a mark behind the name: "@" where it is another checkout.
+func build(ctx context.Context, root, to string, cells []cell, mark string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", to, "./servers").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
 	}
-	return nil
+	folder := filepath.Join(root, "bench")
+	out, err := exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", filepath.Join(to, goServers), "./servers").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build in %s: %w\n%s", folder, err, out)
+	}
+	if slices.ContainsFunc(cells, func(c cell) bool { return c.gateways() }) {
+		if err := buildGateway(ctx, root, to); err != nil {
+			return err
+		}
+	}
+	return buildPrograms(ctx, root, to, func(program string) bool {
+		return slices.ContainsFunc(cells, func(c cell) bool {
+			return slices.ContainsFunc(c.entries, func(e entry) bool {
+				return e.Server == program && mark == "" || mark != "" && strings.HasPrefix(e.Server, program+mark)
+			})
+		})
+	})
 }
 
 // leaveOutNode installs what the servers of npm need, or takes them out of the

@@ -23,18 +23,37 @@ import (
 // nodeServers are the programs in node/, by the name of the server.
 var nodeServers = map[string]string{"ws": "ws.js", "websocket-driver": "websocket-driver.js"}
 
+// goServers is the program of servers/, in the folder of what was built.
+const goServers = "servers"
+
 // command is how a server is started.
 func (r *runner) command(server string, args []string) []string {
 	if script, ok := nodeServers[server]; ok {
 		return append([]string{"node", "--expose-gc", filepath.Join("node", script)}, args...)
 	}
+	folder := r.built
+	if name, _, ok := strings.Cut(server, "@"); ok {
+		server, folder = name, r.other
+	}
+	if p, ok := programs[server]; ok {
+		return append([]string{filepath.Join(folder, server)}, p.args...)
+	}
+	if isGateway(server) {
+		return r.gatewayCommand(server, folder, args)
+	}
 	if name, ok := strings.CutSuffix(server, "-buf"); ok {
 		server, args = name, append([]string{"-buffered"}, args...)
+	}
+	if name, ok := strings.CutSuffix(server, "-apart"); ok {
+		server, args = name, append([]string{"-apart"}, args...)
 	}
 	if name, ok := strings.CutSuffix(server, "-lean"); ok {
 		server, args = name, append([]string{"-lean"}, args...)
 	}
-	return append(append([]string{r.servers}, args...), server)
+	if name, ok := strings.CutSuffix(server, "-events"); ok {
+		server, args = name, append([]string{"-events"}, args...)
+	}
+	return append(append([]string{filepath.Join(folder, goServers)}, args...), server)
 }
 
 // placement says on which cores processes run. No cores: on any.
@@ -96,8 +115,11 @@ func startOn(cmd *exec.Cmd, cores []int) error {
 // server is a running server.
 type server struct {
 	cmd    *exec.Cmd
+	stdin  io.Closer
 	addr   string
+	others []int // the processes that it has started
 	stderr bytes.Buffer
+	log    *os.File // of a program, in the place of stderr: what it logs costs what it costs people
 }
 
 // startTime bounds the wait for a server's address.
@@ -110,8 +132,17 @@ func (r *runner) start(ctx context.Context, name string, args []string, cores []
 	s := &server{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
 	s.cmd.Stderr = &s.stderr
 	s.cmd.WaitDelay = time.Second
-	if _, err := s.cmd.StdinPipe(); err != nil {
+	in, err := s.cmd.StdinPipe()
+	if err != nil {
 		return nil, err
+	}
+	s.stdin = in
+	if isGateway(name) { // it has processes of its own to end
+		s.cmd.Cancel = in.Close
+	}
+	name, _, _ = strings.Cut(name, "@")
+	if _, ok := programs[name]; ok {
+		return s, s.startProgram(ctx, filepath.Join(r.built, name+".log"), cores)
 	}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -128,22 +159,56 @@ func (r *runner) start(ctx context.Context, name string, args []string, cores []
 		return nil, fmt.Errorf("%s did not start: %w %s", name, err, s.stderr.String())
 	}
 	s.addr = strings.TrimSpace(line)
+	s.others = load.Descendants(s.cmd.Process.Pid)
 	return s, nil
 }
 
-// stop ends the server.
+// startProgram starts a program of the checkout, which logs to a file.
+func (s *server) startProgram(ctx context.Context, log string, cores []int) (err error) {
+	if s.log, err = os.Create(log); err != nil {
+		return err
+	}
+	s.cmd.Stderr = s.log
+	if err := startOn(s.cmd, cores); err != nil {
+		return err
+	}
+	if s.addr, err = listening(ctx, s.cmd.Process.Pid); err != nil {
+		s.stop()
+		return fmt.Errorf("%w %s", err, s.said())
+	}
+	return nil
+}
+
+// said is what the server has written to its standard error, or the last of it.
+func (s *server) said() string {
+	if s.log == nil {
+		return s.stderr.String()
+	}
+	b, _ := os.ReadFile(s.log.Name())
+	return string(b[max(0, len(b)-300):])
+}
+
+// stop ends the server. What it has started ends with its standard input.
 func (s *server) stop() {
-	s.cmd.Process.Kill()
+	if len(s.others) > 0 {
+		s.stdin.Close()
+		time.AfterFunc(s.cmd.WaitDelay, func() { s.cmd.Process.Kill() })
+	} else {
+		s.cmd.Process.Kill()
+	}
 	s.cmd.Wait() // says that it was killed
+	if s.log != nil {
+		s.log.Close()
+	}
 }
 
 // runLoad runs the generator in its own process, which is this program again.
-func runLoad(ctx context.Context, spec *load.Spec, cores []int) (load.Result, error) {
+func runLoad(ctx context.Context, specs []load.Spec, turns int, cores []int) ([][]load.Result, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	in, err := json.Marshal(spec)
+	in, err := json.Marshal(job{specs, turns})
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +221,14 @@ func runLoad(ctx context.Context, spec *load.Spec, cores []int) (load.Result, er
 	if err := cmd.Wait(); err != nil {
 		return nil, fmt.Errorf("%s (the load: %w)", strings.TrimPrefix(strings.TrimSpace(fault.String()), "bench: "), err)
 	}
-	var res load.Result
+	var res [][]load.Result
 	return res, json.Unmarshal(out.Bytes(), &res)
+}
+
+// job is what the generator is asked to do.
+type job struct {
+	Specs []load.Spec
+	Turns int
 }
 
 // loadMode is the argument that makes this program the generator.
@@ -166,11 +237,11 @@ const loadMode = "load-from-stdin"
 // loadMain is the generator's process.
 func loadMain(in io.Reader, out io.Writer) error {
 	runtime.LockOSThread()
-	var spec load.Spec
-	if err := json.NewDecoder(in).Decode(&spec); err != nil {
+	var j job
+	if err := json.NewDecoder(in).Decode(&j); err != nil {
 		return err
 	}
-	res, err := load.Run(&spec)
+	res, err := load.Run(j.Specs, j.Turns)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/draftwire/draftwire/bench/load"
@@ -44,6 +45,16 @@ var (
 		{load.Busy, "cores busy", short, false},
 		{load.Writes, "writes / delivery", calls, false},
 	}
+	tailColumns = []column{
+		{load.P99Micros, "99th percentile, µs", oneDigit, true},
+		{load.P50Micros, "median, µs", oneDigit, true},
+		{load.CPUMicros, "CPU ns / message", nanos, true},
+		{load.PerSecond, "messages / second", thousands, false},
+	}
+	// turnColumns are those of all cells where servers take turns.
+	turnColumns = []column{
+		{load.CPUMicros, "CPU ns / message", nanos, true},
+	}
 	idleColumns = []column{
 		{load.OpenBytes, "bytes / connection", whole, true},
 		{load.UsedBytes, "after a message each", whole, true},
@@ -62,6 +73,7 @@ func calls(v float64) string {
 
 func oneDigit(v float64) string { return fmt.Sprintf("%.1f", v) }
 func whole(v float64) string    { return fmt.Sprintf("%.0f", v) }
+func nanos(v float64) string    { return whole(v * 1000) }
 
 // thousands shows three or four digits: more are noise.
 func thousands(v float64) string {
@@ -74,6 +86,7 @@ func thousands(v float64) string {
 // report is everything that was measured.
 type report struct {
 	scale
+	turns   int
 	about   []string // machine and versions
 	skipped []string
 	tables  []table
@@ -101,7 +114,14 @@ func (s *settings) report(r *report) error {
 		return fmt.Errorf("%s stays as it was; faults: %d, the first: %s", s.write, len(r.faults), r.faults[0])
 	}
 	if s.write != "" {
-		return fill(s.write, text)
+		for _, section := range []string{serverTables, gatewayTables} {
+			if part := r.part(section); len(part.tables) > 0 {
+				if err := fill(s.write, section, part.markdown()); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	}
 	if s.md == "" {
 		fmt.Print(text)
@@ -109,24 +129,38 @@ func (s *settings) report(r *report) error {
 	return nil
 }
 
-// The marks between which -write puts the tables.
+// The sections of a file that -write fills, which stand between <!-- NAME --> and <!-- /NAME -->.
+// One without tables in a run stays as it was.
 const (
-	beginMark = "<!-- tables -->\n"
-	endMark   = "<!-- /tables -->\n"
+	serverTables  = "tables"
+	gatewayTables = "gateways"
 )
 
-// fill replaces what is between the marks of a file.
-func fill(name, text string) error {
+// part is what of the report goes into a section.
+func (r *report) part(section string) *report {
+	part := *r
+	part.tables = nil
+	for _, t := range r.tables {
+		if t.gateways() == (section == gatewayTables) {
+			part.tables = append(part.tables, t)
+		}
+	}
+	return &part
+}
+
+// fill replaces a section of a file.
+func fill(name, section, text string) error {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(b), beginMark)
-	_, after, ok2 := strings.Cut(rest, endMark)
+	begin, end := "<!-- "+section+" -->\n", "<!-- /"+section+" -->\n"
+	before, rest, ok := strings.Cut(string(b), begin)
+	_, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		return fmt.Errorf("%s has no line %s before a line %s", name, strings.TrimSpace(beginMark), strings.TrimSpace(endMark))
+		return fmt.Errorf("%s has no line %s before a line %s", name, strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	return os.WriteFile(name, []byte(before+beginMark+"\n"+text+"\n"+endMark+after), 0o644)
+	return os.WriteFile(name, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644)
 }
 
 func (r *report) markdown() string {
@@ -136,6 +170,12 @@ func (r *report) markdown() string {
 	}
 	fmt.Fprintf(&b, "- rounds: %d of %v; %d where memory is measured\n",
 		r.rounds, r.each, (&cell{steady: true}).rounds(r.rounds))
+	if r.turns == 0 && slices.ContainsFunc(r.tables, func(t table) bool { return t.gateways() && t.turns > 1 }) {
+		fmt.Fprintf(&b, "- a gateway has %d turns of %v in a round, but where memory is measured\n", r.gatewayTurns, min(r.each, turnTime))
+	}
+	if r.turns > 0 {
+		fmt.Fprintf(&b, "- a server has %d turns in a round, but where memory is measured; a message is also a handshake, or a delivery\n", r.turns)
+	}
 	for _, line := range append(r.skipped, r.faults...) {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
@@ -155,7 +195,11 @@ func (t *table) markdown(b *strings.Builder) {
 		fmt.Fprintf(b, " %s |", c.title)
 		line += " ---: |"
 		if c.ratio {
-			fmt.Fprintf(b, " × %s | from - to |", ref.label(t))
+			spread := "from - to"
+			if t.turns > 1 {
+				spread = "95 %"
+			}
+			fmt.Fprintf(b, " × %s | %s |", ref.label(t), spread)
 			line += " ---: | ---: |"
 		}
 	}
@@ -163,14 +207,14 @@ func (t *table) markdown(b *strings.Builder) {
 	for _, row := range t.rows {
 		fmt.Fprintf(b, "| %s |", row.label(t))
 		for _, c := range t.columns {
-			b.WriteString(row.cells(c, ref))
+			b.WriteString(row.cells(c, ref, t.turns))
 		}
 		b.WriteString("\n")
 	}
 }
 
 // cells are a column's cells in the row.
-func (r *row) cells(c column, ref row) string {
+func (r *row) cells(c column, ref row, turns int) string {
 	s, ok := newStat(r.values[c.key])
 	out := " - |"
 	if ok {
@@ -179,9 +223,14 @@ func (r *row) cells(c column, ref row) string {
 	if !c.ratio {
 		return out
 	}
-	s, ok = newStat(ratios(r.values[c.key], ref.values[c.key]))
+	of := medians(ratios(r.values[c.key], ref.values[c.key]), turns)
+	s, ok = newStat(of)
 	if !ok {
 		return out + " - | - |"
+	}
+	if turns > 1 {
+		low, high := interval(of)
+		return out + fmt.Sprintf(" %.3f | %.3f - %.3f |", s.Median, low, high)
 	}
 	return out + fmt.Sprintf(" %.2f | %.2f - %.2f |", s.Median, s.Min, s.Max)
 }
@@ -190,6 +239,7 @@ func (r *row) cells(c column, ref row) string {
 func (r *row) label(t *table) string {
 	name := strings.Replace(r.Server, "-buf", ", buffered", 1)
 	name = strings.Replace(name, "-lean", ", heads dropped", 1)
+	name = strings.Replace(name, "-apart", ", handler returns", 1)
 	if r.Server == "accept" {
 		name = "accept and close"
 	}
@@ -224,8 +274,9 @@ type (
 	}
 	number struct {
 		stat
-		Ratio  *stat     `json:"ratio,omitempty"`
-		Rounds []float64 `json:"rounds"`
+		Ratio    *stat     `json:"ratio,omitempty"`
+		Interval []float64 `json:"interval,omitempty"` // of the ratio, 95 %; where servers take turns
+		Rounds   []float64 `json:"rounds"`             // all turns of the first one, then of the second
 	}
 )
 
@@ -234,14 +285,14 @@ func (r *report) data() data {
 	for _, t := range r.tables {
 		c := cellData{Name: t.name, Title: t.title, Placement: t.placement, Reference: t.rows[0].entry}
 		for _, row := range t.rows {
-			c.Rows = append(c.Rows, row.data(t.rows[0]))
+			c.Rows = append(c.Rows, row.data(t.rows[0], t.turns))
 		}
 		d.Cells = append(d.Cells, c)
 	}
 	return d
 }
 
-func (r *row) data(ref row) rowData {
+func (r *row) data(ref row, turns int) rowData {
 	d := rowData{entry: r.entry, Numbers: make(map[string]number)}
 	for name, values := range r.values {
 		s, ok := newStat(values)
@@ -254,8 +305,13 @@ func (r *row) data(ref row) rowData {
 				n.Rounds = append(n.Rounds, v)
 			}
 		}
-		if q, ok := newStat(ratios(values, ref.values[name])); ok {
+		of := medians(ratios(values, ref.values[name]), turns)
+		if q, ok := newStat(of); ok {
 			n.Ratio = &q
+			if turns > 1 {
+				low, high := interval(of)
+				n.Interval = []float64{low, high}
+			}
 		}
 		d.Numbers[name] = n
 	}

@@ -39,3 +39,38 @@ func ratios(v, ref []float64) []float64 {
 	}
 	return out
 }
+
+// medians takes the median of each round, which has so many turns.
+func medians(v []float64, turns int) []float64 {
+	var out []float64
+	for round := range slices.Chunk(v, turns) {
+		m := math.NaN()
+		if s, ok := newStat(round); ok {
+			m = s.Median
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// least is how few values give an interval of 95 %.
+const least = 6
+
+// interval is where the median is with at least 95 % of certainty, whatever the
+// distribution: between the k-th value from below and the k-th from above, where the
+// chance of fewer than k heads in as many throws of a coin is at most one in forty.
+func interval(v []float64) (low, high float64) {
+	v = slices.DeleteFunc(slices.Clone(v), math.IsNaN)
+	slices.Sort(v)
+	n, k := len(v), 0
+	if n == 0 {
+		return math.NaN(), math.NaN()
+	}
+	chance := math.Pow(0.5, float64(n)) // of exactly k heads
+	for sum := chance; sum <= 0.025; sum += chance {
+		k++
+		chance *= float64(n-k+1) / float64(k)
+	}
+	k = max(0, k-1)
+	return v[k], v[n-1-k]
+}

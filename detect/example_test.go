@@ -14,7 +14,7 @@ func ExampleKind() {
 		fmt.Printf("%-12s %q\n", detect.Preface([]byte(first)), first)
 	}
 	// Output:
-	// more         "GE"
+	// need-more    "GE"
 	// http/1       "GET / HTTP/1.1\r\n"
 	// tls          "\x16\x03\x01"
 	// flash-policy "<policy-file-request/>\x00"
@@ -31,7 +31,7 @@ func ExampleResult() {
 		{Name: "Sec-WebSocket-Key1", Value: "4 @1  46546xW%0l 1 5"},
 		{Name: "Origin", Value: "http://example.com"},
 	}}
-	res, err := detect.Request(r, wire.Every, 0)
+	res, err := detect.Request(r, wire.AllVersions, 0)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,7 +49,7 @@ func ExampleRequest() {
 		{Name: "Sec-WebSocket-Key", Value: "dGhlIHNhbXBsZSBub25jZQ=="},
 		{Name: "Sec-WebSocket-Version", Value: "7"},
 	}}
-	_, err := detect.Request(r, wire.SetOf(wire.Hybi08, wire.RFC6455), 0)
+	_, err := detect.Request(r, wire.VersionsOf(wire.Hybi08, wire.RFC6455), 0)
 	var he *wire.HandshakeError
 	if errors.As(err, &he) {
 		fmt.Println(he.Status, he.Reason, "use", he.Fields.Get("Sec-WebSocket-Version"))

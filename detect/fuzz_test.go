@@ -2,6 +2,7 @@ package detect
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/draftwire/draftwire/hixie76"
@@ -26,15 +27,15 @@ func FuzzPreface(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
-		decided := More
+		decided := NeedMore
 		for n := range min(len(p), 100) + 1 {
 			k := Preface(p[:n])
-			if decided != More && k != decided {
+			if decided != NeedMore && k != decided {
 				t.Fatalf("%q: %v after %d bytes, %v before", p, k, n, decided)
 			}
 			decided = k
 		}
-		if len(p) > 64 && decided == More {
+		if len(p) > 64 && decided == NeedMore {
 			t.Fatalf("%q: undecided after %d bytes", p, len(p))
 		}
 		if decided.String() == "" || len(p) > 0 && Kind(p[0]).String() == "" {
@@ -53,13 +54,15 @@ func FuzzRequest(f *testing.F) {
 		ws + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j*Q==\r\nSec-WebSocket-Version: 13\r\n", ws + "Sec-WebSocket-Version: 1x\r\n", ws + "Sec-WebSocket-Version: 256\r\n",
 		ws + "Sec-WebSocket-Draft: x\r\n", ws + "Sec-WebSocket-Key1: 1 1\r\nSec-WebSocket-Key2: 1 1\r\nSec-WebSocket-Draft: 9\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nOrigin: b\r\n",
+		strings.Replace(ws, "GET /", "GET a/b#c", 1) + "Origin: a\r\n", strings.Replace(ws, "Host: a", "Host: fe80::1%eth0", 1) + "Origin: a\r\n",
+		strings.Replace(ws, "/ HTTP/1.1", " HTTP/1.0 ", 1) + "Sec-WebSocket-Key: k\r\nSec-WebSocket-Version: 17\r\n", strings.Replace(ws, "GET /", "GET http://b/x", 1) + "Origin: a\n",
 	} {
 		for _, tolerate := range []uint16{0, 1<<16 - 1} {
-			seed.Add(f, []byte(s+"\r\n"), uint16(wire.Every), tolerate)
+			seed.Add(f, []byte(s+"\r\n"), uint16(wire.AllVersions), tolerate)
 		}
 	}
 	for i, p := range seed.Requests(f) {
-		seed.Add(f, p, uint16(wire.Every), uint16(0))
+		seed.Add(f, p, uint16(wire.AllVersions), uint16(0))
 		if i%4 > 0 {
 			continue
 		}
@@ -69,17 +72,26 @@ func FuzzRequest(f *testing.F) {
 		if end := httphead.End(head, 0); end >= 0 {
 			head = head[:end]
 		}
-		var req wire.Request
+		enabled, tolerances := wire.Versions(set)&wire.AllVersions, wire.Tolerances(tolerate)
+		req := wire.Request{Tolerate: tolerances}
 		if httphead.ParseRequest(string(head), &req) != nil {
 			return
 		}
-		enabled, tolerances := wire.Versions(set)&wire.Every, wire.Tolerances(tolerate)
 		res, err := Request(&req, enabled, tolerances)
+		res.Tolerated |= req.Tolerated
 		if err == nil {
 			if !enabled.Has(res.Version) || res.Rule == "" || !IsAttempt(&req) || res.Tolerated&^tolerances != 0 || res.Body != 0 && res.Body != 8 {
 				t.Fatalf("%q: %+v", head, res)
 			}
-			if strict, err := Request(&req, enabled, 0); (err == nil) != (res.Tolerated == 0) || err == nil && strict != res {
+			if !httphead.IsTarget(req.Target) || !strings.HasPrefix(req.Path(), "/") || !httphead.IsAuthority(req.Host()) {
+				t.Fatalf("%q: target %q at %q", head, req.Target, req.Host())
+			}
+			var asItCame wire.Request
+			strict, err := Result{}, httphead.ParseRequest(string(head), &asItCame)
+			if err == nil {
+				strict, err = Request(&asItCame, enabled, 0)
+			}
+			if (err == nil) != (res.Tolerated == 0) || err == nil && strict != res {
 				t.Fatalf("%q: %+v, but with nothing tolerated %+v, %v", head, res, strict, err)
 			}
 		} else {

@@ -15,26 +15,27 @@ type Result struct {
 	Version   wire.Version
 	Rule      string          // why, in a few words
 	Body      int             // bytes that follow the head before any frame: 8 for hixie-76
-	Tolerated wire.Tolerances // the tolerances it took to get here
+	Tolerated wire.Tolerances // the tolerances that were needed
 }
 
-// seen is what one pass over the fields finds.
+// seen is what scan finds in one pass over the fields.
 type seen struct {
 	host                    field
-	upgrade, connection     int
+	connection              int
 	version, key            field // Sec-WebSocket-Version, -Key
 	key1, key2, draft       field // Sec-WebSocket-Key1, -Key2, -Draft
-	origin, secOrigin       field // Origin, Sec-WebSocket-Origin
+	origin                  field // Origin
 	length                  field // Content-Length
 	transfer                int   // Transfer-Encoding
 	upgradeOK, connectionOK bool
-	control                 string // a field that an answer repeats and that has a control character
+	control                 string // a field with a control character, whose value an answer repeats
 }
 
+// field is what scan finds of the fields of one name.
 type field struct {
 	value string // of the first
-	n     uint8
-	other bool // a later one had another value
+	n     uint8  // how many there are
+	other bool   // a later one has another value
 }
 
 func (f *field) add(v string) {
@@ -60,7 +61,6 @@ func (s *seen) scan(fields wire.Fields) {
 			}
 		case 7:
 			if ascii.EqualFold(name, "Upgrade") {
-				s.upgrade++
 				s.upgradeOK = s.upgradeOK || hasToken(v, "websocket")
 			}
 		case 10:
@@ -92,7 +92,6 @@ func (s *seen) scan(fields wire.Fields) {
 			}
 		case 20:
 			if ascii.EqualFold(name, "Sec-WebSocket-Origin") {
-				s.secOrigin.add(v)
 				s.repeated(name, v)
 			}
 		case 21:
@@ -107,11 +106,11 @@ func (s *seen) scan(fields wire.Fields) {
 	}
 }
 
-// repeated looks at a field whose value an answer repeats, in some version. Control
-// characters are no part of a value (RFC 9110 5.5), and whoever reads the answer may
-// take VT, FF or a separator for the end of a line, and so the client's words for a
-// field of ours. Bytes from 80 on pass: HTTP gives them no meaning, no parser of it ends
-// a line at one (NEL is 85 or C2 85), and a hixie client may compare with what it sent.
+// repeated checks a field whose value an answer repeats, in some version. Control characters
+// are not allowed in a value (RFC 9110 5.5): a program that reads the answer may take VT, FF
+// or a separator for the end of a line, and what the client wrote behind it for a field of
+// ours. Bytes from 80 on pass: HTTP gives them no meaning, no parser ends a line at one (NEL
+// is 85 or C2 85), and a hixie client may compare the value with what it sent.
 func (s *seen) repeated(name, v string) {
 	for i := range len(v) {
 		if c := v[i]; c < ' ' && c != '\t' || c == 0x7F {
@@ -123,16 +122,16 @@ func (s *seen) repeated(name, v string) {
 
 func hasToken(list, token string) bool {
 	for t := range strings.SplitSeq(list, ",") {
-		if ascii.EqualFold(strings.Trim(t, " \t"), token) {
+		if ascii.EqualFold(ascii.Trim(t), token) {
 			return true
 		}
 	}
 	return false
 }
 
-// IsAttempt reports whether a request asks for WebSocket in any way, well or
-// badly: it names websocket in Upgrade, or has a WebSocket key or version.
-// What is no attempt is ordinary HTTP.
+// IsAttempt reports whether a request asks for WebSocket, correctly or not: it names
+// websocket in Upgrade, or has a WebSocket key or version. Any other request is ordinary
+// HTTP.
 func IsAttempt(r *wire.Request) bool {
 	var s seen
 	s.scan(r.Fields)
@@ -141,78 +140,87 @@ func IsAttempt(r *wire.Request) bool {
 
 func (s *seen) marked() bool { return s.version.n+s.key.n+s.key1.n+s.key2.n > 0 }
 
-// Request decides which version the client speaks. enabled is the set of
-// versions that the caller serves, tolerate the known faults to accept.
+// Request decides which version the client speaks. enabled is the set of versions that the
+// caller serves, tolerate the known faults that it accepts. A Host or a target that needed a
+// tolerance is put right in r.
 //
-// The error is a *wire.HandshakeError with status and reason; where the version
-// is the cause the status is 426 and the error's fields list what is served.
+// The error is a *wire.HandshakeError with status and reason. Where the version is the cause
+// the status is 426, and the error's fields list the versions in enabled.
 func Request(r *wire.Request, enabled wire.Versions, tolerate wire.Tolerances) (Result, error) {
 	d := decisions.Get().(*decision)
-	d.enabled = enabled
+	d.enabled, d.tolerate = enabled, tolerate
 	d.scan(r.Fields)
-	err := d.decide(r, tolerate)
+	err := d.decide(r)
 	res := d.res
 	*d = decision{}
 	decisions.Put(d)
 	return res, err
 }
 
-// decisions are used again: one is large for the short stack of a handshake.
+// decisions are pooled, as a decision is too large for the 2 KiB stack of a handshake.
 var decisions = sync.Pool{New: func() any { return new(decision) }}
 
-// decision is what is known on the way to a Result.
+// decision is the state of Request.
 type decision struct {
 	seen
-	enabled wire.Versions
-	res     Result
+	enabled  wire.Versions
+	tolerate wire.Tolerances
+	res      Result
 }
 
-func (d *decision) refuse(reason wire.Reason, detail string, args ...any) error {
-	e := wire.Refuse(d.res.Version, reason, fmt.Sprintf(detail, args...))
-	if list := d.enabled.Header(); list != "" && (e.Status == 426 || reason == wire.ReasonVersionMissing) {
+func (d *decision) refuse(reason wire.Reason, detail string, args ...any) *wire.HandshakeError {
+	e := wire.NewHandshakeError(d.res.Version, reason, fmt.Sprintf(detail, args...))
+	if list := d.enabled.HeaderValue(); list != "" && (e.Status == 426 || reason == wire.ReasonVersionMissing) {
 		e.Fields = append(e.Fields, wire.Field{Name: "Sec-WebSocket-Version", Value: list})
 	}
 	return e
 }
 
-func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
+// refuseFault is refuse for a fault that a tolerance would have accepted.
+func (d *decision) refuseFault(by wire.Tolerances, reason wire.Reason, detail string, args ...any) error {
+	err := d.refuse(reason, detail, args...)
+	err.Tolerance = by
+	return err
+}
+
+// tolerates reports whether a fault is accepted, and notes that it was there.
+func (d *decision) tolerates(t wire.Tolerances) bool {
+	if !d.tolerate.Has(t) {
+		return false
+	}
+	d.res.Tolerated |= t
+	return true
+}
+
+func (d *decision) decide(r *wire.Request) error {
 	// HTTP itself.
 	if r.Method != "GET" {
 		return d.refuse(wire.ReasonMethod, "method %s", r.Method)
 	}
-	if r.Proto < "HTTP/1.1" || r.Proto >= "HTTP/2" {
+	if r.Proto == "HTTP/1.0" {
+		if !d.tolerates(wire.TolerateHTTP10) {
+			return d.refuseFault(wire.TolerateHTTP10, wire.ReasonHTTPVersion, "%s", r.Proto)
+		}
+	} else if r.Proto < "HTTP/1.1" || r.Proto >= "HTTP/2" {
 		return d.refuse(wire.ReasonHTTPVersion, "%s", r.Proto)
 	}
-	if d.host.n != 1 {
-		return d.refuse(wire.ReasonHost, "%d Host fields", d.host.n)
-	}
-	if !httphead.IsAuthority(d.host.value) {
-		return d.refuse(wire.ReasonHost, "Host is %.80q", d.host.value)
-	}
-
-	// A path, or a whole URL: "*" and an authority are for other methods, and what begins in
-	// another way, put behind a host, makes another host (RFC 9112 3.2).
-	if !strings.HasPrefix(r.Path(), "/") {
-		return d.refuse(wire.ReasonHeadMalformed, "target %.80q", r.Target)
+	if err := d.hostAndTarget(r); err != nil {
+		return err
 	}
 
 	// Is it an upgrade to WebSocket? RFC 6455 4.2.1.
-	if d.upgradeOK && !d.connectionOK && d.connection == 0 && tolerate.Has(wire.TolerateNoConnection) {
-		d.connectionOK = true
-		d.res.Tolerated |= wire.TolerateNoConnection
+	if d.upgradeOK && !d.connectionOK && d.connection == 0 {
+		d.connectionOK = d.tolerates(wire.TolerateNoConnection)
 	}
 	if !d.upgradeOK || !d.connectionOK {
-		if d.marked() {
-			return d.refuse(wire.ReasonStrayHeader, "")
-		}
-		return d.refuse(wire.ReasonNotWebSocket, "")
+		return d.notWebSocket()
 	}
 
 	if d.control != "" {
 		return d.refuse(wire.ReasonHeadMalformed, "a control character in %s", d.control)
 	}
 
-	// Each clue stands once and is well formed. RFC 6455 11.3, 4.3.
+	// Each field that tells the version stands once and is well formed. RFC 6455 11.3, 4.3.
 	for _, f := range []*field{&d.version, &d.key, &d.key1, &d.key2, &d.draft} {
 		if f.n > 1 {
 			return d.refuse(wire.ReasonDuplicate, "value %.40q, then another", f.value)
@@ -225,19 +233,15 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 		return d.refuse(wire.ReasonBadDraft, "Sec-WebSocket-Draft is %.40q", d.draft.value)
 	}
 
-	// HAProxy 3 adds a key to hixie requests in its relaxed mode.
-	if d.key.n > 0 && d.version.n == 0 && tolerate.Has(wire.TolerateInjectedKey) {
+	// HAProxy 3 in its relaxed mode adds a key to requests of the hixie versions.
+	if d.key.n > 0 && d.version.n == 0 && d.tolerates(wire.TolerateInjectedKey) {
 		d.key = field{}
-		d.res.Tolerated |= wire.TolerateInjectedKey
 	}
 
 	hybi := d.version.n+d.key.n > 0
 	challenge := d.key1.n+d.key2.n > 0
 	if hybi && (challenge || d.draft.n > 0) {
 		return d.refuse(wire.ReasonMixed, "")
-	}
-	if d.origin.other || d.secOrigin.other || d.origin.n > 0 && d.secOrigin.n > 0 && d.origin.value != d.secOrigin.value {
-		return d.refuse(wire.ReasonOriginConflict, "")
 	}
 	switch {
 	case hybi:
@@ -248,7 +252,7 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 		return d.refuse(wire.ReasonDraftAlone, "")
 	}
 
-	// No clue at all: hixie-75.
+	// None of these fields: hixie-75.
 	d.res.Version = wire.Hixie75
 	if !d.enabled.Has(wire.Hixie75) {
 		return d.refuse(wire.ReasonDisabled, "no WebSocket key, so hixie-75, which is not enabled")
@@ -256,11 +260,8 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 	if d.origin.n > 1 { // exactly one: hixie-75 4.1
 		return d.refuse(wire.ReasonOriginConflict, "")
 	}
-	if d.origin.n == 0 {
-		if !tolerate.Has(wire.TolerateNoOrigin) {
-			return d.refuse(wire.ReasonNoOrigin, "")
-		}
-		d.res.Tolerated |= wire.TolerateNoOrigin
+	if d.origin.n == 0 && !d.tolerates(wire.TolerateNoOrigin) {
+		return d.refuseFault(wire.TolerateNoOrigin, wire.ReasonNoOrigin, "")
 	}
 	if d.hasBody("0") {
 		return d.refuse(wire.ReasonBody, "")
@@ -269,12 +270,66 @@ func (d *decision) decide(r *wire.Request, tolerate wire.Tolerances) error {
 	return nil
 }
 
-// numbered: Sec-WebSocket-Key or -Version is there. RFC 6455 4.2.1, 4.2.2, 4.4.
+// hostAndTarget checks where the request goes. What it tolerates it puts right in r.
+func (d *decision) hostAndTarget(r *wire.Request) error {
+	if d.host.n != 1 {
+		return d.refuse(wire.ReasonHost, "%d Host fields", d.host.n)
+	}
+	if !httphead.IsAuthority(d.host.value) {
+		if httphead.LooseHost(d.host.value) == "" {
+			return d.refuse(wire.ReasonHost, "Host is %.80q", d.host.value)
+		}
+		if !d.tolerates(wire.TolerateLooseHost) {
+			return d.refuseFault(wire.TolerateLooseHost, wire.ReasonHost, "Host is %.80q", d.host.value)
+		}
+		r.Fields.Set("Host", httphead.LooseHost(d.host.value))
+	}
+	// The target is a path or a URL: "*" and an authority are for other methods, and any
+	// other beginning, appended to a host, makes another host (RFC 9112 3.2).
+	if a, ok := r.Authority(); ok {
+		if !httphead.IsAuthority(a) {
+			return d.refuse(wire.ReasonHost, "the host of target %.80q", r.Target)
+		}
+		return nil
+	}
+	if strings.HasPrefix(r.Target, "/") {
+		return nil
+	}
+	if r.Target == "*" {
+		return d.refuse(wire.ReasonHeadMalformed, "target %.80q", r.Target)
+	}
+	if !d.tolerates(wire.TolerateRequestLine) {
+		return d.refuseFault(wire.TolerateRequestLine, wire.ReasonHeadMalformed, "target %.80q", r.Target)
+	}
+	r.Target = "/" + r.Target
+	return nil
+}
+
+// notWebSocket refuses a request that does not ask for an upgrade in the right way.
+func (d *decision) notWebSocket() error {
+	reason := wire.ReasonNotWebSocket
+	if d.marked() {
+		reason = wire.ReasonStrayHeader
+	}
+	if d.upgradeOK && d.connection == 0 {
+		return d.refuseFault(wire.TolerateNoConnection, reason, "")
+	}
+	return d.refuse(reason, "")
+}
+
+// numbered decides a request with Sec-WebSocket-Key or -Version. RFC 6455 4.2.1, 4.2.2, 4.4.
 func (d *decision) numbered() error {
 	if d.version.n > 0 {
-		v := wire.ByHeader(d.version.value)
+		v := wire.VersionByHeader(d.version.value)
 		if v == wire.Unknown {
-			return d.refuse(wire.ReasonVersion, "Sec-WebSocket-Version is %s", d.version.value)
+			draft := versionOfDraft(d.version.value)
+			if draft == wire.Unknown {
+				return d.refuse(wire.ReasonVersion, "Sec-WebSocket-Version is %s", d.version.value)
+			}
+			if !d.tolerates(wire.TolerateDraftNumber) {
+				return d.refuseFault(wire.TolerateDraftNumber, wire.ReasonVersion, "Sec-WebSocket-Version is %s", d.version.value)
+			}
+			v = draft
 		}
 		d.res.Version = v
 		if !d.enabled.Has(v) {
@@ -284,28 +339,51 @@ func (d *decision) numbered() error {
 			return d.refuse(wire.ReasonKeyMissing, "")
 		}
 	} else {
-		return d.refuse(wire.ReasonVersionMissing, "")
+		return d.refuseFault(wire.TolerateInjectedKey, wire.ReasonVersionMissing, "")
 	}
-	if k := d.key.value; k == "" || len(k) > maxKey || d.res.Version == wire.RFC6455 && !isKey(k) {
+	rule := &headerRules[d.res.Version]
+	if k := d.key.value; k == "" || len(k) > maxKey {
 		return d.refuse(wire.ReasonBadKey, "Sec-WebSocket-Key is %.80q", k)
+	} else if rule.strictKey && !isKey(k) && !d.tolerates(wire.TolerateAnyKey) {
+		return d.refuseFault(wire.TolerateAnyKey, wire.ReasonBadKey, "Sec-WebSocket-Key is %.80q", k)
 	}
 	if d.hasBody("0") {
 		return d.refuse(wire.ReasonBody, "")
 	}
-	d.res.Rule = versionRules[d.res.Version]
+	d.res.Rule = rule.text
 	return nil
 }
 
-// versionRules are the rules of the versions with a number.
-var versionRules = func() (rules [wire.RFC6455 + 1]string) {
-	for _, v := range wire.Every.List() {
-		rules[v] = "Sec-WebSocket-Version: " + v.Info().Header
+// versionOfDraft returns the version that a draft of hybi speaks whose number is no version:
+// drafts 09 to 12 say 8, and drafts 14 to 17 say 13 (RFC 6455 4.4, and the drafts).
+func versionOfDraft(number string) wire.Version {
+	switch number {
+	case "9", "10", "11", "12":
+		return wire.Hybi08
+	case "14", "15", "16", "17":
+		return wire.RFC6455
+	}
+	return wire.Unknown
+}
+
+// headerRules holds, for each version, what a client that names it in
+// Sec-WebSocket-Version is told and must keep to. It is computed from the table of
+// versions once: Version.Info copies a row, and the stack of a handshake is short.
+var headerRules = func() (rules [wire.RFC6455 + 1]headerRule) {
+	for _, v := range wire.AllVersions.List() {
+		info := v.Info()
+		rules[v] = headerRule{text: "Sec-WebSocket-Version: " + info.HeaderValue, strictKey: info.StrictKey}
 	}
 	return rules
 }()
 
-// challenged: Sec-WebSocket-Key1 or -Key2 is there. hixie-76 5.2; the
-// Sec-WebSocket-Draft field came with hybi-02.
+type headerRule struct {
+	text      string // Result.Rule
+	strictKey bool   // wire.Info.StrictKey
+}
+
+// challenged decides a request with Sec-WebSocket-Key1 or -Key2 (hixie-76 5.2). The field
+// Sec-WebSocket-Draft came with hybi-02.
 func (d *decision) challenged() error {
 	if d.key1.n == 0 || d.key2.n == 0 {
 		return d.refuse(wire.ReasonHalfChallenge, "")
@@ -327,14 +405,15 @@ func (d *decision) challenged() error {
 	return nil
 }
 
-// hasBody reports whether a body other than what is due is announced, in whatever way: a
-// proxy in front may take another of two lengths that differ, and the rest of the body
-// would be frames (RFC 9112 6.3).
+// hasBody reports whether the request announces a body, in any way, other than one of the
+// length due. Of two lengths that differ a proxy in front may use the other one, and the
+// rest of the body would be frames (RFC 9112 6.3).
 func (d *decision) hasBody(due string) bool {
 	return d.transfer > 0 || d.length.other || d.length.n > 0 && d.length.value != "0" && d.length.value != due
 }
 
-// isNumber: 0 to 255 without sign or leading zero (RFC 6455 4.3).
+// isNumber reports whether s is a number from 0 to 255 without sign or leading zero (RFC
+// 6455 4.3).
 func isNumber(s string) bool {
 	if len(s) == 0 || len(s) > 3 || len(s) > 1 && s[0] == '0' {
 		return false
@@ -349,12 +428,12 @@ func isNumber(s string) bool {
 	return n <= 255
 }
 
-// maxKey is more than any client of versions 4 to 8 sends; servers of the time
-// took any key (npm ws 0.2 sends 15 bytes).
+// maxKey is longer than the key of any client of versions 4 to 8. Servers of the time
+// accepted any key (npm ws 0.2 sends 15 bytes).
 const maxKey = 80
 
-// isKey: 16 bytes in base64. The 22nd character need not be canonical (erratum
-// 3150).
+// isKey reports whether s is 16 bytes in base64. The 22nd character need not be canonical
+// (erratum 3150).
 func isKey(s string) bool {
 	if len(s) != 24 || s[22:] != "==" {
 		return false

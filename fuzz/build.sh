@@ -46,7 +46,7 @@ writable() {
 dictionary() {
 	case $1 in
 	*_FuzzFrames | *_FuzzCodec) echo frames ;;
-	*_FuzzOpen | *_FuzzCheck | *_FuzzHandshake | *httphead* | detect_FuzzRequest | *_FuzzFields | *_FuzzHops | *_FuzzHeads | *_FuzzOrigin) echo heads ;;
+	*_FuzzOpen | *_FuzzCheck | *_FuzzHandshake | *httphead* | detect_FuzzRequest | *_FuzzFields | *_FuzzHops | *_FuzzHeads | *_FuzzOrigin | *_FuzzRequests) echo heads ;;
 	*_FuzzAnswer | *_FuzzAccepted) echo extensions ;;
 	*Proxy | detect_FuzzPreface) echo proxy ;;
 	*_FuzzLoad | *_FuzzBackend) echo config ;;

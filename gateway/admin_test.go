@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ import (
 func TestAdmin(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.echo("back:80", draftwire.Every)
+		w.echo("back:80", draftwire.AllVersions)
 		cfg := to(gateway.Policy{}, "ws://back")
 		cfg.Routes[0].Health.Check = "tcp"
 		cfg.Versions = map[string][]gateway.Stage{
@@ -34,6 +36,7 @@ func TestAdmin(t *testing.T) {
 		})
 		ask := func(method, path string, fields ...string) (int, string) {
 			r := httptest.NewRequest(method, "http://127.0.0.1:9090"+path, nil)
+			r.RemoteAddr = "127.0.0.1:40000"
 			for i := 0; i < len(fields); i += 2 {
 				r.Header.Set(fields[i], fields[i+1])
 			}
@@ -62,18 +65,18 @@ func TestAdmin(t *testing.T) {
 		expect(403, "", "POST", "/drain", "Origin", "https://evil.example")
 		expect(403, "", "POST", "/reload", "Sec-Fetch-Site", "cross-site")
 		expect(403, "", "POST", "/reload", "Sec-Fetch-Site", "same-site")
-		expect(403, "", "POST", "/reload", "Sec-Fetch-Site", "same-origin") // a name may point here for that
+		expect(403, "", "POST", "/reload", "Sec-Fetch-Site", "same-origin") // a page of that origin may be somebody else's, whose name leads here
 		if drains != 0 {
 			t.Error("another site's page drained the gateway")
 		}
-		pass(0) // a session is counted behind its 101
+		pass(0) // a session is counted after its 101
 		_, body := ask("GET", "/status")
 		var s gateway.Status
 		if err := json.Unmarshal([]byte(body), &s); err != nil {
 			t.Fatal(err)
 		}
 		if !s.Ready || s.Connections != 2 || s.Versions["hixie-75"] != 1 || s.Versions["rfc6455"] != 1 || s.Versions["hybi-08"] != 0 ||
-			len(s.Versions) != len(draftwire.Served().List()) || s.Limit != gateway.DefaultConnections ||
+			len(s.Versions) != len(draftwire.ServedVersions().List()) || s.Limit != gateway.DefaultConnections ||
 			s.Listeners[0].Open != 2 || s.Routes[0].Backends[0].Connections != 2 || !s.Routes[0].Backends[0].Up {
 			t.Errorf("status: %s", body)
 		}
@@ -101,7 +104,7 @@ func TestAdmin(t *testing.T) {
 	})
 }
 
-// Hosts of requests to a port at gw.example, with three names more.
+// Hosts of requests to a port at gw.example, which has three more names.
 var ownHosts = []string{
 	"", "127.0.0.1", "127.0.0.1:9090", "127.0.0.1.:9090", "192.0.2.7:1", "[::1]:9090", "[::1]", "[2001:db8::1]:", "localhost", "LocalHost:9090", "localhost.:80",
 	"gw.example:9090", "GW.Example.", "gw-1.example.com", "a.fleet.example:9090", "gateway",
@@ -113,8 +116,8 @@ var foreignHosts = []string{
 	"localhost@evil.example", "evil.example,127.0.0.1", "127.1", "0x7f000001", ".", ":9090x", "*", "off",
 }
 
-// The operator's port answers under its own names alone, orders and questions: another
-// name that points to it may belong to anybody, and so may the page that asks.
+// The operator's port answers queries and commands only under its own names: any other name
+// that leads to it may belong to somebody else, and so may the page that asks.
 func TestAdminAnswersUnderItsOwnNamesAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -147,7 +150,7 @@ func TestAdminAnswersUnderItsOwnNamesAlone(t *testing.T) {
 		for _, host := range foreignHosts {
 			for _, line := range []string{"GET /status", "GET /usage", "GET /metrics", "GET /healthz", "GET /readyz", "GET /debug/pprof/", "POST /drain", "POST /reload"} {
 				rec := ask(bg, line+" HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
-				if rec.Code != 421 || !strings.Contains(rec.Body.String(), "is no name of this port: ask by an IP address or localhost, or add the name to \"admin: hosts\"") {
+				if rec.Code != 421 || !strings.Contains(rec.Body.String(), ": use an IP address or localhost, or add the name to \"admin: hosts\"") {
 					t.Errorf("%s of %q: %d %s", line, host, rec.Code, rec.Body)
 				}
 			}
@@ -171,6 +174,58 @@ func TestAdminAnswersUnderItsOwnNamesAlone(t *testing.T) {
 		}
 		if rec := ask(bg, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n"); rec.Code != 200 {
 			t.Errorf("with any host taken: %d %s", rec.Code, rec.Body)
+		}
+	})
+}
+
+// Orders are taken from this machine, or with the token, and never from a page.
+func TestAdminTakesOrdersFromOperatorsAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "token")
+		os.WriteFile(file, []byte("0123456789abcdef\n"), 0o600)
+		w := newWorld(t)
+		cfg := to(gateway.Policy{}, "ws://back")
+		cfg.Admin.TokenFile = file
+		w.start(cfg)
+		h := w.gw.Admin(gateway.AdminOptions{Drain: func() {}, Reload: func() error { return nil }})
+		ask := func(method, path, from, token, site string) int {
+			r := httptest.NewRequest(method, "http://10.0.0.1:9090"+path, nil)
+			r.RemoteAddr = from
+			if token != "" {
+				r.Header.Set("Authorization", token)
+			}
+			if site != "" {
+				r.Header.Set("Sec-Fetch-Site", site)
+			}
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			return rec.Code
+		}
+		for _, c := range []struct {
+			from, token, site string
+			want              int
+		}{
+			{"127.0.0.1:1", "", "", 202}, {"[::1]:1", "", "", 202}, {"[::ffff:127.0.0.1]:1", "", "", 202},
+			{"10.0.0.2:1", "", "", 403}, {"[2001:db8::1]:1", "", "", 403}, {"", "", "", 403}, {"127.0.0.1.evil:1", "", "", 403},
+			{"10.0.0.2:1", "Bearer 0123456789abcdef", "", 202}, {"10.0.0.2:1", "Bearer 0123456789abcdeF", "", 403},
+			{"10.0.0.2:1", "Bearer ", "", 403}, {"10.0.0.2:1", "0123456789abcdef", "", 403},
+			{"127.0.0.1:1", "", "cross-site", 403}, {"10.0.0.2:1", "Bearer 0123456789abcdef", "same-origin", 403},
+		} {
+			if got := ask("POST", "/drain", c.from, c.token, c.site); got != c.want {
+				t.Errorf("%+v: %d", c, got)
+			}
+		}
+		if got := ask("GET", "/status", "10.0.0.2:1", "", ""); got != 200 {
+			t.Errorf("a question from elsewhere: %d", got)
+		}
+		for _, token := range []string{"", "short\n", "0123456789abcdef\nsecond\n"} {
+			os.WriteFile(file, []byte(token), 0o600)
+			if got := ask("POST", "/drain", "10.0.0.2:1", "Bearer "+strings.TrimSpace(token), ""); got != 403 {
+				t.Errorf("token %q: %d", token, got)
+			}
+			if err := cfg.CheckFiles(); err == nil {
+				t.Errorf("token %q passes the check", token)
+			}
 		}
 	})
 }

@@ -1,10 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -16,95 +16,130 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// admit decides on a client, before anything is sent to it: it finds the route,
-// applies the plan and the limits, and opens the backend's connection, so that a
-// client that gets its 101 has a backend.
-func (g *Gateway) admit(listener string, h *draftwire.Handshake, acc *wire.Accept) error {
+// admit decides on a client before anything is sent to it: it applies the plan, finds the
+// route, applies the limits, and opens the backend's connection. So a client that gets its
+// 101 has a backend.
+func (g *Gateway) admit(listener *Listener, h *draftwire.Handshake, a *draftwire.Answer) error {
 	st := g.state.Load()
-	if g.draining.Load() {
-		return wire.Refuse(h.Version, wire.ReasonShutdown, "")
+	if err := admitNetwork(listener.Allow, listener.Deny, h.Version(), h.Remote()); err != nil {
+		return err
 	}
-	s := &Session{g: g, Listener: listener, handshake: h, key: keyOf(h.Remote)}
+	if g.draining.Load() {
+		return wire.NewHandshakeError(h.Version(), wire.ReasonShutdown, "")
+	}
+	s := &Session{g: g, Listener: listener.Name, handshake: h, key: keyOf(h.Remote())}
 	if err := st.judge(s); err != nil {
 		return err
 	}
 	if err := s.choose(st.routes); err != nil {
 		return err
 	}
-	if h.Origin != "" && !draftwire.OriginAllowed(s.route.Origins, h.Origin, h.Host) {
-		return wire.Refuse(h.Version, wire.ReasonOrigin, fmt.Sprintf("origin %.200q", h.Origin))
+	if err := s.route.admit(h); err != nil {
+		return err
 	}
-	if name := g.limits.take(s.key); name != "" {
+	if h.Origin() != "" && !draftwire.OriginAllowed(s.route.Origins, h.Origin(), h.Host()) {
+		return wire.NewHandshakeError(h.Version(), wire.ReasonOrigin, fmt.Sprintf("origin %.200q", h.Origin()))
+	}
+	if name := g.limits.acquire(s.key); name != "" {
 		return g.limited(h, name)
 	}
-	h.Value = s // gives back what was taken, in whatever way this ends
+	a.Value = s // the server closes it, and so releases what was acquired, however this ends
 	if n := s.route.backends.open.Add(1); s.route.Connections > 0 && n > int64(s.route.Connections) {
 		return g.limited(h, limitRoute)
 	}
-	return s.open(acc)
+	return s.open(a)
+}
+
+// admit refuses a client that may not come to the route.
+func (r *route) admit(h *draftwire.Handshake) error {
+	if err := admitNetwork(r.Allow, r.Deny, h.Version(), h.Remote()); err != nil {
+		return err
+	}
+	if r.guard == nil {
+		return nil
+	}
+	return r.guard.admit(h.Version(), h.Remote(), h.Target(), h.Fields())
 }
 
 // choose finds the client's route.
 func (s *Session) choose(routes []*route) error {
 	h := s.handshake
-	paths, ok := readings(h.Target)
+	paths, ok := readings(h.Target())
 	if !ok {
-		return wire.Refuse(h.Version, wire.ReasonNoRoute, "a path that does not begin with /, or has . or .. or a control character in it")
+		return wire.NewHandshakeError(h.Version(), wire.ReasonNoRoute, "the path does not begin with /, or has a segment . or .., or a control character")
 	}
 	list := offered(h)
-	if i := slices.IndexFunc(list, func(p string) bool { return !httphead.IsToken(p) }); i >= 0 {
-		return wire.Refuse(h.Version, wire.ReasonProtocol, fmt.Sprintf("%.80q is no name of a subprotocol", list[i]))
+	if i := slices.IndexFunc(list, func(p string) bool { return !httphead.IsSubprotocol(p) }); i >= 0 {
+		return wire.NewHandshakeError(h.Version(), wire.ReasonProtocol, fmt.Sprintf("%.80q cannot be the name of a subprotocol", list[i]))
 	}
-	if len(list) == 0 && len(h.Offered) > 0 {
-		return wire.Refuse(h.Version, wire.ReasonProtocol, fmt.Sprintf("there is none in %.80q", h.Offered))
+	if len(list) == 0 && len(h.Offered()) > 0 {
+		return wire.NewHandshakeError(h.Version(), wire.ReasonProtocol, fmt.Sprintf("%.80q names no subprotocol", h.Offered()))
 	}
-	r, detail := routeOf(routes, &asked{s.Listener, h, paths, list})
+	q := request{listener: s.Listener, handshake: h, paths: paths, protocols: list}
+	r, detail := routeOf(routes, &q)
 	if r == nil {
-		return wire.Refuse(h.Version, wire.ReasonNoRoute, detail)
+		return unrouted(routes, q, detail)
+	}
+	if len(r.backends.list) == 0 {
+		return wire.NewHandshakeError(h.Version(), wire.ReasonNoRoute, "route "+r.Name+" has no backend for WebSocket")
 	}
 	s.route, s.Route = r, r.Name
 	return nil
 }
 
-// limited refuses a client for a limit.
+// unrouted refuses a client that no route takes. Where routes would take it but for its
+// version, the refusal says so, and which versions they have.
+func unrouted(routes []*route, q request, detail string) error {
+	v := q.handshake.Version()
+	if served := servedThere(routes, q); detail == "" && served != 0 {
+		return draftwire.NewVersionRefusal(v, served)
+	}
+	return wire.NewHandshakeError(v, wire.ReasonNoRoute, detail)
+}
+
+// limited refuses a client because of a limit.
 func (g *Gateway) limited(h *draftwire.Handshake, name string) error {
 	if f := g.hooks.Limited; f != nil {
 		f(name)
 	}
-	he := wire.Refuse(h.Version, wire.ReasonLimit, name)
+	he := wire.NewHandshakeError(h.Version(), wire.ReasonLimit, name)
 	he.Fields = wire.Fields{{Name: "Retry-After", Value: "5"}}
 	return he
 }
 
-// open opens the backend's connection, of the first backend that takes it.
-func (s *Session) open(acc *wire.Accept) error {
+// open opens a connection to the first backend that accepts it.
+func (s *Session) open(a *draftwire.Answer) error {
 	r := s.route
-	by := time.Now().Add(time.Duration(r.Dial))
-	if all := s.handshake.Began.Add(s.handshakeTime()); all.Before(by) {
-		by = all // the client is to hear of it
+	by := time.Now().Add(r.DialTimeout.timeout())
+	if end := s.handshake.Began().Add(s.handshakeTimeout()); end.Before(by) {
+		by = end // after it the client could not be told the result
 	}
-	ctx, cancel := context.WithDeadline(s.g.taking, by)
-	defer cancel()
 	var failures []error
-	var silent []*backend
-	list := r.backends.order()
+	var silent []*backend // did not answer, which may be the client's fault
+	list, full := r.backends.order(s.balanceKey()), false
 	for i, b := range list {
 		v, err := s.visit(b)
 		if err != nil {
 			return err
 		}
+		if !b.take() {
+			full = true
+			continue
+		}
 		inTime := s.inTime(by)
-		p, answer, err := b.try(ctx, len(list)-i, s.g.dial, v)
+		p, answer, err := s.g.try(b, len(list)-i, by, v)
 		if err == nil {
-			b.took()
-			for _, x := range silent { // it was not what they were asked for
+			b.accepted()
+			for _, x := range silent { // another backend took this client: the fault is theirs
 				x.rest(time.Duration(r.Health.Cooldown))
 			}
-			return s.opened(b, p, acc, answer)
+			defer b.give()
+			return s.opened(b, p, a, answer)
 		}
+		b.give()
 		switch whose := ownerOf(err); {
 		case whose == ofClient:
-			return s.refuse(err)
+			return s.refuse(b, v, err)
 		case whose == ofGateway:
 			return s.unable(err)
 		case inTime || !timedOut(err):
@@ -112,21 +147,28 @@ func (s *Session) open(acc *wire.Accept) error {
 				silent = append(silent, b)
 			}
 		}
-		if failures = append(failures, err); ctx.Err() != nil {
+		failures = append(failures, err)
+		if s.g.accepting.Err() != nil || !time.Now().Before(by) {
 			break
 		}
 	}
-	return s.nobody(failures)
+	if full && len(failures) == 0 {
+		return s.g.limited(s.handshake, limitBackends)
+	}
+	return s.noBackend(failures)
 }
 
-// inTime reports whether a backend that does not answer until then has had its time: a
-// client that takes its own time for the handshake leaves none.
+// balanceKey returns what the client is balanced by, or "".
+func (s *Session) balanceKey() string { return s.route.balance.key(s.handshake, s.key) }
+
+// inTime reports whether a backend that has not answered at the deadline by will have had
+// enough time: a client that is slow in its handshake leaves it less.
 func (s *Session) inTime(by time.Time) bool {
-	return time.Until(by) >= min(leastTry, time.Duration(s.route.Dial), s.handshakeTime()/2)
+	return time.Until(by) >= min(minTry, s.route.DialTimeout.timeout(), s.handshakeTimeout()/2)
 }
 
-// blame notes a backend's failure, and lets it rest if that is certainly its own. wait
-// tells that this depends on whether another one answers what it did not answer in time.
+// blame notes a backend's failure, and lets the backend rest if the fault is certainly its
+// own. wait tells that this is known only when another backend answers the same client.
 func (s *Session) blame(b *backend, whose owner, err error) (wait bool) {
 	if f := s.g.hooks.BackendFailed; f != nil {
 		f(s.Route, b.name, err)
@@ -139,77 +181,109 @@ func (s *Session) blame(b *backend, whose owner, err error) (wait bool) {
 	return timedOut(err)
 }
 
-// opened takes a backend's connection over.
-func (s *Session) opened(b *backend, p peer, acc *wire.Accept, answer *http.Response) error {
+// opened makes a backend's connection the session's.
+func (s *Session) opened(b *backend, p peer, a *draftwire.Answer, answer wire.Fields) error {
 	s.backend, s.Backend, s.peer = b, b.name, p
 	b.open.Add(1)
 	if f := s.g.hooks.BackendOpened; f != nil {
 		f(s)
 	}
-	return s.agree(acc, answer)
+	return s.agree(a, answer)
 }
 
-// unable refuses a client as the gateway itself cannot reach a backend: it ends, or has
-// run out of files, ports or memory.
+// unable refuses a client because the gateway itself cannot open a connection: it is
+// shutting down, or has run out of files, ports or memory.
 func (s *Session) unable(err error) error {
 	if s.g.draining.Load() || errors.Is(err, context.Canceled) {
-		return wire.Refuse(s.handshake.Version, wire.ReasonShutdown, "")
+		return wire.NewHandshakeError(s.handshake.Version(), wire.ReasonShutdown, "")
 	}
-	he := wire.Refuse(s.handshake.Version, wire.ReasonOverload, "no connection to a backend can be made")
+	he := wire.NewHandshakeError(s.handshake.Version(), wire.ReasonOverload, "the gateway cannot open a connection to a backend")
 	he.Err = err
 	return he
 }
 
-// nobody refuses a client that no backend took.
-func (s *Session) nobody(failures []error) error {
+// noBackend refuses a client that no backend has accepted.
+func (s *Session) noBackend(failures []error) error {
 	r := s.route
 	if s.g.draining.Load() {
-		return wire.Refuse(s.handshake.Version, wire.ReasonShutdown, "")
+		return wire.NewHandshakeError(s.handshake.Version(), wire.ReasonShutdown, "")
 	}
-	he := wire.Refuse(s.handshake.Version, wire.ReasonBackend, fmt.Sprintf("route %s: tried %d of %d backends", r.Name, len(failures), len(r.backends.list)))
-	if he.Err = errors.Join(failures...); slices.ContainsFunc(failures, timedOut) {
+	he := wire.NewHandshakeError(s.handshake.Version(), wire.ReasonBackend, fmt.Sprintf("route %s: tried %d of %d backends", r.Name, len(failures), len(r.backends.list)))
+	he.Err = errors.Join(failures...)
+	switch {
+	case slices.ContainsFunc(failures, timedOut):
 		he.Status = http.StatusGatewayTimeout
+	case !slices.ContainsFunc(failures, func(err error) bool { return !unavailable(err) }):
+		he.Status = http.StatusServiceUnavailable
 	}
 	for _, err := range failures {
 		if from, ok := errors.AsType[*draftwire.HandshakeError](err); ok {
-			he.Fields = keep(he.Fields[:0], from, "Retry-After") // the last one's
+			he.Fields = appendFields(he.Fields[:0], from, "Retry-After") // of the last failure that has it
 		}
 	}
 	return he
 }
 
-// handshakeTime bounds the client's handshake.
-func (s *Session) handshakeTime() time.Duration {
-	return time.Duration(s.g.state.Load().cfg.Limits.Handshake)
+// handshakeTimeout bounds the client's handshake.
+func (s *Session) handshakeTimeout() time.Duration {
+	return s.g.state.Load().cfg.Limits.HandshakeTimeout.timeout()
 }
 
-// timedOut reports whether a try failed because nothing came.
+// timedOut reports whether a backend did not answer in time.
 func timedOut(err error) bool {
 	he, ok := errors.AsType[*draftwire.HandshakeError](err)
 	return ok && he.Reason == wire.ReasonTimeout ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
+// unavailable reports whether a backend has said that it cannot serve now.
+func unavailable(err error) bool {
+	he, ok := errors.AsType[*draftwire.HandshakeError](err)
+	return ok && he.Reason == wire.ReasonRefused && he.Status == http.StatusServiceUnavailable
+}
+
 // passed are the fields of a backend's refusal that the client gets.
 var passed = []string{"WWW-Authenticate", "Retry-After", "Set-Cookie"}
 
-// refuse passes a backend's refusal on. That it does not take our version, or answers
-// with a page, a redirect or something that was not offered, is not in the client's words.
-func (s *Session) refuse(err error) error {
-	he := wire.Refuse(s.handshake.Version, wire.ReasonBackend, "")
+// refuse passes a backend's refusal on to the client, a redirect too. Some refusals would
+// mean nothing to it, as they concern the gateway's own request: a backend that does not
+// speak our version, or that answers with a page or something that was not offered. They are
+// a 502.
+func (s *Session) refuse(b *backend, v *visit, err error) error {
+	he := wire.NewHandshakeError(s.handshake.Version(), wire.ReasonBackend, "")
 	he.Err = err
-	if from, ok := errors.AsType[*draftwire.HandshakeError](err); ok && from.Reason == wire.ReasonRefused {
-		he.Err, he.Detail = nil, fmt.Sprintf("the backend says %d", from.Status)
-		if from.Status >= 400 && from.Status != http.StatusUpgradeRequired {
-			he.Status = from.Status
-		}
-		he.Fields = keep(he.Fields, from, passed...)
+	from, ok := errors.AsType[*draftwire.HandshakeError](err)
+	if !ok || from.Reason != wire.ReasonRefused {
+		return he
+	}
+	he.Err, he.Detail = nil, fmt.Sprintf("the backend answered %d", from.Status)
+	he.Fields = appendFields(he.Fields, from, passed...)
+	where := s.redirect(b, v, from)
+	switch {
+	case where != "":
+		he.Status = from.Status
+		he.Fields = append(he.Fields, wire.Field{Name: "Location", Value: where})
+	case from.Status >= 400 && from.Status != http.StatusUpgradeRequired:
+		he.Status = from.Status
+	}
+	if from.Status == http.StatusForbidden {
+		he.Detail += v.originHint(b)
 	}
 	return he
 }
 
-// keep appends the fields of a refusal that have one of the names.
-func keep(to wire.Fields, from *draftwire.HandshakeError, names ...string) wire.Fields {
+// originHint says what a backend that compares Origin with Host has seen, "" where it saw
+// them equal or no origin.
+func (v *visit) originHint(b *backend) string {
+	host := cmp.Or(v.host, b.url.Host)
+	if v.origin == "" || draftwire.OriginAllowed(nil, v.origin, host) {
+		return ""
+	}
+	return fmt.Sprintf(", maybe as it got the Origin %.80q and the Host %.80q: the route's preserve_host or origin can make them equal", v.origin, host)
+}
+
+// appendFields appends the fields of a refusal that have one of the names.
+func appendFields(to wire.Fields, from *draftwire.HandshakeError, names ...string) wire.Fields {
 	for _, f := range from.Fields {
 		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, f.Name) }) {
 			to = append(to, f)
@@ -218,49 +292,51 @@ func keep(to wire.Fields, from *draftwire.HandshakeError, names ...string) wire.
 	return to
 }
 
-// agree takes over what client and backend agree on.
-func (s *Session) agree(acc *wire.Accept, answer *http.Response) error {
+// agree sets what the client's answer has of the backend's: its cookies and its subprotocol.
+func (s *Session) agree(a *draftwire.Answer, answer wire.Fields) error {
 	h := s.handshake
-	if answer != nil {
-		for _, c := range answer.Header.Values("Set-Cookie") {
-			acc.Fields = append(acc.Fields, wire.Field{Name: "Set-Cookie", Value: c})
+	for _, f := range answer {
+		if strings.EqualFold(f.Name, "Set-Cookie") {
+			a.Fields = append(a.Fields, wire.Field{Name: "Set-Cookie", Value: f.Value})
 		}
 	}
-	acc.Protocol = ""
+	a.Protocol = ""
 	back, ok := s.peer.(*socket)
 	if !ok {
 		s.peer.(*stream).text = s.route.Policy.RawText
-		acc.Protocol = rawProtocol(h)
-	} else if acc.Protocol = back.Subprotocol(); acc.Protocol != "" && oneProtocol(h.Version) {
-		acc.Protocol = strings.Join(h.Offered, ", ") // a hixie client fails unless its string comes back whole
+		a.Protocol = rawProtocol(h)
+	} else if len(h.Offered()) == 0 {
+		// The backend may have chosen what the route offers in the client's place.
+	} else if a.Protocol = back.Subprotocol(); a.Protocol != "" && oneProtocol(h.Version()) {
+		a.Protocol = strings.Join(h.Offered(), ", ") // a hixie client fails unless its whole string comes back
 	}
 	if ok && oneProtocol(back.Version()) && len(offered(h)) > 1 {
-		s.lose(LossProtocols)
+		s.countLoss(LossProtocols)
 	}
-	if acc.Protocol == "" && len(h.Offered) > 0 && oneProtocol(h.Version) {
-		return wire.Refuse(h.Version, wire.ReasonProtocol, fmt.Sprintf("the backend took none of %.200q", h.Offered))
+	if a.Protocol == "" && len(h.Offered()) > 0 && oneProtocol(h.Version()) {
+		return wire.NewHandshakeError(h.Version(), wire.ReasonProtocol, fmt.Sprintf("the backend chose none of %.200q", h.Offered()))
 	}
 	return nil
 }
 
-// oneProtocol reports whether a version has one string for the subprotocol.
+// oneProtocol reports whether a version offers subprotocols in one string and not in a list.
 func oneProtocol(v draftwire.Version) bool { return !v.Supports(wire.CapProtocolSet) }
 
-// The subprotocols of websockify: a stream's bytes as they are, or as text.
+// The subprotocols of websockify: the bytes of a stream as they are, or as text in base64.
 const (
 	protocolBinary = "binary"
 	protocolBase64 = "base64"
 )
 
-// rawProtocol is the subprotocol where the backend is a stream: one of
-// websockify's, or the client's first.
+// rawProtocol returns the subprotocol for a client whose backend is a stream: one of
+// websockify's, or else the first that the client offers.
 func rawProtocol(h *draftwire.Handshake) string {
 	list := offered(h)
 	switch {
 	case len(list) == 0:
 		return ""
-	case oneProtocol(h.Version):
-		return strings.Join(h.Offered, ", ")
+	case oneProtocol(h.Version()):
+		return strings.Join(h.Offered(), ", ")
 	case slices.Contains(list, protocolBinary):
 		return protocolBinary
 	case slices.Contains(list, protocolBase64):
@@ -269,40 +345,44 @@ func rawProtocol(h *draftwire.Handshake) string {
 	return list[0]
 }
 
-// visit says what the backend is asked for.
+// visit says what a backend is asked for on behalf of the client.
 func (s *Session) visit(b *backend) (*visit, error) {
 	r, h, l := s.route, s.handshake, &s.g.state.Load().cfg.Limits
 	v := &visit{
-		origin: h.Origin, protocols: offered(h), fields: s.fields(),
-		compress: r.Policy.Compression == "backend" || r.Policy.Compression == "both",
-		text:     textPolicy(r.Policy.InvalidText),
+		remote: h.Remote(),
+		origin: h.Origin(), protocols: offered(h), fields: s.fields(),
+		compression: compressionModes[r.Policy.CompressionBackend],
+		text:        textPolicy(r.Policy.InvalidText), observer: s.backendObserver(b), session: s,
 		limits: draftwire.Limits{
-			ReadLimit: int64(r.Message), HeadLimit: int(l.Head), HandshakeTimeout: time.Duration(r.Dial),
-			CloseTimeout: time.Duration(l.Close), WriteTimeout: time.Duration(l.Write),
+			ReadLimit: int64(r.Message), HeadLimit: int(l.Head), HandshakeTimeout: r.DialTimeout.timeout(),
+			CloseTimeout: l.CloseTimeout.timeout(), WriteTimeout: l.WriteTimeout.timeout(),
 		},
 	}
-	if r.Origin != "" {
+	if r.Origin != "" || r.drop[fieldKey("Origin")] {
 		v.origin = r.Origin
 	}
+	if len(h.Offered()) == 0 && r.Subprotocol != "" {
+		v.protocols = []string{r.Subprotocol}
+	}
 	if r.PreserveHost {
-		v.host = h.Host
+		v.host = h.Host()
 	}
 	if b.url == nil {
 		return v, nil
 	}
 	if oneProtocol(b.version) && len(v.protocols) > 1 {
 		if slices.Contains(r.Policy.Fatal, LossProtocols) {
-			s.lose(LossProtocols)
-			return nil, wire.Refuse(h.Version, wire.ReasonProtocol, "the backend takes one, and not the first alone")
+			s.countLoss(LossProtocols)
+			return nil, wire.NewHandshakeError(h.Version(), wire.ReasonProtocol, "the backend's version can offer only one subprotocol, and the policy makes that loss fatal")
 		}
 		v.protocols = v.protocols[:1]
 	}
 	var err error
-	if v.target, err = r.target(b.url.EscapedPath(), h.Target); err != nil {
-		return nil, wire.Refuse(h.Version, wire.ReasonNoRoute, err.Error())
+	if v.target, err = r.target(b.url.EscapedPath(), h.Target()); err != nil {
+		return nil, wire.NewHandshakeError(h.Version(), wire.ReasonNoRoute, err.Error())
 	}
-	if b.url.User != nil { // the gateway's own credentials stand instead
-		maps.DeleteFunc(v.fields, func(n string, _ []string) bool { return strings.EqualFold(n, "Authorization") })
+	if b.url.User != nil { // the URL of the backend has credentials, which replace the client's
+		v.fields = slices.DeleteFunc(v.fields, func(f wire.Field) bool { return strings.EqualFold(f.Name, "Authorization") })
 	}
 	return v, nil
 }

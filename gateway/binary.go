@@ -8,21 +8,22 @@ import (
 	"unicode/utf8"
 )
 
-// encoding is a way to say binary as text. It works on a message in pieces.
+// encoding is a way to write binary as text. It converts a message part by part.
 type encoding struct {
 	name string
-	// encode appends text for p. What it cannot say yet it leaves: it returns how
-	// much of p it took. last tells that the message ends with p; it takes all then.
+	// encode appends text for the first n bytes of p. The rest of p is too short to be
+	// encoded before more follows. last tells that the message ends with p: then n is
+	// all of it.
 	encode func(dst, p []byte, last bool) (out []byte, n int)
-	// decode is its inverse.
+	// decode is the inverse.
 	decode func(dst, p []byte, last bool) (out []byte, n int, err error)
-	most   int // bytes that either leaves at most
+	rest   int // how many bytes of p either may leave, at most
 }
 
 var encodings = []*encoding{
-	{name: "base64", encode: encodeBase64, decode: decodeBase64, most: 4},
-	{name: "hex", encode: encodeHex, decode: decodeHex, most: 1},
-	{name: "latin1", encode: encodeLatin1, decode: decodeLatin1, most: utf8.UTFMax - 1},
+	{name: "base64", encode: encodeBase64, decode: decodeBase64, rest: 4},
+	{name: "hex", encode: encodeHex, decode: decodeHex, rest: 1},
+	{name: "latin1", encode: encodeLatin1, decode: decodeLatin1, rest: utf8.UTFMax - 1},
 }
 
 func encodingOf(name string) *encoding {
@@ -44,8 +45,9 @@ func encodeBase64(dst, p []byte, last bool) ([]byte, int) {
 
 var errNotBase64 = errors.New("a line end, or padding that is not at the end")
 
-// decodeBase64 takes no line ends, which the library would skip. It leaves the
-// last four characters, which may be padding where nothing follows.
+// decodeBase64 refuses line ends, which package base64 would skip. It leaves the last four
+// characters until it is known whether the message ends with them: only then they may have
+// padding.
 func decodeBase64(dst, p []byte, last bool) ([]byte, int, error) {
 	n := len(p)
 	if !last && n > 0 {

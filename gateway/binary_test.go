@@ -8,7 +8,7 @@ import (
 	"github.com/draftwire/draftwire/internal/seed"
 )
 
-// inPieces does what a way does: what is left of a piece goes before the next.
+// inPieces converts as a direction does: the rest of a part goes in front of the next one.
 func inPieces(p []byte, size int, most int, f func(dst, p []byte, last bool) ([]byte, int, error)) (out []byte, err error) {
 	var carry []byte
 	for first := true; first || len(p) > 0; first = false {
@@ -31,8 +31,8 @@ func (e *encoding) encodeErr(dst, p []byte, last bool) ([]byte, int, error) {
 	return dst, n, nil
 }
 
-// Any pieces give the same: of binary, which comes back as it was, and of text,
-// right or wrong.
+// In whatever parts a message is converted, the result is the same: for binary, which comes
+// back unchanged, and for text, valid or not.
 func FuzzEncoding(f *testing.F) {
 	for _, s := range []string{"", "a", "ab", "abc", "QUJD", "QQ==", "QQ==QUJD", "QU\nJD", "QUJD\n", "4142", "414", "é\xff", "\u00ff\u0100"} {
 		seed.Add(f, []byte(s), 1)
@@ -45,16 +45,16 @@ func FuzzEncoding(f *testing.F) {
 			if n != len(p) {
 				t.Fatalf("%s: %d of %d bytes were taken", e.name, n, len(p))
 			}
-			text, err := inPieces(p, size, e.most, e.encodeErr)
+			text, err := inPieces(p, size, e.rest, e.encodeErr)
 			if err != nil || !bytes.Equal(text, whole) {
 				t.Fatalf("%s: %q in pieces of %d: %q, %v; whole %q", e.name, p, size, text, err, whole)
 			}
-			back, err := inPieces(text, size, e.most, e.decode)
+			back, err := inPieces(text, size, e.rest, e.decode)
 			if err != nil || !bytes.Equal(back, p) {
 				t.Fatalf("%s: %q came back as %q, %v", e.name, p, back, err)
 			}
 			want, _, wrong := e.decode(nil, p, true)
-			got, err := inPieces(p, size, e.most, e.decode)
+			got, err := inPieces(p, size, e.rest, e.decode)
 			if (err == nil) != (wrong == nil) || err == nil && !bytes.Equal(got, want) {
 				t.Fatalf("%s: text %q in pieces of %d: %q, %v; whole %q, %v", e.name, p, size, got, err, want, wrong)
 			}

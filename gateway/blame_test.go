@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
 )
 
@@ -23,12 +24,12 @@ type crowd struct {
 	*world
 	backends []*seen
 	answers  []string // of the backends; {proof} in them is what the key demands
-	failed   []string // backends that the hook BackendFailed told of
+	failed   []string // backends that the hook BackendFailed was called for
 }
 
 const (
 	takes = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {proof}\r\n\r\n"
-	hangs = "" // answers nothing, and holds the connection
+	hangs = "" // does not answer, and keeps the connection open
 )
 
 // newCrowd starts a gateway before the backends one, two and so on.
@@ -56,8 +57,8 @@ func newCrowd(t *testing.T, answers ...string) *crowd {
 	return c
 }
 
-// from is a client at that address; more are fields of its request. It returns the status
-// and the reason that it gets.
+// from connects a client at that address, with more as fields of its request. It returns the
+// status and the reason that the client gets.
 func (c *crowd) from(address, more string) string {
 	c.t.Helper()
 	answer, nc := c.ask(head13("/x", "X-Forwarded-For: "+address+"\r\n"+more))
@@ -74,7 +75,7 @@ func (c *crowd) gets(want, address, more string) {
 	}
 }
 
-// resting checks who rests, behind what has happened.
+// resting checks which backends rest.
 func (c *crowd) resting(behind string, want ...string) {
 	c.t.Helper()
 	if got := c.gw.Resting(); !slices.Equal(got, want) {
@@ -89,8 +90,8 @@ func (c *crowd) made() (n int) {
 	return n
 }
 
-// What a backend answers to one client is that client's matter: no other backend is asked,
-// none rests, none is said to have failed.
+// A backend's answer to one client concerns only that client: no other backend is asked, none
+// rests, and none counts as failed.
 func TestAnswerToOneClientIsNoFailure(t *testing.T) {
 	for answer, want := range map[string]string{
 		"HTTP/1.1 400 Bad Request\r\n\r\n":                                                          "400 backend",
@@ -99,7 +100,8 @@ func TestAnswerToOneClientIsNoFailure(t *testing.T) {
 		"HTTP/1.1 429 Too Many Requests\r\n\r\n":                                                    "429 backend",
 		"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n":                                      "431 backend",
 		"HTTP/1.1 426 Upgrade Required\r\n\r\n":                                                     "502 backend",
-		"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n":                                            "502 backend",
+		"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n":                                            "302 backend",
+		"HTTP/1.1 307 Temporary Redirect\r\n\r\n":                                                   "502 backend",
 		"HTTP/1.1 200 OK\r\n\r\n":                                                                   "502 backend",
 		strings.Replace(takes, "\r\n\r\n", "\r\nSec-WebSocket-Protocol: other\r\n\r\n", 1):          "502 backend",
 		strings.Replace(takes, "\r\n\r\n", "\r\nX-Echo: "+strings.Repeat("x", 40000)+"\r\n\r\n", 1): "502 backend",
@@ -126,14 +128,15 @@ func TestAnswerToOneClientIsNoFailure(t *testing.T) {
 	}
 }
 
-// What is no list of tokens is not offered to a backend.
-func TestSubprotocolsAreTokens(t *testing.T) {
+// A list of subprotocols that two programs may read as two different lists is not offered to a
+// backend.
+func TestUnclearSubprotocolsAreNotOffered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, takes, takes)
-		for _, list := range []string{`a",b,c"`, "a b", "chat, a/b", "chat, a\x80", `"chat"`, "a;b", "chat,(x)", "a\tb"} {
+		for _, list := range []string{`a",b,c"`, "a b", "chat, a\x80", `"chat"`, "a\tb"} {
 			c.gets("403 subprotocol", "198.51.100.1", "Sec-WebSocket-Protocol: "+list+"\r\n")
 		}
-		for _, list := range []string{"a/b", `"a"`, "a b/c", " , ,"} {
+		for _, list := range []string{`"a"`, `a b"c`, "a/b \xe9", " , ,"} {
 			answer, nc := c.ask(strings.Replace(head76, "Origin:", "Sec-WebSocket-Protocol: "+list+"\r\nOrigin:", 1) + "^n:ds[4U")
 			nc.Close()
 			if list != " , ," && field(answer, "Draftwire-Reason") != "subprotocol" {
@@ -143,7 +146,7 @@ func TestSubprotocolsAreTokens(t *testing.T) {
 		if c.made() != 0 {
 			t.Errorf("backends were asked %d times", c.made())
 		}
-		for i, list := range []string{"", " ,, ,", "chat", "a, ,b,a!#$%&'*+-.^_`|~c"} {
+		for i, list := range []string{"", " ,, ,", "chat", "a, ,b,a!#$%&'*+-.^_`|~c", "jwebsocket.org/json, (x), a;b=c:d", "token=YQ==, ocpp1.6"} {
 			c.gets("101", "198.51.100.1", "Sec-WebSocket-Protocol: "+list+"\r\n")
 			if c.made() != i+1 {
 				t.Errorf("%q: backends were asked %d times, not %d", list, c.made(), i+1)
@@ -153,8 +156,62 @@ func TestSubprotocolsAreTokens(t *testing.T) {
 	})
 }
 
-// A backend that fails for one client again and again does not rest for it, one that fails
-// for two in a row does. What goes between them is tried on the other backends too.
+// Pages of 2010 with jWebSocket name their subprotocols like URLs, as the drafts of that time
+// allow. Such names reach a backend, and routes can match them.
+func TestSubprotocolsOfOldPages(t *testing.T) {
+	for _, tc := range []struct{ head, want string }{
+		{strings.Replace(head76, "Origin:", "Sec-WebSocket-Protocol: jwebsocket.org/json\r\nOrigin:", 1) + "^n:ds[4U", "jwebsocket.org/json"},
+		{strings.Replace(head76, "Origin:", "Sec-WebSocket-Protocol: jwebsocket.org/json\tjwebsocket.org/xml\r\nOrigin:", 1) + "^n:ds[4U", "jwebsocket.org/json\tjwebsocket.org/xml"},
+		{head13("/x", "Sec-WebSocket-Protocol: jwebsocket.org/json, jwebsocket.org/xml\r\n"), "jwebsocket.org/json"},
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.echo("back:80", draftwire.AllVersions)
+			cfg := to(gateway.Policy{}, "ws://back")
+			cfg.Routes[0].Match.Protocols = []string{"jwebsocket.org/json"}
+			if err := cfg.Check(); err != nil {
+				t.Fatal(err)
+			}
+			w.start(cfg)
+			answer, nc := w.ask(tc.head)
+			nc.Close()
+			if got := field(answer, "Sec-WebSocket-Protocol"); got != tc.want {
+				t.Errorf("subprotocol %q, not %q: %q", got, tc.want, answer)
+			}
+			w.settled()
+		})
+	}
+}
+
+// A route can offer a subprotocol in the place of a client that offers none, which does not hear
+// of it; what a client offers itself is passed on.
+func TestSubprotocolOfTheRoute(t *testing.T) {
+	for _, tc := range []struct{ head, offered, answered string }{
+		{head13("/x", ""), "ocpp1.6", ""},
+		{head76 + "^n:ds[4U", "ocpp1.6", ""},
+		{head13("/x", "Sec-WebSocket-Protocol: ocpp2.0.1\r\n"), "ocpp2.0.1", "ocpp2.0.1"},
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t)
+			var s *seen
+			s = w.script("back:80", proved(&s, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {proof}\r\nSec-WebSocket-Protocol: "+tc.offered+"\r\n\r\n"))
+			cfg := to(gateway.Policy{}, "ws://back")
+			cfg.Routes[0].Subprotocol = "ocpp1.6"
+			w.start(cfg)
+			answer, nc := w.ask(tc.head)
+			nc.Close()
+			if got := field(s.head(0), "Sec-WebSocket-Protocol"); got != tc.offered {
+				t.Errorf("the backend is offered %q, not %q", got, tc.offered)
+			}
+			if status, got := strings.Split(answer, " ")[1], field(answer, "Sec-WebSocket-Protocol"); status != "101" || got != tc.answered {
+				t.Errorf("the client gets %s and %q, not %q", status, got, tc.answered)
+			}
+		})
+	}
+}
+
+// A backend that fails again and again for one client does not rest; one that fails for two
+// clients in a row does. Each failed client is also tried on the other backends.
 func TestDoubtfulFailuresNeedTwoClients(t *testing.T) {
 	for _, answer := range []string{
 		"HTTP/1.1 500 Internal Server Error\r\n\r\n", "HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP/1.1 408 Request Timeout\r\n\r\n",
@@ -187,7 +244,7 @@ func TestDoubtfulFailuresNeedTwoClients(t *testing.T) {
 	}
 }
 
-// One client that asks for what no backend can do leaves all of them as they were.
+// One client that asks for something that no backend can do makes none of them rest.
 func TestOneClientCannotLetAllBackendsRest(t *testing.T) {
 	for _, answer := range []string{"HTTP/1.1 500 Oops\r\n\r\n", hangs} {
 		bubble(t, func(t *testing.T) {
@@ -204,7 +261,8 @@ func TestOneClientCannotLetAllBackendsRest(t *testing.T) {
 	}
 }
 
-// One that does not answer what another one takes at once rests, for the first client.
+// A backend that does not answer, while another one accepts the same client at once, rests
+// after the first client.
 func TestSilenceIsJudgedByAnotherBackend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, hangs, takes)
@@ -215,7 +273,7 @@ func TestSilenceIsJudgedByAnotherBackend(t *testing.T) {
 	})
 }
 
-// A wrong proof, and a backend that cannot be reached, are nobody's fault but its own.
+// A wrong proof and an unreachable backend are always the backend's own fault.
 func TestFailuresOfItsOwnLetABackendRest(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, strings.Replace(takes, "{proof}", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", 1))
@@ -230,7 +288,7 @@ func TestFailuresOfItsOwnLetABackendRest(t *testing.T) {
 	})
 }
 
-// A client that takes its time leaves little to the backend, which is not to blame.
+// If a slow client leaves the backend little time, the backend is not to blame.
 func TestSlowClientIsNotTheBackendsFault(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, hangs)
@@ -251,8 +309,8 @@ func TestSlowClientIsNotTheBackendsFault(t *testing.T) {
 	})
 }
 
-// Where the gateway has no more files or ports no backend is to blame, by a client or by a
-// check.
+// If the gateway has no more files or ports, no backend is to blame, neither after a client
+// nor after a check.
 func TestOwnShortageIsNotTheBackendsFault(t *testing.T) {
 	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
 		bubble(t, func(t *testing.T) {
@@ -291,7 +349,7 @@ func TestOwnShortageIsNotTheBackendsFault(t *testing.T) {
 	}
 }
 
-// What a peer says does not reach the operator's terminal, and not at any length.
+// What a peer sends cannot control the operator's terminal, and is cut.
 func TestStatusShowsNoPeersBytes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, "HTTP/1.1 500 \x1b]0;pwn\x07\x9b2J \u202e\xff "+strings.Repeat("é", 5000)+"\r\n\r\n")

@@ -4,9 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
+	"net/mail"
+	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,36 +20,61 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// check finds what is wrong with a configuration, all of it.
+// check reports everything that is wrong with a configuration.
 func (c *Config) check() error {
 	var f faults
+	f.keys("", reflect.ValueOf(c).Elem())
 	names := map[string]bool{}
-	addresses := map[string]bool{}
+	var taken []Listener
 	for i := range c.Listen {
 		l := &c.Listen[i]
 		at := "listen " + l.Name
-		f.unique(at, names, l.Name)
-		f.unique(at+": address", addresses, l.Address)
+		f.unique("listen: name", names, l.Name)
 		l.check(&f, at)
+		f.free(at+": address", l.Address, taken)
+		taken = append(taken, *l)
 	}
-	if c.Admin.Address != "off" {
-		f.address("admin: address", c.Admin.Address)
+	if a := c.Admin.Address; a != "off" {
+		f.address("admin: address", a)
+		f.free("admin: address", a, taken)
 	}
 	f.hosts("admin: hosts", c.Admin.Hosts)
-	f.positive("drain", c.Drain)
-	c.Limits.check(&f)
+	f.rate("limits: handshakes_per_second_per_address", c.Limits.HandshakesPerSecondPerAddress)
+	f.rate("limits: requests_per_second_per_address", c.Limits.RequestsPerSecondPerAddress)
 	c.Ledger.check(&f)
-	if _, err := newPlan(c.Versions); err != nil {
-		f.add("versions: %v", err)
-	}
-	if len(c.Routes) == 0 {
-		f.add("routes: there is none, so no client has a backend")
+	c.checkRecord(&f)
+	f.plan(c.Versions)
+	if len(c.Routes) == 0 && !c.partial {
+		f.add("routes: there is no route, so no client would have a backend")
 	}
 	routes := map[string]bool{}
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		f.unique("routes", routes, r.Name)
+		f.unique("routes: name", routes, r.Name)
 		r.check(&f, "route "+r.Name, names)
+	}
+	f.locate(c.file)
+	return errors.Join(f...)
+}
+
+// checkReload reports what differs from the configuration in force and cannot be changed by
+// a reload, as it is used only at the start.
+func (c *Config) checkReload(current *Config) error {
+	var f faults
+	if c.Admin.Address != current.Admin.Address {
+		f.add("admin: address: a reload cannot change it from %q to %q; restart the gateway", current.Admin.Address, c.Admin.Address)
+	}
+	if c.Admin.Pprof != current.Admin.Pprof {
+		f.add("admin: pprof: a reload cannot change it; restart the gateway")
+	}
+	if c.Ledger.File != current.Ledger.File {
+		f.add("ledger: file: a reload cannot change it from %q to %q; restart the gateway", current.Ledger.File, c.Ledger.File)
+	}
+	if c.Ledger.Client != current.Ledger.Client || c.Ledger.Clients != current.Ledger.Clients {
+		f.add("ledger: a reload cannot change client or clients; restart the gateway")
+	}
+	if !reflect.DeepEqual(c.Record, current.Record) {
+		f.add("record: a reload cannot change it; restart the gateway, or upgrade it")
 	}
 	return errors.Join(f...)
 }
@@ -56,21 +86,15 @@ func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Errorf(fo
 
 func (f *faults) unique(what string, seen map[string]bool, s string) {
 	if seen[s] {
-		f.add("%s: %q stands twice", what, s)
+		f.add("%s: %q is used more than once", what, s)
 	}
 	seen[s] = true
-}
-
-func (f *faults) positive(what string, d Duration) {
-	if d < 0 {
-		f.add("%s: %s is below 0", what, d)
-	}
 }
 
 // word checks that s is one of words.
 func (f *faults) word(what, s string, words ...string) {
 	if !slices.Contains(words, s) {
-		f.add("%s: %q is none of %s", what, s, strings.Join(words, ", "))
+		f.add("%s: %q is not one of %s", what, s, strings.Join(words, ", "))
 	}
 }
 
@@ -79,8 +103,105 @@ func (f *faults) address(what, s string) {
 	if (kind == "unix" || kind == "fd") && rest != "" {
 		return
 	}
-	if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
-		f.add("%s: %q is none of HOST:PORT, unix:PATH, fd:NAME", what, s)
+	_, port, err := net.SplitHostPort(s)
+	if err != nil || port == "" {
+		f.add("%s: %q is not HOST:PORT, unix:PATH or fd:NAME", what, s)
+	} else if n, err := strconv.Atoi(port); err == nil && (n < 0 || n > 65535) {
+		f.add("%s: %q has a port that is not from 0 to 65535", what, s)
+	} else if _, known := portOf(port); !known {
+		f.add("%s: %q has a port that is neither a number nor the name of a service", what, s)
+	}
+}
+
+// portOf returns the number of a port that may be named as a service.
+func portOf(s string) (int, bool) {
+	n, err := net.LookupPort("tcp", s)
+	return n, err == nil
+}
+
+// free checks that an address is none of those that are taken, nor a part of one: who listens at
+// all addresses of a machine has each of them.
+func (f *faults) free(what, s string, taken []Listener) {
+	for _, l := range taken {
+		switch {
+		case s == l.Address && !strings.HasSuffix(s, ":0"):
+			f.add("%s: %q is also that of listener %s", what, s, l.Name)
+		case overlap(s, l.Address):
+			f.add("%s: %q overlaps with the address of listener %s, which is %s", what, s, l.Name, l.Address)
+		default:
+			continue
+		}
+		return
+	}
+}
+
+// overlap reports whether two addresses of TCP have one in common.
+func overlap(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || strings.HasPrefix(a, "unix:") || strings.HasPrefix(b, "unix:") || strings.HasPrefix(a, "fd:") || strings.HasPrefix(b, "fd:") {
+		return false
+	}
+	m, ok := portOf(portA)
+	n, known := portOf(portB)
+	if !ok || !known || m != n || n == 0 {
+		return false
+	}
+	x, y := ipOfHost(hostA), ipOfHost(hostB)
+	switch {
+	case x.IsUnspecified() || y.IsUnspecified(): // also of the other family: package net listens on both
+		return true
+	case x.IsValid() && y.IsValid():
+		return x == y
+	}
+	return strings.EqualFold(hostA, hostB)
+}
+
+// ipOfHost returns the IP address that a host of an address to listen at stands for; it is not
+// valid for a name that has to be looked up.
+func ipOfHost(host string) netip.Addr {
+	switch {
+	case host == "":
+		return netip.IPv6Unspecified()
+	case strings.EqualFold(host, "localhost"):
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	a, _ := netip.ParseAddr(host)
+	return a.Unmap()
+}
+
+// rate checks a number that may have a fraction: YAML has words for what is no number.
+func (f *faults) rate(what string, x float64) {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		f.add("%s: %v is not a number", what, x)
+	}
+}
+
+// tolerances checks each name of a list, and reports whether all are right.
+func (f *faults) tolerances(what string, names []string, among wire.Tolerances) bool {
+	right := true
+	for _, name := range names {
+		if _, err := wire.ParseTolerances(name, among); err != nil {
+			f.add("%s: %s", what, strings.TrimPrefix(err.Error(), "draftwire: "))
+			right = false
+		}
+	}
+	return right
+}
+
+// plan checks the plan to retire versions, each version of it by itself, and then as a whole.
+func (f *faults) plan(versions map[string][]Stage) {
+	before := len(*f)
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		if _, err := newPlan(map[string][]Stage{name: versions[name]}); err != nil {
+			f.add("versions: %v", err)
+		}
+	}
+	if len(*f) > before {
+		return
+	}
+	if _, err := newPlan(versions); err != nil {
+		f.add("versions: %v", err)
 	}
 }
 
@@ -92,6 +213,12 @@ func (f *faults) hosts(what string, patterns []string) {
 	}
 }
 
+func (f *faults) pingInterval(what string, d Duration) {
+	if d > 0 && time.Duration(d) < tick {
+		f.add("%s: %s is less than 1s", what, d)
+	}
+}
+
 func (f *faults) versions(what, s string) {
 	if _, err := draftwire.ParseVersions(s); err != nil {
 		f.add("%s: %s", what, strings.TrimPrefix(err.Error(), "draftwire: "))
@@ -99,95 +226,159 @@ func (f *faults) versions(what, s string) {
 }
 
 func (l *Listener) check(f *faults, at string) {
+	f.keys(at+": ", reflect.ValueOf(l).Elem())
 	f.address(at+": address", l.Address)
 	f.versions(at+": versions", l.Versions)
-	if _, err := wire.ParseTolerances(strings.Join(l.Tolerate, ",")); err != nil {
-		f.add("%s: tolerate: %s", at, strings.TrimPrefix(err.Error(), "draftwire: "))
-	}
-	f.word(at+": proxy_protocol: mode", l.Proxy.Mode, "off", "accept", "require")
+	f.tolerances(at+": tolerate", l.Tolerate, wire.ClientFaults())
 	if l.Proxy.Mode != "off" && len(l.Proxy.From) == 0 {
-		f.add("%s: proxy_protocol: from: which networks may name the client?", at)
+		f.add("%s: proxy_protocol: from: it is empty; name the networks that may send a PROXY header", at)
 	}
-	if u, err := url.Parse(l.PublicURL); l.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" || strings.Trim(u.Path, "/") != "") {
+	if u, err := url.Parse(l.PublicURL); l.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" || strings.Trim(u.Path, "/") != "" || u.User != nil || strings.ContainsAny(l.PublicURL, "?#")) {
 		f.add("%s: public_url: %q is not like wss://example.com", at, l.PublicURL)
 	}
+	l.checkHealth(f, at)
 	if l.TLS != nil {
-		f.word(at+": tls: profile", l.TLS.Profile, "modern", "legacy", "museum")
-		if len(l.TLS.Certificates) == 0 {
-			f.add("%s: tls: certificates: there is none", at)
+		for i, k := range l.TLS.Certificates {
+			if k.Cert == "" || k.Key == "" {
+				f.add("%s: tls: certificates: number %d needs cert and key", at, i+1)
+			}
+		}
+		switch {
+		case l.TLS.ACME != nil:
+			l.TLS.ACME.check(f, at+": tls: acme: ")
+		case len(l.TLS.Certificates) == 0:
+			f.add("%s: tls: certificates: at least one is needed, or acme", at)
 		}
 	}
 }
 
-func (l *Ledger) check(f *faults) {
-	what := strings.Fields(l.Client)
-	switch {
-	case len(what) == 1 && what[0] == "address":
-	case len(what) == 2 && slices.Contains([]string{"header", "cookie", "query"}, what[0]):
-	default:
-		f.add("ledger: client: %q is none of address, header NAME, cookie NAME, query NAME", l.Client)
+func (a *ACME) check(f *faults, at string) {
+	if len(a.Domains) == 0 {
+		f.add("%sdomains: at least one is needed", at)
 	}
-	if l.Clients < 0 {
-		f.add("ledger: clients: %d is below 0", l.Clients)
+	for _, d := range a.Domains {
+		if !strings.Contains(d, ".") || !isHostPattern(d) || strings.Contains(d, "*") {
+			f.add("%sdomains: %q is not the name of a host like tv.example.com", at, d)
+		}
+	}
+	if addr, err := mail.ParseAddress(a.Email); a.Email != "" && (err != nil || addr.Address != a.Email) {
+		f.add("%semail: %q is not an address like ops@example.com", at, a.Email)
+	}
+	if a.Cache == "" {
+		f.add("%scache: it needs a folder: without one each start would ask for new certificates", at)
+	}
+	if u, err := url.Parse(a.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+		f.add("%sdirectory: %q is not an https URL", at, a.Directory)
 	}
 }
 
-func (l *Limits) check(f *faults) {
-	if l.Head > 1<<20 || l.Head < 256 {
-		f.add("limits: head: %d is not from 256 to 1 MiB", l.Head)
+func (l *Ledger) check(f *faults) {
+	if _, ok := parseSent(l.Client); !ok && strings.TrimSpace(l.Client) != "address" {
+		f.add("ledger: client: %q is not one of address, %s", l.Client, sentForms)
 	}
-	f.positive("limits: handshake", l.Handshake)
-	f.positive("limits: key3", l.Key3)
-	f.positive("limits: close", l.Close)
-	f.positive("limits: write", l.Write)
-	f.positive("limits: idle", l.Idle)
-	if l.Pending < 0 {
-		f.add("limits: pending: %d is below 0", l.Pending)
+	if l.Clients < 0 {
+		f.add("ledger: clients: %d is negative, but the ledger needs a bound", l.Clients)
+	}
+}
+
+// maxRecorded is the longest message that can be recorded.
+const maxRecorded = 64 << 20
+
+func (c *Config) checkRecord(f *faults) {
+	r := &c.Record
+	if r.Sample < 0 || r.Sample > 100 {
+		f.add("record: sample: %d is not from 1 to 100", r.Sample)
+	}
+	if r.Message < 0 || r.Message > maxRecorded {
+		f.add("record: message: %d bytes are not a size up to 64MiB", r.Message)
+	}
+	for _, name := range r.Routes {
+		if !slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Name == name }) {
+			f.add("record: routes: there is no route %q", name)
+		}
 	}
 }
 
 func (r *Route) check(f *faults, at string, listeners map[string]bool) {
 	r.Match.check(f, at+": match: ", listeners)
-	if err := (&draftwire.AcceptOptions{Origins: r.Origins}).Check(); err != nil {
-		f.add("%s: origins: %s", at, strings.TrimPrefix(err.Error(), "draftwire: options: "))
+	f.keys(at+": ", reflect.ValueOf(r).Elem())
+	for _, pattern := range r.Origins {
+		if err := (&draftwire.AcceptOptions{Origins: []string{pattern}}).Check(); err != nil {
+			f.add("%s: origins: %s", at, strings.TrimPrefix(err.Error(), "draftwire: options: "))
+		}
 	}
-	if len(r.Backends) == 0 {
-		f.add("%s: backends: there is none", at)
-	}
+	r.Auth.check(f, at+": auth: ")
+	r.checkHTTP(f, at)
+	rightFaults := f.tolerances(at+": tolerate", r.Tolerate, wire.ServerFaults())
 	urls := map[string]bool{}
 	for i := range r.Backends {
-		b, err := newBackend(&r.Backends[i])
+		cfg := r.Backends[i]
+		if !rightFaults && slices.Equal(cfg.Tolerate, r.Tolerate) {
+			cfg.Tolerate = nil // the backend has no list of its own, and that of the route is no second fault
+		}
+		b, err := newBackend(&cfg)
 		if err != nil {
 			f.add("%s: %v", at, err)
 			continue
 		}
 		f.unique(at+": backends", urls, b.name)
 	}
-	f.word(at+": health: check", r.Health.Check, "tcp", "off")
-	f.positive(at+": dial", r.Dial)
-	f.positive(at+": health: interval", r.Health.Interval)
-	f.positive(at+": health: timeout", r.Health.Timeout)
-	f.positive(at+": health: cooldown", r.Health.Cooldown)
+	if _, err := parseBalance(r.Balance); err != nil {
+		f.add("%s: balance: %q: %v", at, r.Balance, err)
+	}
+	r.Health.check(f, at+": health: ", slices.ContainsFunc(r.Backends, func(b Backend) bool { return isStream(b.URL) }))
 	if p := r.StripPrefix; p != "" && (p[0] != '/' || strings.ContainsAny(p, "?#")) {
-		f.add("%s: strip_prefix: %q is no path that begins with /", at, p)
+		f.add("%s: strip_prefix: %q is not a path that begins with /", at, p)
 	}
 	r.checkFields(f, at)
 	r.Policy.check(f, at+": policy: ")
 }
 
-// checkFields checks what the backend's request is made of.
+func (a *Auth) check(f *faults, at string) {
+	if _, ok := parseSent(a.Token); !ok {
+		f.add("%stoken: %q is not one of %s", at, a.Token, sentForms)
+	}
+	switch _, ok := parseSent(a.User); {
+	case a.User == "":
+	case !ok:
+		f.add("%suser: %q is not one of %s", at, a.User, sentForms)
+	case a.Users == "":
+		f.add("%suser: it is nothing without users", at)
+	}
+}
+
+func (h *Health) check(f *faults, at string, streams bool) {
+	if h.Interval < 0 {
+		f.add("%sinterval: %s is negative; for no checks set check to off", at, h.Interval)
+	}
+	if !strings.HasPrefix(h.Path, "/") || !httphead.IsTarget(h.Path) {
+		f.add("%spath: %q is not a path that begins with /", at, h.Path)
+	}
+	if streams && (h.Check == "http" || h.Check == "websocket") {
+		f.add("%scheck: a tcp: or unix: backend can be checked by tcp alone, not by %s", at, h.Check)
+	}
+}
+
+// checkFields checks the fields of the request that the backend gets.
 func (r *Route) checkFields(f *faults, at string) {
 	if !httphead.IsFieldValue(r.Origin) {
-		f.add("%s: origin: %q cannot be sent", at, r.Origin)
+		f.add("%s: origin: %q cannot be the value of a field", at, r.Origin)
 	}
 	for _, name := range r.DropHeaders {
-		if !httphead.IsToken(name) {
-			f.add("%s: drop_headers: %q is no name of a field", at, name)
+		switch {
+		case !httphead.IsToken(name):
+			f.add("%s: drop_headers: %q cannot be the name of a field", at, name)
+		case strings.Contains(name, "*"):
+			f.add("%s: drop_headers: %q stands for no field: name each of them, or set forwarded to none", at, name)
+		case has(handshakeNeeds, name) || hasPrefixFold(name, "Sec-WebSocket-"):
+			f.add("%s: drop_headers: the handshake needs %s", at, name)
+		case r.Origin != "" && strings.EqualFold(name, "Origin"):
+			f.add("%s: drop_headers: the route's origin sets %s", at, name)
 		}
 	}
 	for _, name := range r.PassHeaders {
 		if !isClaim(fieldKey(name)) || hop[fieldKey(name)] {
-			f.add("%s: pass_headers: %q is none of the fields that are held back", at, name)
+			f.add("%s: pass_headers: %q is not a field that the gateway holds back", at, name)
 		}
 	}
 	seen := map[string]bool{}
@@ -195,10 +386,10 @@ func (r *Route) checkFields(f *faults, at string) {
 		value := r.SetHeaders[name]
 		switch {
 		case !httphead.IsToken(name) || !httphead.IsFieldValue(value):
-			f.add("%s: set_headers: %q: %q cannot be sent", at, name, value)
+			f.add("%s: set_headers: a field with name %q and value %q cannot be sent", at, name, value)
 		case strings.EqualFold(name, "Origin"):
-			f.add("%s: set_headers: %s is set by the route's origin", at, name)
-		case has(ofHandshake, name) || notPassed(name):
+			f.add("%s: set_headers: the route's origin sets %s", at, name)
+		case has(ofHandshake, name) || strings.EqualFold(name, "Expect") || notPassed(name):
 			f.add("%s: set_headers: %s belongs to the handshake", at, name)
 		}
 		f.unique(at+": set_headers", seen, strings.ToLower(name))
@@ -209,7 +400,7 @@ func (m *Match) check(f *faults, at string, listeners map[string]bool) {
 	f.versions(at+"versions", m.Versions)
 	for _, l := range m.Listeners {
 		if !listeners[l] {
-			f.add("%slisteners: there is no listener %q", at, l)
+			f.add("%slisteners: no listener is named %q", at, l)
 		}
 	}
 	f.hosts(at+"hosts", m.Hosts)
@@ -222,9 +413,14 @@ func (m *Match) check(f *faults, at string, listeners map[string]bool) {
 			f.add("%spaths: %q is not like /feed, /feed/* or *", at, p)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
+		if !httphead.IsToken(name) || !httphead.IsFieldValue(m.Headers[name]) {
+			f.add("%sheaders: no request can have a field %q with the value %q", at, name, m.Headers[name])
+		}
+	}
 	for _, p := range m.Protocols {
-		if !httphead.IsToken(p) {
-			f.add("%sprotocols: %q is no subprotocol", at, p)
+		if !httphead.IsSubprotocol(p) {
+			f.add("%sprotocols: %q cannot be the name of a subprotocol", at, p)
 		}
 	}
 }
@@ -243,22 +439,16 @@ func isHostPattern(p string) bool {
 }
 
 func (p *Policy) check(f *faults, at string) {
-	f.word(at+"binary", p.Binary, "reject", "base64", "hex", "latin1", "drop")
 	if p.BinaryBack && encodingOf(p.Binary) == nil {
-		f.add("%sbinary_back: binary says %q, not how", at, p.Binary)
+		f.add("%sbinary_back: text can be decoded only if binary is base64, hex or latin1, not %q", at, p.Binary)
 	}
-	f.word(at+"invalid_text", p.InvalidText, "fail", "replace")
-	f.word(at+"fragments", p.Fragments, "stream", "gather")
-	f.word(at+"close_without_code", p.CloseWithoutCode, "normal", "none")
-	f.word(at+"compression", p.Compression, "off", "client", "backend", "both")
-	for i, every := range []Duration{p.Ping, p.PingBackend} {
-		if name := []string{"ping", "ping_backend"}[i]; every > 0 && time.Duration(every) < tick && (i == 0 || every != p.Ping) {
-			f.add("%s%s: %s is below 1s", at, name, every)
-		}
+	f.pingInterval(at+"ping", p.Ping)
+	if p.PingBackend != p.Ping {
+		f.pingInterval(at+"ping_backend", p.PingBackend)
 	}
 	for _, l := range p.Fatal {
 		if !slices.ContainsFunc(lossTable, func(row LossInfo) bool { return row.Loss == l }) {
-			f.add("%sfatal: there is no loss %q", at, l)
+			f.add("%sfatal: no loss is named %q", at, l)
 		}
 	}
 }

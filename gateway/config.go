@@ -1,232 +1,571 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/usage"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/crypto/acme"
 )
 
-// Config is what a gateway does, as its file says it (YAML, see Load). Zero
-// fields have the defaults that withDefaults gives them; Print shows them all.
+// Config says what a gateway does. It is written in YAML (Load).
+//
+// Zero means the same everywhere: a field that is zero or missing has its default, and a
+// negative number, size or time means none (of a size or time also the word none): no limit, no timeout, no ping. The only
+// fields that cannot be without a limit are Limits.Head, Ledger.Clients and
+// Health.Interval: there a negative value is an error. Print writes a configuration with
+// all its defaults.
+//
+// The documentation of the fields and the tag "is", which says what a value has to look like
+// (keys.go), are also docs/config.md and the JSON Schema.
 type Config struct {
 	// Listen are the ports. Default: one, 127.0.0.1:8080.
 	Listen []Listener `yaml:"listen"`
-	// Admin is for the operator: health, metrics, status, drain, reload.
+	// Admin is the operator's port: health, metrics, status, drain, reload.
 	Admin Admin `yaml:"admin"`
-	// TrustForwarded are the proxies whose Forwarded and X-Forwarded-* fields
-	// name the client.
+	// TrustForwarded are the networks of the proxies whose Forwarded and X-Forwarded-* fields
+	// name the client. Default none.
 	TrustForwarded []netip.Prefix `yaml:"trust_forwarded"`
-	// Limits bound what clients may cost, all of them together and each.
+	// Limits bound what clients may cost, all of them together and each of them.
 	Limits Limits `yaml:"limits"`
-	// Drain is the time over which farewells are spread at the end. Default 30 s.
+	// Drain is the time over which the gateway spreads the closes of its clients when it
+	// shuts down; with none it closes all of them at once. Default 30 s.
 	Drain Duration `yaml:"drain"`
-	// Ledger remembers who still speaks what.
+	// DrainAfter is how long a process that an upgrade has replaced keeps its sessions. Then
+	// it drains those that are left; with none it waits until they end by themselves.
+	// Default 24 h.
+	DrainAfter Duration `yaml:"drain_after"`
+	// UpgradeTimeout is how long the new process of an upgrade may take until it serves. A
+	// process that takes longer is killed, and the old one goes on. Default 30 s.
+	UpgradeTimeout Duration `yaml:"upgrade_timeout"`
+	// Ledger remembers which clients still speak which version.
 	Ledger Ledger `yaml:"ledger"`
-	// Versions is the plan to retire versions: what becomes of each, and when.
-	Versions map[string][]Stage `yaml:"versions"`
-	// Routes are tried in order; the first that matches takes the client.
-	Routes []Route `yaml:"routes"`
+	// Record writes what goes between clients and the gateway to a file, for draftwire replay.
+	Record Record `yaml:"record"`
+	// Versions is the plan to retire versions: what is done with each version, and from
+	// when on. Default none.
+	Versions map[string][]Stage `yaml:"versions" is:"version"`
+	// Routes are tried in order. The first one that matches a client takes it.
+	Routes []Route `yaml:"routes" is:"required"`
+
+	file    *yaml.Node // that Load has read; nil: none
+	partial bool       // it has keys that Load could not read, so what is missing may be among them
 }
 
 // Listener is one port.
 type Listener struct {
-	Name    string `yaml:"name"`    // in logs, metrics and routes. Default: the address
-	Address string `yaml:"address"` // HOST:PORT, unix:PATH or fd:NAME, a socket that systemd passes
-	// Versions are the versions that clients may speak here. Default all.
-	Versions string        `yaml:"versions"`
-	TLS      *TLS          `yaml:"tls"`            // nil: none; else TLS and clear text on one port
-	Proxy    ProxyProtocol `yaml:"proxy_protocol"` // of a balancer in front
-	// PublicURL is what clients call this port, where that cannot be seen from
-	// their requests: wss://example.com.
-	PublicURL string `yaml:"public_url"`
-	// FlashPolicy answers <policy-file-request/> for any site and port.
+	// Name is what the port is called in logs, metrics and routes. Default: the address.
+	Name string `yaml:"name"`
+	// Address is where the port listens. HOST may be left out for all addresses of the
+	// machine, and fd:NAME is a socket that systemd passes.
+	Address string `yaml:"address" is:"address,required"`
+	// Versions are the versions that clients may speak on this port.
+	// Default all.
+	Versions string `yaml:"versions" is:"versions"`
+	// TLS says how the port speaks TLS, beside clear text on the same port. Default: clear
+	// text only.
+	TLS *TLS `yaml:"tls"`
+	// Proxy is the PROXY header of a balancer in front of the gateway.
+	Proxy ProxyProtocol `yaml:"proxy_protocol"`
+	// PublicURL is the URL of this port as clients know it, for example
+	// wss://example.com. It is needed if a proxy in front hides that URL. Default none.
+	PublicURL string `yaml:"public_url" is:"public URL"`
+	// FlashPolicy answers <policy-file-request/> with a policy that allows every site
+	// and port. Every network gets this answer, whatever Allow and Deny say: the policy is
+	// public, and Flash asks for it before it sends any request.
 	FlashPolicy bool `yaml:"flash_policy"`
-	// Tolerate names known faults of devices and middleboxes to accept.
-	Tolerate []string `yaml:"tolerate"`
+	// Tolerate names known faults of devices and middleboxes that are accepted. Each use is
+	// counted. Default none.
+	Tolerate []string `yaml:"tolerate" is:"client fault"`
+	// Allow are the networks whose clients may connect. Flash policy requests are answered
+	// for all networks (FlashPolicy). Default all.
+	Allow []netip.Prefix `yaml:"allow"`
+	// Deny are networks whose clients may not connect, even if Allow has them. It does not
+	// hold for Flash policy requests either. Default none.
+	Deny []netip.Prefix `yaml:"deny"`
+	// Health is a path, like /healthz, that tells a balancer how the gateway is: 200, or
+	// 503 while it drains. For that the port stays open until the drain ends. Default none.
+	Health string `yaml:"health" is:"path"`
 }
 
 // TLS says how a port speaks TLS.
 type TLS struct {
-	// Profile is modern, legacy (old settings for old hellos alone) or museum
-	// (RC4 too). Default modern.
-	Profile string `yaml:"profile"`
-	// Certificates are chosen by what a client's hello can verify.
+	// Profile is modern, legacy (with old settings, which only old clients get) or
+	// museum (also with RC4). Default modern.
+	Profile string `yaml:"profile" is:"modern|legacy|museum"`
+	// Certificates are the port's certificates, e.g. ECDSA and RSA; each client gets one that
+	// it supports. Default: those of ACME alone.
 	Certificates []KeyPair `yaml:"certificates"`
+	// ACME gets certificates for the clients of today from an authority, and renews them.
+	// Default none.
+	ACME *ACME `yaml:"acme"`
 }
 
-// KeyPair names the files of a certificate, its chain, and its key (PEM).
+// ACME says from whom a port gets certificates (RFC 8555), beside those of files. The
+// server's challenge has to reach the port itself, as port 443 of the domain, or a port in
+// clear text, as its port 80.
+type ACME struct {
+	// Domains are the names of the certificates: one certificate for each name.
+	Domains []string `yaml:"domains" is:"domain,required"`
+	// Email is an address to which the server may write. Default none.
+	Email string `yaml:"email" is:"email"`
+	// Cache is a folder for the account's key and the certificates.
+	Cache string `yaml:"cache" is:"folder,required"`
+	// Directory is the server's URL. Default Let's Encrypt.
+	Directory string `yaml:"directory" is:"https URL"`
+	// CA is a file with the roots for an ACME server of your own. Default: the system's roots.
+	CA string `yaml:"ca" is:"file"`
+}
+
+// KeyPair names the PEM files of a certificate with its chain, and of its key. Two
+// certificates on one port are two items of the list:
+// `certificates: [{cert: ecdsa.pem, key: ecdsa-key.pem}, {cert: rsa.pem, key: rsa-key.pem}]`.
 type KeyPair struct {
-	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
+	// Cert is the file of the certificate with its chain, in PEM.
+	Cert string `yaml:"cert" is:"file,required"`
+	// Key is the file of the certificate's key, in PEM.
+	Key string `yaml:"key" is:"file,required"`
 }
 
-// ProxyProtocol says who may name the client by a PROXY header, version 1 or 2.
+// ProxyProtocol says which balancers may name the client in a PROXY header, version 1 or 2.
 type ProxyProtocol struct {
-	Mode string         `yaml:"mode"` // off, accept or require. Default off
+	// Mode says whether connections from the networks in From may begin with a PROXY header
+	// (accept) or must (require). Default off.
+	Mode string `yaml:"mode" is:"off|accept|require"`
+	// From are the networks of the balancers. It is required unless Mode is off. Default none.
 	From []netip.Prefix `yaml:"from"`
 }
 
 // Admin is the operator's port.
 type Admin struct {
-	Address string `yaml:"address"` // HOST:PORT or unix:PATH. Default 127.0.0.1:9090; "off" for none
-	// Hosts are names, beside addresses, localhost and that in Address, under which the
-	// port may be asked: as in Match.
-	Hosts []string `yaml:"hosts"`
-	Pprof bool     `yaml:"pprof"` // serve /debug/pprof
+	// Address is where the port listens, or off for no such port. Never make it public. A
+	// reload cannot change it. Default 127.0.0.1:9090.
+	Address string `yaml:"address" is:"address or off"`
+	// Hosts are further names under which the port answers, written as in match. It always
+	// answers under IP addresses, localhost and the name in Address. Default none.
+	Hosts []string `yaml:"hosts" is:"host"`
+	// TokenFile has the token with which orders (drain, reload, upgrade, trace) are taken
+	// from other machines: one line of at least 16 characters. Default none: they are
+	// taken from this machine alone.
+	TokenFile string `yaml:"token_file" is:"file"`
+	// Pprof serves /debug/pprof. A reload cannot change it.
+	Pprof bool `yaml:"pprof"`
 }
 
-// DefaultConnections is how many clients a gateway takes at a time.
-const DefaultConnections = 20000
+// Defaults of Limits.
+const (
+	DefaultConnections = 20000 // clients at a time
+	DefaultPending     = 2000  // connections with an unfinished handshake: each may have a socket to its backend too
+)
 
-// Limits bound what clients may cost. 0 is the default; negative, where there
-// is a default, is no bound.
+// Defaults of Config.
+const (
+	DefaultDrainAfter     = 24 * time.Hour
+	DefaultUpgradeTimeout = 30 * time.Second
+)
+
+// Limits bound what clients may cost. In each of them 0 is the default and a negative
+// value is none, but for Head, which always has a bound.
 type Limits struct {
-	Connections           int      `yaml:"connections"`             // open at a time, in all. Default 20,000
-	ConnectionsPerAddress int      `yaml:"connections_per_address"` // of one IPv4 address or IPv6 /64, and as many whose handshake is not done. Default none
-	Pending               int      `yaml:"pending"`                 // connections whose handshake is not done, half of them of one address; above it the oldest silent one goes. Default 2,000
-	HandshakesPerSecond   int      `yaml:"handshakes_per_second"`   // in all, with a burst of as many. Default none
-	Message               Size     `yaml:"message"`                 // payload of one message. Default 16 MiB
-	Head                  Size     `yaml:"head"`                    // a request head. Default 16 KiB
-	Handshake             Duration `yaml:"handshake"`               // from the first byte to the 101, the backend's included. Default 10 s
-	Key3                  Duration `yaml:"key3"`                    // for the eight bytes of hixie-76. Default 5 s
-	Close                 Duration `yaml:"close"`                   // for the answer to a close. Default 5 s
-	Write                 Duration `yaml:"write"`                   // for a side to take what it is sent. Default 30 s
-	Idle                  Duration `yaml:"idle"`                    // no byte from the client. Default none: pings and TCP find the dead
+	// Connections limits how many clients are connected at a time. Default 20,000.
+	Connections int `yaml:"connections"`
+	// ConnectionsPerAddress bounds those of one IPv4 address or IPv6 /64; as many more may
+	// have an unfinished handshake. Default none.
+	ConnectionsPerAddress int `yaml:"connections_per_address"`
+	// Pending bounds the connections with an unfinished handshake; one address may have half
+	// of them. Above it the oldest one that has sent no whole head is closed. Default 2,000.
+	Pending int `yaml:"pending"`
+	// HandshakesPerSecond limits the handshakes of all clients; as many may come at once.
+	// Default none.
+	HandshakesPerSecond int `yaml:"handshakes_per_second"`
+	// HandshakesPerSecondPerAddress is the same for one IPv4 address or IPv6 /64; 0.1 is one
+	// in ten seconds. Five may come at once in any case. Default none.
+	HandshakesPerSecondPerAddress float64 `yaml:"handshakes_per_second_per_address"`
+	// RequestsPerSecond bounds the ordinary requests of all clients, which get a 429 above
+	// it. Default none.
+	RequestsPerSecond int `yaml:"requests_per_second"`
+	// RequestsPerSecondPerAddress is the same for one IPv4 address or IPv6 /64. Default none.
+	RequestsPerSecondPerAddress float64 `yaml:"requests_per_second_per_address"`
+	// Message bounds the payload of one message. Default 16 MiB.
+	Message Size `yaml:"message"`
+	// Head bounds the head of a request. It always has a bound. Default 16 KiB.
+	Head Size `yaml:"head" is:"256..1MiB"`
+	// HandshakeTimeout is the time from the first byte to the 101, the backend's handshake
+	// included. Default 10 s.
+	HandshakeTimeout Duration `yaml:"handshake_timeout"`
+	// Key3Timeout is the time for the eight bytes after a hixie-76 head. Default 5 s.
+	Key3Timeout Duration `yaml:"key3_timeout"`
+	// CloseTimeout is the time for the answer to a close. Default 5 s.
+	CloseTimeout Duration `yaml:"close_timeout"`
+	// WriteTimeout is the time in which a client or backend must accept at least a part of
+	// what it is sent. Default 30 s.
+	WriteTimeout Duration `yaml:"write_timeout"`
+	// IdleTimeout ends the connection of a client that has not sent a byte for this long.
+	// Pongs are bytes too, so a client that answers pings is never idle: to end clients that
+	// send no messages, set `ping: none` in `policy` too (docs/gateway.md#silent-peers).
+	// Default none: pings and TCP keepalive find dead peers, and some devices are silent for
+	// hours.
+	IdleTimeout Duration `yaml:"idle_timeout"`
+	// HTTPConnections bounds the connections of clients that send ordinary requests, idle
+	// ones too; one address may have half of them. Above it the longest idle one is closed.
+	// Default 5,000.
+	HTTPConnections int `yaml:"http_connections"`
+	// HTTPReadTimeout is how long the next part of a request's body may take. Default 1 min.
+	HTTPReadTimeout Duration `yaml:"http_read_timeout"`
+	// HTTPIdleTimeout is how long a connection may wait for its next request. Default 2 min.
+	HTTPIdleTimeout Duration `yaml:"http_idle_timeout"`
 }
 
-// Ledger says what is remembered of clients.
+// pending returns how many connections may have an unfinished handshake.
+func (l *Limits) pending() int {
+	if l.Pending < 0 {
+		return math.MaxInt32
+	}
+	return l.Pending
+}
+
+// pendingPerAddress returns how many of them may be of one address: as many as it may have
+// connections, but not all.
+func (l *Limits) pendingPerAddress() int {
+	half := l.pending()/2 + l.pending()%2
+	if l.ConnectionsPerAddress > 0 {
+		return min(l.ConnectionsPerAddress, half)
+	}
+	return half
+}
+
+// Ledger says what is remembered of clients. A reload cannot change it.
 type Ledger struct {
-	File string `yaml:"file"` // where; "" keeps it in memory
-	// Client tells clients apart: "address", or a name that they send:
-	// "header NAME", "cookie NAME", "query NAME". Default address.
-	Client  string `yaml:"client"`
-	Clients int    `yaml:"clients"` // entries held. Default 50,000
+	// File is where the ledger is kept. Default: in memory.
+	File string `yaml:"file" is:"file"`
+	// Client says how clients are told apart: by their address, or by what they send.
+	// Default address.
+	Client string `yaml:"client" is:"client"`
+	// Clients is how many records are kept. It always has a bound. Default 50,000.
+	Clients int `yaml:"clients" is:"positive"`
 }
 
-// Stage is a step of a version's retirement.
+// Record says which clients' connections are recorded, and where. A reload cannot change it.
+type Record struct {
+	// Folder is where each process of the gateway writes a file of its own, called after the time and
+	// its number. Default: nothing is recorded.
+	Folder string `yaml:"folder" is:"folder"`
+	// Routes are the names of the routes whose clients are recorded. Default all.
+	Routes []string `yaml:"routes"`
+	// Clients are the networks whose clients are recorded. Default all.
+	Clients []netip.Prefix `yaml:"clients"`
+	// Sample is how many clients of a hundred are recorded. Default 100.
+	Sample int `yaml:"sample" is:"positive"`
+	// Redact are further names of fields, of members of JSON and of parameters of the query whose
+	// values are not recorded; cookies, fields that authorise, tokens and passwords are left out
+	// anyway. Default none.
+	Redact []string `yaml:"redact"`
+	// RedactPayload leaves out all payload.
+	RedactPayload bool `yaml:"redact_payload"`
+	// File is the largest size of a file; what comes then is counted. Default 1GiB.
+	File Size `yaml:"file"`
+	// Message is the longest message whose payload is recorded. At most 512 MiB divided by it are
+	// the connections that are recorded at a time. Default 64KiB.
+	Message Size `yaml:"message"`
+}
+
+// WithDefaults returns r with the defaults of what is zero.
+func (r Record) WithDefaults() Record {
+	r.Sample = cmp.Or(r.Sample, 100)
+	r.File = cmp.Or(r.File, 1<<30)
+	r.Message = cmp.Or(r.Message, 64<<10)
+	return r
+}
+
+// Stage is a step in the retirement of a version.
 type Stage struct {
-	Mode string    `yaml:"mode"`           // on, warn, "sample 10%", off
-	From time.Time `yaml:"from,omitempty"` // a date or a time; none: always
+	// Mode is what happens to the handshakes of the version: on accepts them, warn accepts and
+	// logs them, sample 10% refuses one in ten and accepts the others, off refuses all.
+	Mode string `yaml:"mode" is:"mode,required"`
+	// From is when the stage begins. Default: always.
+	From time.Time `yaml:"from,omitempty"`
 }
 
-// Route sends the clients that it matches to backends.
+// Route sends the clients that it matches to backends. What ordinary requests get is in at
+// most one of HTTP, Files, Redirect and Status. Without any they go to those of Backends
+// that have an http or https URL; if there are none they get a 426.
 type Route struct {
-	Name  string `yaml:"name"` // in logs and metrics. Default: its place, from 1
-	Match Match  `yaml:"match"`
-	// Origins are the pages that may connect, as in draftwire.AcceptOptions.
-	// Default: any, as the backend sees the origin too.
-	Origins []string `yaml:"origins"`
-	// Backends are tried, the one with the fewest connections first.
+	// Name is what the route is called in logs and metrics. Default: its position in the list, from 1.
+	Name string `yaml:"name"`
+	// Match says which clients the route takes. Default: all.
+	Match Match `yaml:"match"`
+	// Origins are patterns of the pages that may connect, like https://example.com or
+	// *.example.com. Default any: the backend gets the origin too, and can refuse it.
+	Origins []string `yaml:"origins" is:"origin pattern"`
+	// Allow are the networks whose clients may take this route. A client of another network
+	// is refused; it does not go on to the next route. Default all.
+	Allow []netip.Prefix `yaml:"allow"`
+	// Deny are networks whose clients may not take this route, even if Allow has them.
+	// Default none.
+	Deny []netip.Prefix `yaml:"deny"`
+	// Auth says which credentials a client of this route needs. Default none: the route is
+	// open.
+	Auth Auth `yaml:"auth"`
+	// Backends are the servers behind the route. Which one is tried first, Balance says. A
+	// backend may be written as its URL alone.
 	Backends []Backend `yaml:"backends"`
-	// Health is how backends are looked after.
+	// HTTP are the servers that ordinary requests go to, balanced like Backends.
+	// Default: those of Backends with an http or https URL.
+	HTTP []Backend `yaml:"http"`
+	// Files is a folder whose files ordinary requests get. Default none.
+	Files string `yaml:"files" is:"folder"`
+	// Redirect is the URL that ordinary requests are sent to. A * at its end stands for
+	// the path and the query of the request. Default none.
+	Redirect string `yaml:"redirect" is:"redirect"`
+	// Status is what all ordinary requests get, for example 404. Default none.
+	Status int `yaml:"status" is:"200..599"`
+	// Upgrades says what happens to a request for a protocol other than WebSocket: refuse
+	// passes it to the backend without its Upgrade field, pass passes that field too.
+	// Default refuse.
+	Upgrades string `yaml:"upgrades" is:"refuse|pass"`
+	// ResponseTimeout bounds how long a backend may be silent before and within its answer
+	// to an ordinary request. A long poll is silent for minutes. Default 10 min.
+	ResponseTimeout Duration `yaml:"response_timeout"`
+	// Subprotocol is offered to the backend for a client that offers none: some servers insist
+	// on one that some devices forget, ocpp1.6 for example. The client does not hear of it.
+	// Default none.
+	Subprotocol string `yaml:"subprotocol" is:"subprotocol"`
+	// Tolerate names known faults of servers that are accepted of the backends that have no
+	// list of their own. Each use is counted. Default none.
+	Tolerate []string `yaml:"tolerate" is:"server fault"`
+	// Balance is least (the backend with the fewest connections is tried first) or hash with
+	// what the backend is chosen by, so that a client comes to the same backend each time:
+	// sticky sessions, or session affinity. A segment is one of the path, counted from 1.
+	// Clients that do not send it are balanced by least. Default least.
+	Balance string `yaml:"balance" is:"balance"`
+	// Health says how backends are checked.
 	Health Health `yaml:"health"`
-	// Dial bounds the time to reach a backend, all tries together. Default 5 s.
-	Dial Duration `yaml:"dial"`
-	// StripPrefix is taken off the path before it goes to the backend.
-	StripPrefix string `yaml:"strip_prefix"`
-	// PreserveHost sends the client's Host to the backend, not the backend's.
+	// DialTimeout bounds the time to reach a backend, all tries together. Default 5 s.
+	DialTimeout Duration `yaml:"dial_timeout"`
+	// StripPrefix is removed from the path that the backend gets. Default none.
+	StripPrefix string `yaml:"strip_prefix" is:"path"`
+	// PreserveHost sends the client's Host to the backend instead of the backend's own.
 	PreserveHost bool `yaml:"preserve_host"`
-	// DropHeaders are fields of the client that the backend does not get.
-	DropHeaders []string `yaml:"drop_headers"`
-	// PassHeaders are fields that the backend gets of any client though they are for a
-	// proxy to say, like X-Real-IP: without it, of those in TrustForwarded alone.
-	PassHeaders []string `yaml:"pass_headers"`
-	// SetHeaders are fields that the backend gets in any case.
-	SetHeaders map[string]string `yaml:"set_headers"`
-	// Origin, if not "", is what the backend gets as origin.
+	// Forwarded says which fields tell the backend who the client is: all (Forwarded,
+	// X-Forwarded-For, -Proto and -Host, Draftwire-Version) or none, for backends that
+	// take only a short head. Default all.
+	Forwarded string `yaml:"forwarded" is:"all|none"`
+	// DropHeaders are fields that the backend does not get, of the client or of the
+	// gateway. Of the handshake's fields only Origin can be left out, if the backend's
+	// version does not need it. Default none.
+	DropHeaders []string `yaml:"drop_headers" is:"field"`
+	// PassHeaders are fields that the backend gets from every client, though only a
+	// proxy should send them, like X-Real-IP. Without it the backend gets such a field
+	// only from the proxies in TrustForwarded. Default none.
+	PassHeaders []string `yaml:"pass_headers" is:"field"`
+	// SetHeaders are fields that the backend always gets. Default none.
+	SetHeaders map[string]string `yaml:"set_headers" is:"field"`
+	// Origin is the origin that the backend gets. Default: that of the client.
 	Origin string `yaml:"origin"`
+	// Policy says what is done with what one side sends and the other side's version cannot
+	// express.
 	Policy Policy `yaml:"policy"`
 	// Message bounds the payload of one message. Default: that of Limits.
 	Message Size `yaml:"message"`
-	// Connections are those of the route's clients at a time. Default none.
+	// Connections bounds the clients of this route at a time. Default none.
 	Connections int `yaml:"connections"`
 }
 
-// Match says which clients a route takes. A part that is empty takes all.
+// Auth says which credentials open a route. A token or a user's password suffices. The
+// files are read again at each reload.
+type Auth struct {
+	// Users is a file with NAME:HASH in each line, with hashes of bcrypt, as "htpasswd -B"
+	// writes it. Clients send name and password by HTTP's basic authentication. Default none.
+	Users string `yaml:"users" is:"file"`
+	// Tokens is a file with a token in each line. Default none.
+	Tokens string `yaml:"tokens" is:"file"`
+	// User says which part of the request must equal the user name, so that a device's
+	// password opens only its own path. A segment must be the last one of its path, and is
+	// counted from 1. Default none.
+	User string `yaml:"user" is:"sent"`
+	// Token says where clients send their token. Devices that cannot send HTTP's basic
+	// authentication need `token: query token`: they connect to ws://host/path?token=TOKEN.
+	// Default "query token".
+	Token string `yaml:"token" is:"sent"`
+}
+
+// Match says which clients a route takes. An empty part matches every client.
 type Match struct {
-	Listeners []string `yaml:"listeners"` // names of ports
-	Hosts     []string `yaml:"hosts"`     // without port; "*.example.com" for those below
-	Paths     []string `yaml:"paths"`     // "/feed" for itself, "/feed/*" for all below
-	// IgnoreCase takes a path, and strip_prefix, in any case: for backends that do so.
-	IgnoreCase bool     `yaml:"ignore_case"`
-	Versions   string   `yaml:"versions"`  // as in Listener
-	Protocols  []string `yaml:"protocols"` // subprotocols, of which the client offers one
+	// Listeners are names of ports. Default all.
+	Listeners []string `yaml:"listeners"`
+	// Hosts are the hosts of the clients' requests (the Host field), without a port;
+	// "*.example.com" is for the names below example.com. Default all.
+	Hosts []string `yaml:"hosts" is:"host"`
+	// Paths are paths of requests: "/feed" for that path alone, "/feed/*" for all paths
+	// below it. Default all.
+	Paths []string `yaml:"paths" is:"path pattern"`
+	// IgnoreCase compares paths, and strip_prefix, without regard to case: for backends
+	// that do so.
+	IgnoreCase bool `yaml:"ignore_case"`
+	// Versions are the versions that clients speak. Default all.
+	Versions string `yaml:"versions" is:"versions"`
+	// Protocols are subprotocols; a client must offer at least one of them. Default none
+	// required.
+	Protocols []string `yaml:"protocols" is:"subprotocol"`
+	// Headers are fields of the request and their values: a * at the beginning or the end
+	// of a value stands for anything. Default none.
+	Headers map[string]string `yaml:"headers" is:"field"`
 }
 
 // Backend is a server behind the gateway.
 type Backend struct {
-	// URL is ws:, wss:, tcp://HOST:PORT or unix:PATH; the last two get and give
-	// bare bytes. ?version=hixie-76 in a ws URL speaks that version to it.
-	URL string `yaml:"url"`
-	// Insecure takes any certificate of a wss backend.
+	// URL is the URL of the server. tcp: and unix: are streams of bytes. With http: or https:
+	// the server gets ordinary requests too, and upgrades as with ws: or wss:.
+	// ?version=hixie-76 in the URL makes the gateway speak that version in upgrades.
+	URL string `yaml:"url" is:"backend URL,required"`
+	// Insecure accepts any certificate of a wss: or https: backend.
 	Insecure bool `yaml:"insecure"`
+	// TLS says how the gateway speaks TLS with a wss: or https: backend.
+	TLS BackendTLS `yaml:"tls"`
+	// MaxConns bounds the connections to the backend at a time, of all clients. Above it
+	// the next backend is tried; if all are full the client gets a 503. Default none.
+	MaxConns int `yaml:"max_conns"`
+	// SendProxy tells the backend the client's address in a PROXY header of that version.
+	// Default off.
+	SendProxy string `yaml:"send_proxy" is:"off|v1|v2"`
+	// Tolerate names known faults of servers that are accepted of this backend, for ws and
+	// wss; an empty list is none. Default: those of the route.
+	Tolerate []string `yaml:"tolerate" is:"server fault"`
 }
 
-// Health says how backends are looked after.
+// BackendTLS says how the gateway speaks TLS with a backend. The files are in PEM, and read
+// again when the backend's settings change in a reload.
+type BackendTLS struct {
+	// CA is a file of roots. Default: the system's.
+	CA string `yaml:"ca" is:"file"`
+	// Cert is the gateway's own certificate with its chain, for a backend that asks for one.
+	// Default none.
+	Cert string `yaml:"cert" is:"file"`
+	// Key is the key of Cert. Default none.
+	Key string `yaml:"key" is:"file"`
+	// ServerName is the name that is sent and verified. Default: the URL's host.
+	ServerName string `yaml:"server_name"`
+}
+
+// Health says how backends are checked.
 type Health struct {
-	Check    string   `yaml:"check"`    // tcp: connects now and then; off. Default tcp
-	Interval Duration `yaml:"interval"` // between two checks. Default 5 s
-	Timeout  Duration `yaml:"timeout"`  // of one. Default 2 s
-	Cooldown Duration `yaml:"cooldown"` // after a failure of its own, before it is tried again first. Default 5 s
+	// Check is tcp (connect), http (ask for Path: a status below 400 counts as healthy),
+	// websocket (open a connection at Path, and close it) or off. Default tcp.
+	Check string `yaml:"check" is:"tcp|http|websocket|off"`
+	// Path is what http and websocket ask for. Default /.
+	Path string `yaml:"path" is:"path"`
+	// Interval is the time between two checks. Default 5 s.
+	Interval Duration `yaml:"interval" is:"positive"`
+	// Timeout is the time for one check. Default 2 s.
+	Timeout Duration `yaml:"timeout"`
+	// SlowStart is the time over which a backend that has come up grows to its full share of
+	// clients, where the backend with the fewest connections is tried first. Default none.
+	SlowStart Duration `yaml:"slow_start"`
+	// Cooldown is how long a backend that has failed is tried only after the others.
+	// Default 5 s.
+	Cooldown Duration `yaml:"cooldown"`
 }
 
-// Policy says what becomes of what one side says and the other cannot. See
-// Losses for the whole table.
+// Policy says what is done with what one side sends and the other side's version cannot
+// express. The table of all losses is in docs/gateway.md#what-translation-loses.
 type Policy struct {
-	// Binary is what a peer without binary messages gets of one: reject (the
-	// connection closes), base64, hex, latin1 (as text), drop. Default reject.
-	Binary string `yaml:"binary"`
-	// BinaryBack reads text of such a peer back to binary, in the same way.
+	// Binary is what a peer without binary messages gets instead of one: reject (the
+	// connection closes), drop (nothing), or text in base64, hex or latin1.
+	// Default reject.
+	Binary string `yaml:"binary" is:"reject|base64|hex|latin1|drop"`
+	// BinaryBack decodes text of such a peer to binary messages in the same way.
 	BinaryBack bool `yaml:"binary_back"`
 	// InvalidText is fail (the connection closes) or replace (with U+FFFD).
-	InvalidText string `yaml:"invalid_text"`
-	// Fragments is stream (pieces go on as they come) or gather (whole messages).
-	Fragments string `yaml:"fragments"`
-	// CloseWithoutCode is what a peer with close codes gets where the other had
-	// none to say: normal (1000) or none. Default normal.
-	CloseWithoutCode string `yaml:"close_without_code"`
-	// RawText makes text of what a tcp or unix backend sends, for all clients.
+	// Default fail.
+	InvalidText string `yaml:"invalid_text" is:"fail|replace"`
+	// Fragments is stream (parts are passed on as they come) or gather (a message is
+	// passed on when it is whole). Default stream.
+	Fragments string `yaml:"fragments" is:"stream|gather"`
+	// CloseWithoutCode is the code that a peer gets if the other side's version has no
+	// codes: normal (1000) or none. Default normal.
+	CloseWithoutCode string `yaml:"close_without_code" is:"normal|none"`
+	// Abnormal is what one side gets if the other side ends without a close, or is gone:
+	// close (a close says so, with 1001 or 1011) or cut (the end of TCP, for clients that
+	// come back after a lost connection and stay away after a close). Default close.
+	Abnormal string `yaml:"abnormal" is:"close|cut"`
+	// Farewell is what clients get when the gateway drains: close (with 1001) or cut.
+	// Default close.
+	Farewell string `yaml:"farewell" is:"close|cut"`
+	// RawText passes on as text what a tcp or unix backend sends, to every client.
 	RawText bool `yaml:"raw_text"`
-	// Ping is how often the client gets one, if it has pings; a side that does not
-	// answer is dropped. Default 30 s, negative for none.
-	Ping Duration `yaml:"ping"`
-	// PingBackend is Ping for the backend's side. Default the same.
-	PingBackend Duration `yaml:"ping_backend"`
-	// Compression of messages: off, client, backend or both sides. Default off.
-	Compression string `yaml:"compression"`
-	// Fatal are losses that close the connection instead of being counted alone.
+	// Ping is how often the client is pinged, if its version has pings. A client that
+	// sends nothing until the next ping is dropped (docs/gateway.md#silent-peers).
+	// Default 30 s.
+	Ping Duration `yaml:"ping" is:"ping"`
+	// PingBackend is Ping for the backend's side. Default: the same as Ping.
+	PingBackend Duration `yaml:"ping_backend" is:"ping"`
+	// Compression says which messages to the client are compressed, if it offers that:
+	// off (none), large (from a size on) or all. Default off.
+	Compression string `yaml:"compression" is:"off|large|all"`
+	// CompressionBackend is Compression for the backend's side. Default off.
+	CompressionBackend string `yaml:"compression_backend" is:"off|large|all"`
+	// Fatal are losses that close the connection. Default none: they are only counted.
 	Fatal []Loss `yaml:"fatal"`
 }
 
-// Duration is a time.Duration that is written like 30s.
+// Duration is a time.Duration that is written like 30s; none, or a negative one, is none. In a file 0 is an error, as it would be the default.
 type Duration time.Duration
 
-// UnmarshalYAML implements yaml.Unmarshaler: its errors have a line.
-func (d *Duration) UnmarshalYAML(n *yaml.Node) error { return scalar(n, d) }
+// noTimeout is a timeout that does not pass: ten years, with which sums do not overflow.
+const noTimeout = 10 * 365 * 24 * time.Hour
+
+// timeout returns d as a timeout; a negative d is none.
+func (d Duration) timeout() time.Duration {
+	if d < 0 {
+		return noTimeout
+	}
+	return time.Duration(d)
+}
+
+// spread returns d as a time over which something is spread; a negative d is none.
+func (d Duration) spread() time.Duration { return time.Duration(max(d, 0)) }
+
+// UnmarshalYAML implements yaml.Unmarshaler. Its errors name the line.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error { return unmarshalScalar(n, d) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Duration) UnmarshalText(p []byte) error {
+	if string(p) == none {
+		*d = -1
+		return nil
+	}
 	v, err := time.ParseDuration(string(p))
 	if err != nil {
-		return fmt.Errorf("%q is no time like 500ms, 30s or 2m", p)
+		return fmt.Errorf("%q is not a time like 500ms, 30s or 2m", p)
 	}
 	*d = Duration(v)
 	return nil
 }
 
-// String is the time like 1m30s.
+// String returns the time like 1m30s.
 func (d Duration) String() string { return time.Duration(d).String() }
 
 // MarshalText implements encoding.TextMarshaler.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Duration) MarshalText() ([]byte, error) {
+	if d <= 0 { // what has a default has it before this
+		return []byte(none), nil
+	}
+	return []byte(d.String()), nil
+}
 
-// Size is a number of bytes that is written like 64KiB.
+// none is how a time or a size is written that does not bound anything.
+const none = "none"
+
+// Size is a number of bytes that is written like 64KiB; none, or a negative one, is none.
 type Size int64
 
 var units = []struct {
@@ -234,14 +573,18 @@ var units = []struct {
 	size Size
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
 
-// UnmarshalYAML implements yaml.Unmarshaler: its errors have a line.
-func (s *Size) UnmarshalYAML(n *yaml.Node) error { return scalar(n, s) }
+// UnmarshalYAML implements yaml.Unmarshaler. Its errors name the line.
+func (s *Size) UnmarshalYAML(n *yaml.Node) error { return unmarshalScalar(n, s) }
 
-// scalar reads a value. yaml itself would not say where a wrong one stands.
-func scalar(n *yaml.Node, v interface{ UnmarshalText([]byte) error }) error {
-	err := errors.New("a value stands here, no list and no keys")
+// unmarshalScalar reads a single value. Package yaml itself would not name the line of a
+// wrong one.
+func unmarshalScalar(n *yaml.Node, v interface{ UnmarshalText([]byte) error }) error {
+	err := errors.New("expected a single value, found a list or a mapping")
 	if n.Kind == yaml.ScalarNode {
 		err = v.UnmarshalText([]byte(n.Value))
+	}
+	if err == nil && reflect.ValueOf(v).Elem().IsZero() {
+		err = fmt.Errorf("%s would mean the default; leave the key out, or write none", n.Value)
 	}
 	if err != nil {
 		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", n.Line, err)}}
@@ -252,6 +595,10 @@ func scalar(n *yaml.Node, v interface{ UnmarshalText([]byte) error }) error {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Size) UnmarshalText(p []byte) error {
 	text, unit := string(p), Size(1)
+	if text == none {
+		*s = -1
+		return nil
+	}
 	for _, u := range units {
 		if number, ok := strings.CutSuffix(text, u.name); ok {
 			text, unit = strings.TrimSpace(number), u.size
@@ -259,8 +606,8 @@ func (s *Size) UnmarshalText(p []byte) error {
 		}
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n > (1<<62)/int64(unit) || n < -1 {
-		return fmt.Errorf("%q is no size like 512, 64KiB or 1MiB", p)
+	if limit := (1 << 62) / int64(unit); err != nil || n > limit || n < -limit {
+		return fmt.Errorf("%q is not a size like 512, 64KiB or 1MiB", p)
 	}
 	*s = Size(n) * unit
 	return nil
@@ -268,6 +615,9 @@ func (s *Size) UnmarshalText(p []byte) error {
 
 // MarshalText implements encoding.TextMarshaler.
 func (s Size) MarshalText() ([]byte, error) {
+	if s <= 0 {
+		return []byte(none), nil
+	}
 	for _, u := range units {
 		if s >= u.size && s%u.size == 0 {
 			return []byte(strconv.FormatInt(int64(s/u.size), 10) + u.name), nil
@@ -276,67 +626,83 @@ func (s Size) MarshalText() ([]byte, error) {
 	return []byte(strconv.FormatInt(int64(s), 10)), nil
 }
 
-// def sets what is zero.
-func def[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
-	}
-}
-
-// withDefaults fills in what is not said.
+// withDefaults fills in the defaults.
 func (c *Config) withDefaults() {
 	if len(c.Listen) == 0 {
 		c.Listen = []Listener{{Address: "127.0.0.1:8080"}}
 	}
 	for i := range c.Listen {
 		l := &c.Listen[i]
-		def(&l.Name, l.Address)
-		def(&l.Versions, "all")
-		def(&l.Proxy.Mode, "off")
+		l.Name = cmp.Or(l.Name, l.Address)
+		l.Versions = cmp.Or(l.Versions, "all")
+		l.Proxy.Mode = cmp.Or(l.Proxy.Mode, "off")
 		if l.TLS != nil {
-			def(&l.TLS.Profile, "modern")
+			l.TLS.Profile = cmp.Or(l.TLS.Profile, "modern")
+			if a := l.TLS.ACME; a != nil {
+				a.Directory = cmp.Or(a.Directory, acme.LetsEncryptURL)
+			}
 		}
 	}
-	def(&c.Admin.Address, "127.0.0.1:9090")
-	def(&c.Drain, Duration(30*time.Second))
+	c.Admin.Address = cmp.Or(c.Admin.Address, "127.0.0.1:9090")
+	c.Drain = cmp.Or(c.Drain, Duration(30*time.Second))
+	c.DrainAfter = cmp.Or(c.DrainAfter, Duration(DefaultDrainAfter))
+	c.UpgradeTimeout = cmp.Or(c.UpgradeTimeout, Duration(DefaultUpgradeTimeout))
 	c.Limits.withDefaults()
-	def(&c.Ledger.Client, "address")
-	def(&c.Ledger.Clients, 50000)
+	c.Ledger.Client = cmp.Or(c.Ledger.Client, "address")
+	c.Ledger.Clients = cmp.Or(c.Ledger.Clients, usage.DefaultClients)
+	c.Record = c.Record.WithDefaults()
 	for i := range c.Routes {
 		c.Routes[i].withDefaults(i, &c.Limits)
 	}
 }
 
 func (l *Limits) withDefaults() {
-	def(&l.Connections, DefaultConnections)
-	def(&l.Pending, 2000)
-	def(&l.Message, 16<<20)
-	def(&l.Head, draftwire.DefaultHeadLimit)
-	def(&l.Handshake, Duration(draftwire.DefaultHandshakeTimeout))
-	def(&l.Key3, Duration(draftwire.DefaultKey3Timeout))
-	def(&l.Close, Duration(draftwire.DefaultCloseTimeout))
-	def(&l.Write, Duration(30*time.Second))
+	l.Connections = cmp.Or(l.Connections, DefaultConnections)
+	l.Pending = cmp.Or(l.Pending, DefaultPending)
+	l.Message = cmp.Or(l.Message, 16<<20)
+	l.Head = cmp.Or(l.Head, draftwire.DefaultHeadLimit)
+	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, Duration(draftwire.DefaultHandshakeTimeout))
+	l.Key3Timeout = cmp.Or(l.Key3Timeout, Duration(draftwire.DefaultKey3Timeout))
+	l.CloseTimeout = cmp.Or(l.CloseTimeout, Duration(draftwire.DefaultCloseTimeout))
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, Duration(30*time.Second))
+	l.HTTPConnections = cmp.Or(l.HTTPConnections, draftwire.DefaultMaxHTTP)
+	l.HTTPReadTimeout = cmp.Or(l.HTTPReadTimeout, Duration(draftwire.DefaultHTTPTimeout))
+	l.HTTPIdleTimeout = cmp.Or(l.HTTPIdleTimeout, Duration(draftwire.DefaultHTTPIdle))
 }
 
 func (r *Route) withDefaults(i int, l *Limits) {
-	def(&r.Name, strconv.Itoa(i+1))
-	def(&r.Match.Versions, "all")
-	def(&r.Dial, Duration(5*time.Second))
-	def(&r.Message, l.Message)
-	def(&r.Health.Check, "tcp")
-	def(&r.Health.Interval, Duration(5*time.Second))
-	def(&r.Health.Timeout, Duration(2*time.Second))
-	def(&r.Health.Cooldown, Duration(5*time.Second))
-	p := &r.Policy
-	def(&p.Binary, "reject")
-	def(&p.InvalidText, "fail")
-	def(&p.Fragments, "stream")
-	def(&p.CloseWithoutCode, "normal")
-	def(&p.Ping, Duration(30*time.Second))
-	def(&p.PingBackend, p.Ping)
-	def(&p.Compression, "off")
+	r.Name = cmp.Or(r.Name, strconv.Itoa(i+1))
+	r.Match.Versions = cmp.Or(r.Match.Versions, "all")
+	r.Forwarded = cmp.Or(r.Forwarded, forwardedAll)
+	for i := range r.Backends {
+		if b := &r.Backends[i]; b.Tolerate == nil && !isStream(b.URL) {
+			b.Tolerate = r.Tolerate
+		}
+	}
+	r.DialTimeout = cmp.Or(r.DialTimeout, Duration(5*time.Second))
+	r.Message = cmp.Or(r.Message, l.Message)
+	r.Balance = cmp.Or(r.Balance, "least")
+	r.Auth.Token = cmp.Or(r.Auth.Token, "query token")
+	r.Upgrades = cmp.Or(r.Upgrades, "refuse")
+	r.ResponseTimeout = cmp.Or(r.ResponseTimeout, Duration(DefaultResponseTimeout))
 	if len(r.Origins) == 0 {
 		r.Origins = []string{"*"}
 	}
+	h := &r.Health
+	h.Check = cmp.Or(h.Check, "tcp")
+	h.Interval = cmp.Or(h.Interval, Duration(5*time.Second))
+	h.Timeout = cmp.Or(h.Timeout, Duration(2*time.Second))
+	h.Cooldown = cmp.Or(h.Cooldown, Duration(5*time.Second))
+	h.Path = cmp.Or(h.Path, "/")
+	p := &r.Policy
+	p.Binary = cmp.Or(p.Binary, "reject")
+	p.InvalidText = cmp.Or(p.InvalidText, "fail")
+	p.Fragments = cmp.Or(p.Fragments, "stream")
+	p.CloseWithoutCode = cmp.Or(p.CloseWithoutCode, "normal")
+	p.Abnormal = cmp.Or(p.Abnormal, "close")
+	p.Farewell = cmp.Or(p.Farewell, "close")
+	p.Ping = cmp.Or(p.Ping, Duration(30*time.Second))
+	p.PingBackend = cmp.Or(p.PingBackend, p.Ping)
+	p.Compression = cmp.Or(p.Compression, "off")
+	p.CompressionBackend = cmp.Or(p.CompressionBackend, "off")
 }

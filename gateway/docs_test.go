@@ -17,7 +17,7 @@ func TestLossTableIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want strings.Builder
-	want.WriteString("<!-- losses -->\n| loss | what is said | to whom | what becomes of it | decided by |\n| --- | --- | --- | --- | --- |\n")
+	want.WriteString("<!-- losses -->\n| loss | the sender sends | to | the receiver gets | decided by |\n| --- | --- | --- | --- | --- |\n")
 	for _, l := range gateway.Losses() {
 		policy := "-"
 		if l.Policy != "" {
@@ -31,7 +31,7 @@ func TestLossTableIsDocumented(t *testing.T) {
 	}
 }
 
-// The fields that are held back are those of the documentation.
+// The documentation lists exactly the fields that are held back.
 func TestFieldsHeldBackAreDocumented(t *testing.T) {
 	b, err := os.ReadFile("../docs/gateway.md")
 	if err != nil {
@@ -42,7 +42,7 @@ func TestFieldsHeldBackAreDocumented(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n\n")
 	var documented []string
 	for i, name := range strings.Split(table, "`") {
-		if i%2 == 1 && name[0] != '-' { // a family's members stand in short
+		if i%2 == 1 && name[0] != '-' { // members of a family are written without their prefix
 			documented = append(documented, strings.ToLower(name))
 		}
 	}

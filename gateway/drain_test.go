@@ -18,11 +18,11 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// byHand is a client of a version as bytes, and the farewell that it is to hear.
+// byHand is a client of a version as bytes, and the farewell that it must get.
 type byHand struct {
 	version  draftwire.Version
 	request  string
-	behind   int // bytes of the answer behind its head
+	behind   int // bytes of the answer after its head
 	farewell string
 }
 
@@ -46,8 +46,8 @@ var clientsByHand = []byHand{
 	{draftwire.RFC6455, hybiHead("13", "Origin"), 0, "\x88\x19" + goingAway},
 }
 
-// join opens the connection and returns what comes then, whole, when the gateway
-// has ended it. The client leaves as soon as it has heard its farewell.
+// join opens the connection. When the gateway has ended it, it sends everything that came.
+// The client leaves as soon as it has got its farewell.
 func (c *byHand) join(w *world) <-chan string {
 	w.t.Helper()
 	nc := w.front()
@@ -71,8 +71,8 @@ func (c *byHand) join(w *world) <-chan string {
 	return heard
 }
 
-// Each client hears its version's farewell, spread over the drain time, and
-// nobody is taken any more.
+// Each client gets the farewell of its version, spread over the drain time, and no client is
+// accepted any more.
 func TestDrain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -135,15 +135,14 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// A drain does not wait for a backend that does not answer, and its client is
-// let go.
+// A drain does not wait for a backend that does not answer, and refuses its client.
 func TestDrainDuringDial(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		s := w.script("back:80", silent)
 		cfg := to(gateway.Policy{}, "ws://back")
-		cfg.Routes[0].Dial = gateway.Duration(time.Minute)
-		cfg.Limits.Handshake = gateway.Duration(time.Minute)
+		cfg.Routes[0].DialTimeout = gateway.Duration(time.Minute)
+		cfg.Limits.HandshakeTimeout = gateway.Duration(time.Minute)
 		w.start(cfg)
 		nc := w.front()
 		io.WriteString(nc, head13("/", ""))
@@ -158,7 +157,8 @@ func TestDrainDuringDial(t *testing.T) {
 		if d := time.Since(began); d > 2*time.Second {
 			t.Errorf("took %v", d)
 		}
-		// It hears a status, or its connection is cut as one whose handshake is not done.
+		// The client gets a status, or its connection is cut because its handshake is
+		// not finished.
 		if p, _ := io.ReadAll(nc); len(p) > 0 && !strings.HasPrefix(string(p), "HTTP/1.1 503 ") {
 			t.Errorf("the client was answered %q", p)
 		}
@@ -166,8 +166,8 @@ func TestDrainDuringDial(t *testing.T) {
 	})
 }
 
-// Who does not go in time is cut: when a drain's context ends, that of a second
-// call too.
+// A client that does not leave in time is cut: when the context of the drain ends, or the
+// context of a second call.
 func TestDrainIsCut(t *testing.T) {
 	for _, second := range []bool{false, true} {
 		cfg := tcp(named(t, "a"), "main")
@@ -198,7 +198,7 @@ func TestDrainIsCut(t *testing.T) {
 	}
 }
 
-// Close waits for nobody's answer: not the client's, not the backend's.
+// Close does not wait for an answer of the client or of the backend.
 func TestCloseAtOnce(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
@@ -206,7 +206,7 @@ func TestCloseAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &draftwire.Server{Options: open(draftwire.Every), WebSocket: func(context.Context, *draftwire.Conn) error {
+	s := &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: func(context.Context, *draftwire.Conn) error {
 		<-release // it does not read
 		return nil
 	}}
@@ -234,14 +234,14 @@ func TestCloseAtOnce(t *testing.T) {
 	}
 }
 
-// In a text of hixie-76 nothing can be said, as it would be part of the text: the
-// stream ends.
+// Inside a text of hixie-76 no close can be sent, as it would be part of the text: the stream
+// ends.
 func TestHixie76MessageIsCut(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &draftwire.Server{Options: open(draftwire.Every), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+	s := &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
 		if w, err := c.Writer(ctx, draftwire.OpText); err == nil {
 			w.Write(bytes.Repeat([]byte("x"), 1000))
 		}
@@ -291,8 +291,8 @@ func TestInheritedSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// LISTEN_PID is the child's own number, which a shell knows before it becomes
-	// the child.
+	// LISTEN_PID is the process number of the child. The shell knows it, as it then
+	// becomes the child.
 	child := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" -test.run='^TestInheritedChild$' -test.v`, exe)
 	child.Env = append(os.Environ(), "LISTEN_FDS=4", "LISTEN_FDNAMES=web:other:twice:twice", "GATEWAY_CHILD="+named(t, "parent"))
 	child.ExtraFiles = files
@@ -331,14 +331,13 @@ func TestInheritedSockets(t *testing.T) {
 	}
 }
 
-// TestInheritedChild is the child of TestInheritedSockets; by itself it does
-// nothing.
+// TestInheritedChild is run as the child of TestInheritedSockets. Otherwise it does nothing.
 func TestInheritedChild(t *testing.T) {
 	url := os.Getenv("GATEWAY_CHILD")
 	if url == "" {
 		return
 	}
-	for address, why := range map[string]string{"fd:nobody": `no socket "nobody"`, "fd:twice": "passes 2 sockets"} {
+	for address, why := range map[string]string{"fd:nobody": `not pass a socket named "nobody"`, "fd:twice": "passes 2 sockets"} {
 		if _, err := gateway.Listen(address); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v", address, err)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/draftwire/draftwire/usage"
 )
 
-// exampleBackend is a server that gives messages back. stop ends it.
+// exampleBackend is a server that echoes messages. stop ends it.
 func exampleBackend() (url string, stop func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,7 +30,7 @@ func exampleBackend() (url string, stop func()) {
 	return "ws://" + l.Addr().String(), func() { s.Shutdown(context.Background()) }
 }
 
-// A client of 2010 talks to a server of today.
+// A client of 2010 talks to a current server.
 func ExampleGateway() {
 	backend, stop := exampleBackend()
 	defer stop()
@@ -69,7 +69,7 @@ func ExampleHooks() {
 	ended := make(chan *gateway.Session, 1)
 	hooks := gateway.Hooks{
 		BackendOpened: func(s *gateway.Session) { fmt.Println("opened:", s.Listener, s.Route, s.Version()) },
-		Lost:          func(_ *gateway.Session, l gateway.Loss) { fmt.Println("lost:", l) },
+		Loss:          func(_ *gateway.Session, l gateway.Loss) { fmt.Println("lost:", l) },
 		Retiring:      func(*gateway.Session, usage.Stage, bool) {},
 		Ended:         func(s *gateway.Session, _ *draftwire.Conn) { ended <- s },
 	}
@@ -96,7 +96,7 @@ func ExampleHooks() {
 	c.Close(draftwire.CodeNormal, "")
 	s := <-ended
 	by, _ := s.By()
-	fmt.Println("ended by the", by, slices.Sorted(maps.Keys(s.Lost())))
+	fmt.Println("ended by the", by, slices.Sorted(maps.Keys(s.Losses())))
 	// Output:
 	// opened: public feed hixie-75
 	// lost: text_decoded
@@ -111,7 +111,7 @@ func ExampleLoad() {
 	cfg, err := gateway.Load(strings.NewReader(`
 listen:
   - {name: main, address: ":8080", versions: all}
-limits: {message: 64KiB, idle: 2m}
+limits: {message: 64KiB, idle_timeout: 2m}
 versions:
   hixie-75: [{mode: warn}, {mode: "off", from: 2027-02-01}]
 routes:
@@ -124,18 +124,18 @@ routes:
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(cfg.Limits.Message, time.Duration(cfg.Limits.Idle), cfg.Routes[0].Match.Paths)
+	fmt.Println(cfg.Limits.Message, time.Duration(cfg.Limits.IdleTimeout), cfg.Routes[0].Match.Paths)
 	plan, err := cfg.Plan()
 	fmt.Println(plan.At(draftwire.Hixie75, time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)), err)
-	_, err = gateway.Load(strings.NewReader("limits: {mesage: 5}\n"))
+	_, err = gateway.Load(strings.NewReader("limits: {mesage: 5}\nroutes: [{backends: [{url: 'ws://app'}]}]\n"))
 	fmt.Println(err)
 	// Output:
 	// 65536 2m0s [/feed/*]
 	// off <nil>
-	// line 1: there is no key "mesage" here; "message" is meant?
+	// line 1: unknown key "mesage"; did you mean "message"?
 }
 
-// What is wrong with a configuration, all of it.
+// Check reports everything that is wrong with a configuration.
 func ExampleConfig_Check() {
 	cfg := &gateway.Config{
 		Listen: []gateway.Listener{{
@@ -143,7 +143,7 @@ func ExampleConfig_Check() {
 			Proxy: gateway.ProxyProtocol{Mode: "require"},
 		}},
 		Admin:  gateway.Admin{Address: "off"},
-		Limits: gateway.Limits{Handshake: -1},
+		Limits: gateway.Limits{Head: 100},
 		Ledger: gateway.Ledger{Client: "cookie id"},
 		Routes: []gateway.Route{{
 			Name:     "feed",
@@ -155,10 +155,10 @@ func ExampleConfig_Check() {
 	}
 	fmt.Println(cfg.Check())
 	// Output:
-	// listen main: proxy_protocol: from: which networks may name the client?
-	// limits: handshake: -1ns is below 0
+	// limits: head: 100 is not from 256 to 1MiB
+	// listen main: proxy_protocol: from: it is empty; name the networks that may send a PROXY header
 	// route feed: match: hosts: "*example.com" is not like example.com, *.example.com or *, without a port
-	// route feed: backend "10.0.0.5" has no host
+	// route feed: backend "10.0.0.5" is not a URL: write http://10.0.0.5 for pages and WebSocket, ws://10.0.0.5 for WebSocket alone
 }
 
 // The state of a gateway, and the handler that shows it to the operator.
@@ -210,29 +210,31 @@ func ExampleAdminOptions() {
 		log.Fatal(err)
 	}
 	defer gw.Close()
-	h := gw.Admin(gateway.AdminOptions{Reload: func() error { return fmt.Errorf("line 5: there is no key %q here", "rout") }})
+	h := gw.Admin(gateway.AdminOptions{Reload: func() error { return fmt.Errorf("line 5: unknown key %q", "rout") }})
 	for _, ask := range []struct{ method, path string }{{"GET", "/readyz"}, {"POST", "/reload"}} {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(ask.method, "http://127.0.0.1:9090"+ask.path, nil))
+		r := httptest.NewRequest(ask.method, "http://127.0.0.1:9090"+ask.path, nil)
+		r.RemoteAddr = "127.0.0.1:50000" // orders come from this machine, or with a token
+		h.ServeHTTP(w, r)
 		fmt.Print(w.Code, " ", w.Body)
 	}
 	// Output:
 	// 200 ready
-	// 422 line 5: there is no key "rout" here
+	// 422 line 5: unknown key "rout"
 }
 
-// What the translation between two versions loses, and who decides.
+// The table of what is lost or changed between two versions, and which key decides.
 func ExampleLosses() {
 	for _, l := range gateway.Losses()[:2] {
 		var row gateway.LossInfo = l
-		fmt.Printf("%s: %s to %s %s (%s)\n", row.Loss, row.From, row.To, row.What, row.Policy)
+		fmt.Printf("%s: %s to %s: %s (%s)\n", row.Loss, row.From, row.To, row.What, row.Policy)
 	}
 	// Output:
-	// binary_rejected: binary message to hixie-75, hixie-76 the connection closes with 1003 towards the sender (binary: reject)
-	// binary_encoded: binary message to hixie-75, hixie-76 comes as text, in base64, hex or Latin-1 (binary: base64, hex, latin1)
+	// binary_rejected: a binary message to hixie-75, hixie-76: nothing: the gateway closes the connection, with 1003 towards the sender (binary: reject)
+	// binary_encoded: a binary message to hixie-75, hixie-76: a text message, in base64, hex or Latin-1 (binary: base64, hex, latin1)
 }
 
-// Sizes and times as a configuration writes them.
+// Sizes and times as they are written in a configuration.
 func ExampleSize() {
 	var s gateway.Size
 	var d gateway.Duration
@@ -242,7 +244,7 @@ func ExampleSize() {
 	// Output:
 	// <nil> 65536
 	// <nil> 1m30s
-	// "64kB" is no size like 512, 64KiB or 1MiB
+	// "64kB" is not a size like 512, 64KiB or 1MiB
 }
 
 // A listener on a unix socket, as in a configuration.

@@ -7,25 +7,36 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/draftwiretest"
+	"github.com/draftwire/draftwire/wire"
 )
 
-// What the tests of the outside may see.
+// This file has what the tests in package gateway_test need of the inside.
 
 // Held returns how many connections the limits count, and of how many addresses.
 func (g *Gateway) Held() (open, addresses int) {
 	g.limits.mu.Lock()
 	defer g.limits.mu.Unlock()
-	return g.limits.open, len(g.limits.by)
+	return g.limits.open, len(g.limits.byAddress)
 }
 
-// Old returns how many ports are left that a reload replaced.
+// OnLoop reports whether a loop reads both sides of the session.
+func (s *Session) OnLoop() bool { return s.loop != nil }
+
+// Holds reports whether a side of the session is not read, as the other one lags.
+func (s *Session) Holds(side Side) bool {
+	r := s.relay.Load()
+	return r != nil && r.holds(side).Load()
+}
+
+// Old returns how many ports that a reload has replaced still exist.
 func (g *Gateway) Old() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.old)
 }
 
-// Resting are the backends that rest after a failure.
+// Resting returns the backends that rest after a failure.
 func (g *Gateway) Resting() (names []string) {
 	for _, r := range g.state.Load().routes {
 		for _, b := range r.backends.list {
@@ -37,7 +48,7 @@ func (g *Gateway) Resting() (names []string) {
 	return names
 }
 
-// KeyOf is what an address counts as.
+// KeyOf returns what counts as one address.
 func KeyOf(remote string) netip.Prefix { return keyOf(remote) }
 
 var (
@@ -45,8 +56,8 @@ var (
 	Readings  = readings
 )
 
-// RouteOf is the place of the route, among routes with one pattern of a path each, that
-// takes a client that asks for target; -1 where none does.
+// RouteOf returns the index of the route that takes a client with that target, of routes with
+// one path pattern each; -1 if none does.
 func RouteOf(target string, patterns ...string) int {
 	routes := make([]*route, len(patterns))
 	for i, p := range patterns {
@@ -60,11 +71,12 @@ func RouteOf(target string, patterns ...string) int {
 	if !ok {
 		return -1
 	}
-	r, _ := routeOf(routes, &asked{handshake: &draftwire.Handshake{Version: draftwire.RFC6455}, paths: paths})
+	r, _ := routeOf(routes, &request{handshake: draftwiretest.NewHandshake(draftwiretest.NewRequest("ws://example.com/", nil)), paths: paths})
 	return slices.Index(routes, r)
 }
 
-// HeldBack are the fields that are for proxies to say, and the families of such, sorted.
+// HeldBack returns the fields, and the families of fields, that only proxies may send,
+// sorted.
 func HeldBack() []string {
 	list := slices.Collect(maps.Keys(claims))
 	for _, f := range claimFamilies {
@@ -72,4 +84,39 @@ func HeldBack() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// IsAdmitted reports whether an address may come.
+var IsAdmitted = isAdmitted
+
+// Guard checks credentials.
+type Guard struct{ *guard }
+
+// NewGuard reads the files of credentials.
+func NewGuard(a *Auth) (Guard, error) {
+	gd, err := newGuard(a)
+	return Guard{gd}, err
+}
+
+// Admit is guard.admit.
+func (gd Guard) Admit(v draftwire.Version, remote, target string, fields wire.Fields) error {
+	return gd.admit(v, remote, target, fields)
+}
+
+// WrongPerMinute is how many wrong passwords an address may try.
+const WrongPerMinute = wrongPerMinute
+
+// MatchValue matches a value against a pattern.
+var MatchValue = matchValue
+
+// SelfSigned returns a certificate that nobody trusts.
+var SelfSigned = selfSigned
+
+// FirstCertificate returns what a new issuer shows for its first domain.
+func FirstCertificate(a *ACME) ([]byte, error) {
+	is, err := newIssuer(a, nil)
+	if err != nil {
+		return nil, err
+	}
+	return is.certs[0].Leaf().Raw, nil
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// pass lets time pass, in a bubble, and waits until all that is due has happened.
+// pass lets time pass in a bubble, and waits until everything that is due has happened.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// seen are the connections of a backend that is a script.
+// seen are the connections of a backend that follows a script.
 type seen struct {
 	made, gone atomic.Int64
 	mu         sync.Mutex
@@ -37,8 +37,8 @@ func (s *seen) head(i int) string {
 	return s.heads[i]
 }
 
-// script is a backend that reads a request head and then does what f says. A
-// connection is gone when the gateway has ended it.
+// script starts a backend that reads a request head and then does f. A connection counts as
+// gone when the gateway has ended it.
 func (w *world) script(address string, f func(nc net.Conn, r *bufio.Reader)) *seen {
 	s := new(seen)
 	w.raw(address, s, func(nc net.Conn) {
@@ -59,7 +59,7 @@ func (w *world) script(address string, f func(nc net.Conn, r *bufio.Reader)) *se
 	return s
 }
 
-// raw is a backend of bytes.
+// raw starts a backend that is a stream of bytes.
 func (w *world) raw(address string, s *seen, f func(nc net.Conn)) {
 	l, _ := w.listen(address)
 	w.t.Cleanup(func() { l.Close() })
@@ -80,7 +80,7 @@ func (w *world) raw(address string, s *seen, f func(nc net.Conn)) {
 	}()
 }
 
-// says is a script that answers with text and leaves.
+// says returns a script that answers with text and leaves.
 func says(text string) func(net.Conn, *bufio.Reader) {
 	return func(nc net.Conn, _ *bufio.Reader) {
 		io.WriteString(nc, text)
@@ -91,7 +91,7 @@ func says(text string) func(net.Conn, *bufio.Reader) {
 // silent is a script that never answers.
 func silent(net.Conn, *bufio.Reader) {}
 
-// down takes what listens at an address away.
+// down closes the listener at an address.
 func (w *world) down(address string) {
 	w.mu.Lock()
 	l := w.at[address]
@@ -102,8 +102,7 @@ func (w *world) down(address string) {
 	}
 }
 
-// settled checks that nothing is held any more, once all that was under way has
-// come to its end.
+// settled checks that the gateway holds nothing any more once everything has ended.
 func (w *world) settled(backends ...*seen) {
 	w.t.Helper()
 	pass(20 * time.Second)
@@ -148,7 +147,7 @@ func (w *world) refusal(v draftwire.Version) *draftwire.HandshakeError {
 	return he
 }
 
-// front returns a bare connection to the gateway.
+// front opens a plain connection to the gateway.
 func (w *world) front() net.Conn {
 	w.t.Helper()
 	nc, err := w.dial(bg, "tcp", "front:80")
@@ -159,7 +158,7 @@ func (w *world) front() net.Conn {
 	return nc
 }
 
-// exchange sends text and wants it back.
+// exchange sends text and expects it back.
 func exchange(c *draftwire.Conn, text string) error {
 	if err := c.Write(bg, draftwire.OpText, []byte(text)); err != nil {
 		return err
@@ -171,7 +170,7 @@ func exchange(c *draftwire.Conn, text string) error {
 	return err
 }
 
-// urls is a route's list of backends.
+// urls returns a route's list of backends.
 func urls(list ...string) (out []gateway.Backend) {
 	for _, u := range list {
 		out = append(out, gateway.Backend{URL: u})

@@ -13,12 +13,11 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Each client is told what became of its backend, whatever its version, and
-// nothing stays behind.
+// A client of every version is told what its backend did, and nothing is left behind.
 func TestBackendRefuses(t *testing.T) {
 	cases := []struct {
 		name   string
-		script func(net.Conn, *bufio.Reader) // nil: nobody listens
+		script func(net.Conn, *bufio.Reader) // nil: no listener
 		status int
 		field  string // that the client gets
 	}{
@@ -29,9 +28,9 @@ func TestBackendRefuses(t *testing.T) {
 		{"429", says("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n"), 429, "Retry-After"},
 		{"426 with versions nobody speaks", says("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 14, 99\r\n\r\n"), 502, ""},
 		{"426 without versions", says("HTTP/1.1 426 Upgrade Required\r\n\r\n"), 502, ""},
-		{"302", says("HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"), 502, ""},
+		{"302", says("HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"), 302, "Location"},
 		{"500", says("HTTP/1.1 500 Internal Server Error\r\n\r\n"), 502, ""},
-		{"503", says("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3\r\n\r\n"), 502, "Retry-After"},
+		{"503", says("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3\r\n\r\n"), 503, "Retry-After"},
 		{"garbage", says("\x16\x03\x01 what is this?\r\n\r\n"), 502, ""},
 		{"an endless head", says("HTTP/1.1 101 Switching Protocols\r\n" + strings.Repeat("X-Y: z\r\n", 5000)), 502, ""},
 		{"no proof", says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), 502, ""},
@@ -49,7 +48,7 @@ func TestBackendRefuses(t *testing.T) {
 					back = append(back, w.script("back:80", tc.script))
 				}
 				w.start(to(gateway.Policy{}, "ws://back"))
-				for _, v := range draftwire.Served().List() {
+				for _, v := range draftwire.ServedVersions().List() {
 					began := time.Now()
 					he := w.refusal(v)
 					if he.Status != tc.status {
@@ -74,7 +73,7 @@ func TestBackendRefuses(t *testing.T) {
 	}
 }
 
-// slowly is a script that never comes to its end.
+// slowly is a script that never ends.
 func slowly(text string) func(net.Conn, *bufio.Reader) {
 	return func(nc net.Conn, _ *bufio.Reader) {
 		for _, b := range []byte(text) {
@@ -90,9 +89,9 @@ func slowly(text string) func(net.Conn, *bufio.Reader) {
 func TestBackendSpeaksAnotherVersion(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.echo("back:80", draftwire.SetOf(draftwire.Hybi07, draftwire.Hybi08))
+		w.echo("back:80", draftwire.VersionsOf(draftwire.Hybi07, draftwire.Hybi08))
 		w.start(to(gateway.Policy{}, "ws://back"))
-		for _, v := range draftwire.Served().List() {
+		for _, v := range draftwire.ServedVersions().List() {
 			c := w.mustClient(v, draftwire.DialOptions{})
 			if err := exchange(c, "hello"); err != nil {
 				t.Errorf("%s: %v", v, err)
@@ -103,7 +102,7 @@ func TestBackendSpeaksAnotherVersion(t *testing.T) {
 	})
 }
 
-// What a backend does behind its 101 ends the client too.
+// What ends a backend after its 101 ends the client too.
 func TestBackendDies(t *testing.T) {
 	die := func(f func(ctx context.Context, c *draftwire.Conn)) func(context.Context, *draftwire.Conn) error {
 		return func(ctx context.Context, c *draftwire.Conn) error {
@@ -133,7 +132,7 @@ func TestBackendDies(t *testing.T) {
 	for _, tc := range cases {
 		forPairs(t, func(t *testing.T, front, back draftwire.Version) {
 			w := newWorld(t)
-			w.backend("back:80", &draftwire.Server{WebSocket: die(tc.f), Options: open(draftwire.SetOf(back))})
+			w.backend("back:80", &draftwire.Server{WebSocket: die(tc.f), Options: open(draftwire.VersionsOf(back))})
 			w.start(to(gateway.Policy{}, backURL(back)))
 			c := w.mustClient(front, draftwire.DialOptions{})
 			go c.Write(bg, draftwire.OpText, []byte(strings.Repeat("y", 200000)))
@@ -144,11 +143,11 @@ func TestBackendDies(t *testing.T) {
 			lost := draftwire.HeardCode(front, draftwire.CodeInternal)
 			want := lost
 			if !back.Supports(draftwire.CapCloseCode) && tc.name != "in a message" {
-				want = draftwire.HeardCode(front, draftwire.CodeNormal) // its end is in order, unless a write finds it first
+				want = draftwire.HeardCode(front, draftwire.CodeNormal) // a clean close, unless a write notices it first
 			}
 			switch code := draftwire.CloseStatus(err); {
 			case front == draftwire.Hixie75, code == want, code == lost:
-			case front == draftwire.Hixie76 && tc.name == "in a message": // nothing can be said in it
+			case front == draftwire.Hixie76 && tc.name == "in a message": // no close can be sent inside it
 			default:
 				t.Errorf("%s: the client heard %v, not %d", tc.name, err, want)
 			}
@@ -160,8 +159,8 @@ func TestBackendDies(t *testing.T) {
 	}
 }
 
-// A backend that does not read holds its client back, and is cut when the write
-// timeout has passed; one that reads again goes on.
+// A backend that does not read slows its client down, and is cut after the write timeout. One
+// that reads again goes on.
 func TestBackendDoesNotRead(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -172,7 +171,7 @@ func TestBackendDoesNotRead(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t)
 				got := make(chan int, 1)
-				w.backend("back:80", &draftwire.Server{Options: open(draftwire.Every), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+				w.backend("back:80", &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
 					n := 0
 					defer func() { got <- n }()
 					select {
@@ -221,13 +220,13 @@ func TestBackendDoesNotRead(t *testing.T) {
 	}
 }
 
-// The backend's connection is not opened anew behind the 101, and not at all for
-// another backend where the first gave an answer.
+// After the 101 no other connection to a backend is opened, and before it none to another
+// backend if the first one has given an answer.
 func TestTriesAnotherBackend(t *testing.T) {
 	cases := []struct {
 		name   string
 		first  func(net.Conn, *bufio.Reader)
-		status int // 0: the second takes it
+		status int // 0: the second backend accepts it
 	}{
 		{"nobody listens", nil, 0},
 		{"says nothing", silent, 0},
@@ -244,13 +243,14 @@ func TestTriesAnotherBackend(t *testing.T) {
 				if tc.first != nil {
 					back = append(back, w.script("one:80", tc.first))
 				}
-				w.echo("two:80", draftwire.Every)
+				w.echo("two:80", draftwire.AllVersions)
 				w.start(to(gateway.Policy{}, "ws://one", "ws://two"))
 				refused := 0
-				for range 4 { // whoever's turn it is first
+				for range 4 { // whichever backend is first
 					c, err := w.client(draftwire.RFC6455, draftwire.DialOptions{})
 					if err != nil {
-						if refused++; statusOf(err) != tc.status {
+						refused++
+						if statusOf(err) != tc.status {
 							t.Errorf("refused: %v", err)
 						}
 						continue
@@ -273,7 +273,7 @@ func TestAllBackendsDown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.start(to(gateway.Policy{}, "ws://one", "ws://two", "tcp://three:1"))
-		for _, v := range draftwire.Served().List() {
+		for _, v := range draftwire.ServedVersions().List() {
 			if he := w.refusal(v); he.Status != 502 {
 				t.Errorf("%s: %v", v, he)
 			}

@@ -44,12 +44,12 @@ func readHead(r *bufio.Reader) string {
 	}
 }
 
-// accepts is a script that takes RFC 6455's sample key, and holds its tongue.
-// The gateway's key is random, so the proof is computed.
+// accepts starts a backend that completes an RFC 6455 handshake and then does f. The
+// gateway's key is random, so the proof is computed.
 func accepts(w *world, address string, f func(ctx context.Context, c *draftwire.Conn) error) *seen {
 	s := new(seen)
 	l, _ := w.listen(address)
-	srv := &draftwire.Server{Options: open(draftwire.Every), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+	srv := &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
 		s.made.Add(1)
 		defer s.gone.Add(1)
 		return f(ctx, c)
@@ -60,7 +60,7 @@ func accepts(w *world, address string, f func(ctx context.Context, c *draftwire.
 	return s
 }
 
-// What a client holds is given back where its key3 does not come.
+// A client whose key3 does not come holds nothing any more.
 func TestKey3Missing(t *testing.T) {
 	for _, leave := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestKey3Missing(t *testing.T) {
 	}
 }
 
-// A client that is gone in whatever way leaves nothing behind.
+// In whatever way a client ends, it leaves nothing behind.
 func TestClientDies(t *testing.T) {
 	cases := []struct {
 		name string
@@ -122,7 +122,7 @@ func TestClientDies(t *testing.T) {
 	}
 }
 
-// A client that leaves while its backend is dialled costs that dial alone.
+// A client that leaves while its backend is dialled costs only that dial.
 func TestClientLeavesDuringDial(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -133,7 +133,7 @@ func TestClientLeavesDuringDial(t *testing.T) {
 		pass(time.Second)
 		nc.Close()
 		w.settled(s)
-		slow := accepts(w, "back:80", echo) // and where the backend says yes
+		slow := accepts(w, "back:80", echo) // even if the backend accepts it
 		nc = w.front()
 		io.WriteString(nc, head13("/", ""))
 		nc.Close()
@@ -141,8 +141,8 @@ func TestClientLeavesDuringDial(t *testing.T) {
 	})
 }
 
-// A client that does not read is cut when the write timeout has passed, and the
-// gateway has taken little for it.
+// A client that does not read is cut after the write timeout, and the gateway has read little
+// from its backend.
 func TestClientDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -158,14 +158,14 @@ func TestClientDoesNotRead(t *testing.T) {
 				if err := c.Write(ctx, draftwire.OpBinary, make([]byte, 10000)); err != nil {
 					return err
 				}
-				if time.Since(began) < time.Second { // later ones are dropped, until the close is heard
+				if time.Since(began) < time.Second { // later ones are dropped until the close arrives
 					n++
 				}
 			}
 		})
 		w.start(to(gateway.Policy{Ping: -1}, "ws://back"))
 		_, nc := w.ask(head13("/", ""))
-		if n := <-sent; n > 100 { // two connections of 64 KiB each way, and what is under way
+		if n := <-sent; n > 100 { // two connections with 64 KiB in each direction, and what the gateway holds
 			t.Errorf("%d messages of 10,000 bytes were taken", n)
 		}
 		nc.Close()
@@ -185,12 +185,12 @@ func masked(b0 byte, p []byte) []byte {
 	return append(append(out, 0, 0, 0, 0), p...)
 }
 
-// Floods end at a limit, or go by.
+// Each flood ends at a limit, or does no harm.
 func TestClientFloods(t *testing.T) {
 	cases := []struct {
 		name  string
-		piece []byte // again and again
-		ends  string // how: "1009" by the message's limit, "held" while nobody reads, "" not at all
+		piece []byte // sent again and again
+		ends  string // "1009": at the limit of a message; "held": the gateway stops reading; "": not at all
 	}{
 		{"pings", masked(0x89, []byte("p")), "held"},
 		{"pongs", masked(0x8A, []byte("p")), ""},
@@ -230,7 +230,8 @@ func TestClientFloods(t *testing.T) {
 	}
 }
 
-// A message above the route's limit closes with its code; one at it crosses.
+// A message above the route's limit closes the connection with the right code; one at the
+// limit crosses.
 func TestMessageLimit(t *testing.T) {
 	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
 		w := newWorld(t)
@@ -254,13 +255,13 @@ func TestMessageLimit(t *testing.T) {
 	})
 }
 
-// Who says nothing for the idle time is closed.
+// A client that sends nothing for the idle timeout is closed.
 func TestIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		s := accepts(w, "back:80", echo)
 		cfg := to(gateway.Policy{Ping: -1}, "ws://back")
-		cfg.Limits.Idle = gateway.Duration(time.Minute)
+		cfg.Limits.IdleTimeout = gateway.Duration(time.Minute)
 		w.start(cfg)
 		c := w.mustClient(draftwire.RFC6455, draftwire.DialOptions{})
 		for range 3 {

@@ -29,14 +29,14 @@ func (w *world) endsSoon(within time.Duration) {
 	}
 }
 
-// Both ways are in a write, as a client sends to an echo and reads nothing: when the write
-// timeout has passed the session ends, and its end has a cause.
+// Both directions are blocked in a write, as a client sends to an echo and does not read.
+// After the write timeout the session ends, and its end has a cause.
 func TestBothWaysStuck(t *testing.T) {
 	forVersions(t, func(t *testing.T, v draftwire.Version) {
 		w := newWorld(t)
 		s := accepts(w, "back:80", echo)
 		cfg := to(gateway.Policy{Ping: -1}, backURL(v))
-		cfg.Limits.Write = gateway.Duration(2 * time.Second)
+		cfg.Limits.WriteTimeout = gateway.Duration(2 * time.Second)
 		w.start(cfg)
 		c := w.mustClient(v, draftwire.DialOptions{})
 		go func() {
@@ -50,9 +50,9 @@ func TestBothWaysStuck(t *testing.T) {
 	})
 }
 
-// A client that is cut while both ways are in a write leaves at once what it held: the
-// echo behind goes on when it is read, and a backend that takes nothing more has the close
-// timeout.
+// A client is cut while both directions are blocked in a write. What it holds is released at
+// once if the echo goes on when it is read, and after the close timeout if the backend
+// accepts nothing more.
 func TestCutWhileStuck(t *testing.T) {
 	deaf := func(ctx context.Context, c *draftwire.Conn) error {
 		for c.Write(ctx, draftwire.OpText, make([]byte, 1000)) == nil {
@@ -88,15 +88,16 @@ func TestCutWhileStuck(t *testing.T) {
 
 const lastWords = time.Second + time.Millisecond
 
-// A client that resets, behind messages that a backend does not take, is noticed though
-// nobody reads it: what it holds is given back long before the write timeout.
+// A client has sent messages that its backend does not accept, so it is not read. When it
+// resets, the gateway notices it all the same, and releases what it holds long before the
+// write timeout.
 func TestResetWhileBackendTakesNothing(t *testing.T) {
 	back, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	over := make(chan struct{})
-	srv := &draftwire.Server{Options: open(draftwire.Every), WebSocket: func(context.Context, *draftwire.Conn) error { <-over; return nil }}
+	srv := &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: func(context.Context, *draftwire.Conn) error { <-over; return nil }}
 	var all sync.WaitGroup
 	all.Go(func() { srv.Serve(back) })
 	defer all.Wait()

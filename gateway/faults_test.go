@@ -24,7 +24,7 @@ import (
 // relayed is one session of a client and an echoing backend, over sockets that fail.
 type relayed struct {
 	front, back draftwire.Version
-	room        int // of the sockets
+	room        int // of the sockets' buffers
 	schedule    faultnet.Schedule
 	at          int // the call at which do is done
 	do          func(r *relayed)
@@ -37,15 +37,15 @@ type relayed struct {
 	mu             sync.Mutex
 	client         *draftwire.Conn
 	here, there    []string // what came to the client, and to the backend
-	read           error    // how the client's reading ended, and
+	read           error    // how the client's reading ended
 	close          error    // what its Close returned
-	ended          []string // how sessions did
+	ended          []string // how sessions ended
 	opened, closed int      // connections to the backend, as the hooks say
 	lost           map[gateway.Loss]int
 	dialled        error
 }
 
-// curtain is when a session is over at the latest; no limit of it lasts as long.
+// curtain is when a session must have ended; all its timeouts are shorter.
 const curtain = time.Hour
 
 func (r *relayed) perform(t *testing.T) *relayed {
@@ -80,7 +80,7 @@ func (r *relayed) hooks() gateway.Hooks {
 		r.mu.Unlock()
 	}
 	return gateway.Hooks{
-		Lost:          func(_ *gateway.Session, l gateway.Loss) { note(func() { r.lost[l]++ }) },
+		Loss:          func(_ *gateway.Session, l gateway.Loss) { note(func() { r.lost[l]++ }) },
 		BackendOpened: func(*gateway.Session) { note(func() { r.opened++ }) },
 		BackendClosed: func(*gateway.Session) { note(func() { r.closed++ }) },
 		Ended: func(s *gateway.Session, _ *draftwire.Conn) {
@@ -93,11 +93,11 @@ func (r *relayed) hooks() gateway.Hooks {
 func (r *relayed) run(t *testing.T) {
 	r.net = faultnet.New(r.acts)
 	r.doors = map[string]*faultnet.Listener{"front:80": r.net.Listen(r.room), "back:80": r.net.Listen(r.room)}
-	backend := &draftwire.Server{WebSocket: r.echo, Options: open(draftwire.Every)}
+	backend := &draftwire.Server{WebSocket: r.echo, Options: open(draftwire.AllVersions)}
 	limits := draftwire.Limits{IdleTimeout: 3 * time.Minute, WriteTimeout: 20 * time.Second}
 	backend.Options.Limits = limits
 	cfg := to(gateway.Policy{}, backURL(r.back))
-	cfg.Limits.Idle = gateway.Duration(2 * time.Minute)
+	cfg.Limits.IdleTimeout = gateway.Duration(2 * time.Minute)
 	gw, err := gateway.New(cfg, gateway.Options{Hooks: r.hooks(), Dial: r.dial,
 		Listen: func(address string) (net.Listener, error) { return r.doors[address], nil }})
 	if err != nil {
@@ -132,7 +132,7 @@ func (r *relayed) run(t *testing.T) {
 	}
 }
 
-// settled checks that nothing is held any more.
+// settled checks that the gateway holds nothing any more.
 func (r *relayed) settled(t *testing.T) {
 	s := r.gw.Status()
 	for _, l := range s.Listeners {
@@ -157,11 +157,12 @@ func (r *relayed) echo(ctx context.Context, c *draftwire.Conn) error {
 	})
 }
 
-// visit is the client: it sends all, some of it one message at a time, and leaves when
-// all has come back.
+// visit is the client: it sends everything, in part one message at a time, and leaves when
+// everything has come back.
 func (r *relayed) visit(o draftwire.DialOptions) {
 	c, _, err := draftwire.Dial(bg, "ws://front/x?y=z", &o)
-	if r.dialled = err; err != nil {
+	r.dialled = err
+	if err != nil {
 		return
 	}
 	r.mu.Lock()
@@ -173,7 +174,8 @@ func (r *relayed) visit(o draftwire.DialOptions) {
 		for {
 			_, p, err := c.Read(bg)
 			r.mu.Lock()
-			if r.read = err; err == nil {
+			r.read = err
+			if err == nil {
 				r.here = append(r.here, string(p))
 			}
 			r.mu.Unlock()
@@ -206,13 +208,13 @@ func (r *relayed) visit(o draftwire.DialOptions) {
 	}
 }
 
-// outcome is all that there is to be seen of the session.
+// outcome returns everything that can be seen of the session.
 func (r *relayed) outcome() string {
 	return fmt.Sprintf("dial: %v\n%d messages at the client, read: %v, close: %v\n%d at the backend\nended: %q, backend: %d opened, %d closed, lost: %v",
 		r.dialled, len(r.here), r.read, r.close, len(r.there), r.ended, r.opened, r.closed, r.lost)
 }
 
-// check looks for what must never be.
+// check looks for what must never happen.
 func (r *relayed) check(t *testing.T) {
 	t.Helper()
 	for _, got := range [][]string{r.here, r.there} {
@@ -231,12 +233,12 @@ func (r *relayed) check(t *testing.T) {
 	}
 }
 
-// eachRelay gives f each version on either side, with RFC 6455 on the other, and how it
-// goes without faults.
+// eachRelay calls f with each version on either side and RFC 6455 on the other, and with the
+// outcome without faults.
 func eachRelay(t *testing.T, f func(t *testing.T, r *relayed, plain *relayed)) {
-	n := runtime.GOMAXPROCS(1) // the order of calls is all but the same each time
+	n := runtime.GOMAXPROCS(1) // so that the order of calls is nearly the same each time
 	t.Cleanup(func() { runtime.GOMAXPROCS(n) })
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		pairs := [][2]draftwire.Version{{v, draftwire.RFC6455}, {draftwire.RFC6455, v}}
 		if v == draftwire.RFC6455 {
 			pairs = pairs[:1]
@@ -255,14 +257,14 @@ func eachRelay(t *testing.T, f func(t *testing.T, r *relayed, plain *relayed)) {
 	}
 }
 
-// thin is which of the sessions are left out: one of some is played, and others by other
-// versions, so that together they are all. FAULTS=all plays each.
+// thin says which sessions are left out: one of several is played, and other ones with other
+// versions, so that together they cover all. FAULTS=all plays all of them.
 func (r *relayed) thin(n, some int) bool {
 	return os.Getenv("FAULTS") != "all" && (n+int(r.front)+int(r.back))%some != 0
 }
 
-// A fault that an operating system has every right to makes no difference to a session, at
-// whatever call it happens, and on whichever of its four sockets.
+// A fault that an operating system may show at any time, like a short write, makes no
+// difference to a session, at whatever call and on whichever of its four sockets it happens.
 func TestSoftFaults(t *testing.T) {
 	eachRelay(t, func(t *testing.T, r *relayed, plain *relayed) {
 		for n := 1; n <= plain.net.Calls(); n++ {
@@ -281,7 +283,7 @@ func TestSoftFaults(t *testing.T) {
 	})
 }
 
-// A session one of whose sockets breaks, at whatever call, ends on all sides.
+// If one socket of a session breaks, at whatever call, the session ends on all sides.
 func TestHardFaults(t *testing.T) {
 	eachRelay(t, func(t *testing.T, r *relayed, plain *relayed) {
 		for n := 1; n <= plain.net.Calls(); n++ {
@@ -291,7 +293,8 @@ func TestHardFaults(t *testing.T) {
 				}
 				r.schedule = faultnet.At(n, faultnet.Action{Fault: f})
 				p := r.perform(t)
-				if p.check(t); t.Failed() {
+				p.check(t)
+				if t.Failed() {
 					t.Fatalf("%v at call %d of %d:\n%s", f, n, plain.net.Calls(), p.outcome())
 				}
 			}
@@ -299,7 +302,7 @@ func TestHardFaults(t *testing.T) {
 	})
 }
 
-// What the program does, at whatever call, ends a session on all sides.
+// If the program ends one side of a session, at whatever call, the session ends on all sides.
 func TestProgramInterferes(t *testing.T) {
 	for name, do := range map[string]func(r *relayed){
 		"the client leaves at once": func(r *relayed) { r.leaves((*draftwire.Conn).CloseNow) },
@@ -315,7 +318,8 @@ func TestProgramInterferes(t *testing.T) {
 					}
 					r.at, r.do = n, do
 					p := r.perform(t)
-					if p.check(t); t.Failed() {
+					p.check(t)
+					if t.Failed() {
 						t.Fatalf("at call %d of %d:\n%s", n, plain.net.Calls(), p.outcome())
 					}
 				}

@@ -6,22 +6,29 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/origin"
+	"github.com/draftwire/draftwire/wire"
 )
 
-// ofHandshake are the fields that nobody but the handshake itself may say.
+// ofHandshake are the fields that only the gateway's own handshake may set.
 var ofHandshake = []string{
 	"Connection", "Upgrade", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Content-Length",
 	"WebSocket-Protocol", "HTTP2-Settings",
 }
 
-// hop are the fields that belong to the client's connection, or that the gateway
-// says itself.
+// handshakeNeeds are those of them, and one more, without which there is no handshake.
+var handshakeNeeds = []string{"Host", "Connection", "Upgrade", "WebSocket-Protocol"}
+
+// hop are the fields that belong to the client's connection, or that the gateway sets
+// itself. Expect is for the next hop, and would make a backend send a 100 before its answer.
 var hop = fieldSet(slices.Concat(ofHandshake, []string{
-	"Host", "Origin", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version",
+	"Host", "Origin", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version",
 }))
 
-// claims are fields by which proxies tell servers who the client is, and what it asked
-// for. There are servers that believe them of anybody, so a client may not say them.
+// claims are fields in which proxies tell servers who the client is and what it asked for.
+// Some servers believe them whoever sends them, so a client may not send them.
 var claims = fieldSet([]string{
 	// its address
 	"X-Real-IP", "X-Real-Client-IP", "X-Real-Port", "X-Client-IP", "Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "X-True-Client-IP",
@@ -37,26 +44,29 @@ var claims = fieldSet([]string{
 	"Proxy",
 })
 
-// claimFamilies are beginnings of more such names, as fieldKey writes them.
+// claimFamilies are prefixes of further such names, as fieldKey writes them.
 var claimFamilies = []string{
 	"x-forwarded", "x-original-", "x-rewrite-", "x-envoy-", "wl-proxy-", "cf-", "x-azure-", "x-appengine-", "x-vercel-",
 	"x-auth-request-", "x-authenticated-", "x-authentik-", "x-webauth-", "x-consumer-", "x-remote-extra-", "x-goog-authenticated-user-",
 	"x-ms-client-principal", "x-amzn-oidc-", "ssl-client-", "x-ssl-",
 }
 
-// fieldKey is the name of a field as the most careless servers compare it: some take any
-// sign in it for another, as CGI does with - and _.
-func fieldKey(name string) string {
-	b := []byte(name)
-	for i, c := range b {
+// fieldKey returns the name of a field as the most careless servers compare it: they take
+// any punctuation mark in it for any other, as CGI does with - and _.
+func fieldKey(name string) string { return string(appendKey(nil, name)) }
+
+// appendKey appends the fieldKey of a name.
+func appendKey(b []byte, name string) []byte {
+	for _, c := range []byte(name) {
 		switch {
 		case c >= 'A' && c <= 'Z':
-			b[i] = c | 0x20
+			c |= 0x20
 		case (c < 'a' || c > 'z') && (c < '0' || c > '9'):
-			b[i] = '-'
+			c = '-'
 		}
+		b = append(b, c)
 	}
-	return string(b)
+	return b
 }
 
 func fieldSet(names []string) map[string]bool {
@@ -67,91 +77,139 @@ func fieldSet(names []string) map[string]bool {
 	return set
 }
 
-// isClaim reports whether a field, by its key, is for proxies to say.
+// isClaim reports whether only a proxy may send the field with that key.
 func isClaim(key string) bool {
 	return claims[key] || slices.ContainsFunc(claimFamilies, func(p string) bool { return strings.HasPrefix(key, p) })
 }
 
-// fields are those of the client that the backend gets, spelled as they came,
-// and those that say who the client is.
-func (s *Session) fields() http.Header {
+// The words of Route.Forwarded.
+const (
+	forwardedAll  = "all"
+	forwardedNone = "none"
+)
+
+// moreFields is for how many fields of its own a gateway has room beside the client's.
+const moreFields = 8
+
+// fields returns the fields that the backend gets: those of the client in their order, spelled
+// as they came, and those that say who the client is, without those that the route drops.
+func (s *Session) fields() wire.Fields {
 	r, all := s.route, s.handshake.Fields()
-	out := make(http.Header)
-	drop := fieldSet(all.List("Connection"))
-	maps.Copy(drop, r.drop)
+	out := make(wire.Fields, 0, len(all)+moreFields)
+	ofConnection := fieldsOfConnection(all)
 	trusted := s.byTrustedProxy()
 	for _, f := range all {
-		key := fieldKey(f.Name)
-		if hop[key] || drop[key] || notPassed(key) || !trusted && !r.pass[key] && isClaim(key) {
-			continue
+		if r.passes(f.Name, ofConnection, trusted) {
+			out = append(out, f)
 		}
-		out[f.Name] = append(out[f.Name], f.Value)
 	}
-	s.forward(out)
-	for name, value := range r.SetHeaders {
-		maps.DeleteFunc(out, func(n string, _ []string) bool { return strings.EqualFold(n, name) })
-		out[name] = []string{value}
+	if r.Forwarded != forwardedNone {
+		out = s.forward(out)
+	}
+	if len(r.replaced) > 0 {
+		out = slices.DeleteFunc(out, func(f wire.Field) bool { return r.replaced[fieldKey(f.Name)] })
+	}
+	return append(out, r.set...)
+}
+
+// fieldsOfConnection returns the keys of the fields that Connection names, without those that
+// no request passes on.
+func fieldsOfConnection(all wire.Fields) (keys []string) {
+	for _, name := range all.List("Connection") {
+		if key := fieldKey(name); !hop[key] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// passes reports whether the backend gets a field of the client.
+func (r *route) passes(name string, ofConnection []string, trusted bool) bool {
+	var b [64]byte
+	key := string(appendKey(b[:0], name)) // which stays on the stack where it is short
+	return !hop[key] && !slices.Contains(ofConnection, key) && !notPassed(key) && (trusted || r.pass[key] || !isClaim(key))
+}
+
+// ownFields compiles SetHeaders and DropHeaders.
+func (r *route) ownFields() {
+	r.drop = fieldSet(r.DropHeaders)
+	r.replaced = maps.Clone(r.drop)
+	for _, name := range slices.Sorted(maps.Keys(r.SetHeaders)) {
+		r.set = append(r.set, wire.Field{Name: name, Value: r.SetHeaders[name]})
+		r.replaced[fieldKey(name)] = true
+	}
+}
+
+// headerOf returns fields in the form of net/http, spelled as they are.
+func headerOf(fields wire.Fields) http.Header {
+	out := make(http.Header, len(fields))
+	for _, f := range fields {
+		out[f.Name] = append(out[f.Name], f.Value)
 	}
 	return out
 }
 
-// byTrustedProxy reports whether the request comes from a proxy that may say who the
-// client is. A balancer that named Remote by the PROXY protocol is none: it passes on what
-// that has written.
+// byTrustedProxy reports whether the request comes from a proxy that may say who the client
+// is. A balancer that has named Remote by the PROXY protocol is not such a proxy: it passes
+// on what the client has written.
 func (s *Session) byTrustedProxy() bool {
 	cfg, h := s.g.state.Load().cfg, s.handshake
-	peer := h.Remote
-	if h.Via != "" && !slices.ContainsFunc(cfg.Listen, func(l Listener) bool {
-		return l.Name == s.Listener && l.Proxy.Mode != "off" && isWithin(l.Proxy.From, h.Via)
+	if len(cfg.TrustForwarded) == 0 {
+		return false
+	}
+	peer := h.Remote()
+	if h.Via() != "" && !slices.ContainsFunc(cfg.Listen, func(l Listener) bool {
+		return l.Name == s.Listener && l.Proxy.Mode != "off" && isWithin(l.Proxy.From, h.Via())
 	}) {
-		peer = h.Via
+		peer = h.Via()
 	}
 	return isWithin(cfg.TrustForwarded, peer)
 }
 
 // isWithin reports whether a remote address is in one of the networks.
 func isWithin(networks []netip.Prefix, remote string) bool {
-	addr, err := netip.ParseAddr(hostOf(remote))
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap().WithZone("")
-	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr) })
+	addr, ok := addrOf(remote)
+	return ok && origin.Contains(networks, addr)
 }
 
-// notPassed reports whether a field is one of the handshake, or for a proxy.
+// notPassed reports whether a field belongs to the handshake, or is meant for a proxy.
 func notPassed(name string) bool {
 	return hasPrefixFold(name, "Sec-WebSocket-") || hasPrefixFold(name, "Proxy-")
 }
 
-// forward says who the client is. A client on a unix socket has no address.
-func (s *Session) forward(out http.Header) {
+// forward adds the fields that say who the client is. A client on a unix socket has no
+// address.
+func (s *Session) forward(out wire.Fields) wire.Fields {
 	h, proto, node := s.handshake, "http", "unknown"
-	if h.Secure {
+	add := func(name, value string) { out = append(out, wire.Field{Name: name, Value: value}) }
+	if h.Secure() {
 		proto = "https"
 	}
-	if addr, err := netip.ParseAddr(hostOf(h.Remote)); err == nil {
-		addr = addr.Unmap().WithZone("")
-		if node = addr.String(); addr.Is6() {
+	if addr, ok := addrOf(h.Remote()); ok {
+		node = addr.String()
+		add("X-Forwarded-For", node)
+		if addr.Is6() {
 			node = `"[` + node + `]"`
 		}
-		out["X-Forwarded-For"] = []string{addr.String()}
 	}
-	out["X-Forwarded-Proto"] = []string{proto}
-	forwarded := "for=" + node + ";proto=" + proto
-	if h.Host != "" {
-		out["X-Forwarded-Host"] = []string{h.Host}
-		forwarded += ";host=" + quoteValue(h.Host)
+	add("X-Forwarded-Proto", proto)
+	if host := h.Host(); host != "" {
+		add("X-Forwarded-Host", host)
+		add("Forwarded", "for="+node+";proto="+proto+";host="+quoteValue(host))
+	} else {
+		add("Forwarded", "for="+node+";proto="+proto)
 	}
-	out["Forwarded"] = []string{forwarded}
-	out["Draftwire-Version"] = []string{h.Version.String()}
+	if h.Version() != draftwire.Unknown {
+		add("Draftwire-Version", h.Version().String())
+	}
+	return out
 }
 
-// quoteValue writes a value of the Forwarded field as a quoted string (RFC 7239
-// 4).
-func quoteValue(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+// escapes are those of a quoted string (RFC 9110 5.6.4).
+var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// quoteValue returns a value of the Forwarded field as a quoted string (RFC 7239 4).
+func quoteValue(s string) string { return `"` + escapes.Replace(s) + `"` }
 
 func has(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(n string) bool { return strings.EqualFold(n, name) })

@@ -9,8 +9,8 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// Whatever a client writes, its fields do not become others on the way, and the
-// backend is not thought to have failed.
+// Whatever a client writes, its fields do not become other fields at the backend, and the
+// backend does not count as failed.
 func TestHostileFields(t *testing.T) {
 	cases := []string{
 		"X-A: b\rX-Injected: 1\r\n", "X-A: b\nX-Injected: 1\r\n", "X-A: b\x00c\r\n", "X-A: \x7f\x80\xff\t\r\n",
@@ -61,8 +61,8 @@ func TestForwardedHostIsQuoted(t *testing.T) {
 	})
 }
 
-// The gateway's credentials for the backend stand before the client's, and are
-// shown to nobody.
+// The gateway's credentials for the backend replace the client's, and no client or operator
+// sees them.
 func TestBackendCredentials(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -83,13 +83,14 @@ func TestBackendCredentials(t *testing.T) {
 	})
 }
 
-// What the backend gets of the client's fields, and what the gateway says.
+// Which of the client's fields the backend gets, and which fields the gateway sets.
 func TestFields(t *testing.T) {
 	const sent = "Cookie: a=b\r\nCookie: c=d\r\nAuthorization: Bearer x\r\nx-odd-SPELLING: kept\r\nX-Secret: 1\r\n" +
 		"Origin: http://example.com\r\n" +
 		"X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\n" +
 		"Draftwire-Version: hixie-75\r\ndraftwire_version: hixie-75\r\nProxy-Authorization: Basic x\r\nKeep-Alive: 1\r\nTE: trailers\r\n" +
-		"Trailer: x\r\nX-Hop: 1\r\nSec-WebSocket-Extensions: permessage-deflate\r\nSec_WebSocket_Key: x\r\nSec-WebSocket-Foo: x\r\n"
+		"Trailer: x\r\nX-Hop: 1\r\nSec-WebSocket-Extensions: permessage-deflate\r\nSec_WebSocket_Key: x\r\nSec-WebSocket-Foo: x\r\n" +
+		"x-set: 2\r\nX_Set: 2\r\nX.SET: 2\r\n"
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		s := w.script("back:80", refusing)
@@ -111,7 +112,7 @@ func TestFields(t *testing.T) {
 			}
 		}
 		for _, bad := range []string{
-			"6.6.6.6", "evil", "hixie", "X-Secret", "Bearer x", "X-Hop", "Proxy-", "Keep-Alive", "TE:", "Trailer", "deflate", "Sec_", "Foo",
+			"6.6.6.6", "evil", "hixie", "X-Secret", "Bearer x", "X-Hop", "Proxy-", "Keep-Alive", "TE:", "Trailer", "deflate", "Sec_", "Foo", ": 2\r\n",
 		} {
 			if strings.Contains(got, bad) {
 				t.Errorf("with %q: %q", bad, got)
@@ -125,7 +126,7 @@ func TestFields(t *testing.T) {
 	})
 }
 
-// claimed are 38 fields that servers believe, with the spellings that some take for them.
+// claimed are 38 fields that servers believe, with spellings that some servers take for them.
 const claimed = "X-Real-IP: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nX.Real.IP: 6.6.6.6\r\nx-Real_ip: 6.6.6.6\r\nTrue-Client-IP: 6.6.6.6\r\n" +
 	"CF-Connecting-IP: 6.6.6.6\r\nCF_IPCountry: 6.6.6.6\r\nClient-IP: 6.6.6.6\r\nX-Client-IP: 6.6.6.6\r\nX-Cluster-Client-IP: 6.6.6.6\r\nFastly-Client-IP: 6.6.6.6\r\n" +
 	"X-Forwarded: for=6.6.6.6\r\nX-Forwarded-Port: 6666\r\nX-Forwarded-Prefix: /6.6.6.6\r\nX-Forwarded-Server: 6.6.6.6\r\nX-Forwarded-Ssl: 6.6.6.6\r\n" +
@@ -134,14 +135,15 @@ const claimed = "X-Real-IP: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\
 	"X-HTTP-Method-Override: 6.6.6.6\r\nProxy: http://6.6.6.6\r\nX-Envoy-External-Address: 6.6.6.6\r\nRemote-User: 6.6.6.6\r\nREMOTE_ADDR: 6.6.6.6\r\n" +
 	"X-Auth-Request-Email: 6.6.6.6\r\nX-WEBAUTH-USER: 6.6.6.6\r\nWL-Proxy-Client-IP: 6.6.6.6\r\nSSL-Client-Verify: 6.6.6.6\r\nX-ARR-ClientCert: 6.6.6.6\r\n"
 
-// unclaimed are fields that are like these, and pass.
+// unclaimed are fields with similar names, which are passed.
 const unclaimed = "X-Device: 7\r\nX-Remote-Control: 7\r\nX-Real-Time: 7\r\nVia: 1.1 home\r\nX-Requested-With: 7\r\nForwarding: 7\r\nX-User: 7\r\n"
 
 func trust(networks ...string) func(cfg *gateway.Config) {
 	return func(cfg *gateway.Config) { cfg.TrustForwarded = prefixes(networks...) }
 }
 
-// balanced trusts proxies, and takes PROXY headers of the test's clients.
+// balanced is a configuration that trusts proxies and accepts PROXY headers from the clients
+// of the test.
 func balanced(networks ...string) func(cfg *gateway.Config) {
 	return func(cfg *gateway.Config) {
 		cfg.TrustForwarded = prefixes(networks...)
@@ -149,16 +151,16 @@ func balanced(networks ...string) func(cfg *gateway.Config) {
 	}
 }
 
-// What proxies tell of a client goes to a backend only if a trusted proxy sent it, or the
-// route passes it.
+// A field in which proxies name a client goes to a backend only if a trusted proxy has sent
+// it, or if the route passes it.
 func TestClientsMakeNoClaims(t *testing.T) {
-	const all = 37 // but for the one that is set
+	const all = 37 // without the one that is set
 	passIt := func(cfg *gateway.Config) { cfg.Routes[0].PassHeaders = []string{"x-real-ip"} }
 	for _, tc := range []struct {
 		name          string
 		change        func(cfg *gateway.Config)
 		before        string // on the connection
-		passed, named int    // fields of claimed; where a field names the client, too
+		passed, named int    // fields of claimed; the second if a field names the client too
 	}{
 		{"a client", trust(), "", 0, 0},
 		{"another proxy is trusted", trust("10.0.0.0/8"), "", 0, 0},
@@ -195,8 +197,8 @@ func TestClientsMakeNoClaims(t *testing.T) {
 	}
 }
 
-// What a client names in Connection does not reach the backend, however much it names,
-// with - or _ and in whatever case.
+// The fields that a client names in Connection do not reach the backend, however many it
+// names, with - or _ and in upper or lower case.
 func TestFieldsOfALongConnectionListAreDropped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -28,7 +28,7 @@ var draftOf = map[draftwire.Version]*wire.Draft{
 	draftwire.RFC6455: &rfc6455.Draft,
 }
 
-// tap is a connection that keeps what is read of it.
+// tap is a connection that keeps what is read from it.
 type tap struct {
 	net.Conn
 	mu   sync.Mutex
@@ -43,7 +43,7 @@ func (c *tap) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// frames are those that came to a client of v: a line each.
+// frames returns the frames that a client of v got, one in each line.
 func (c *tap) frames(t *testing.T, v draftwire.Version) (out []string) {
 	t.Helper()
 	c.mu.Lock()
@@ -60,10 +60,12 @@ func (c *tap) frames(t *testing.T, v draftwire.Version) (out []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p = p[n:]; !ev.Op.IsData() {
+		p = p[n:]
+		if !ev.Op.IsData() {
 			continue
 		}
-		if frame = append(frame, ev.Data...); ev.FrameEnd {
+		frame = append(frame, ev.Data...)
+		if ev.FrameEnd {
 			out = append(out, line(ev.Op, string(frame), ev.Last))
 			frame = nil
 		}
@@ -75,12 +77,12 @@ func line(op wire.Op, data string, last bool) string {
 	return fmt.Sprintf("%v %d %.20q last %v", op, len(data), data, last)
 }
 
-// bare is a backend whose handler does nothing, so that a test may write frames of
-// its own; conns gets what it stands on.
+// bare starts a backend whose handler does nothing, so that a test can write its own frames
+// to the connections that it sends to conns.
 func (w *world) bare(address string, v draftwire.Version, conns chan<- net.Conn) {
 	over := make(chan struct{})
 	l, _ := w.listen(address)
-	s := &draftwire.Server{Options: open(draftwire.SetOf(v)), WebSocket: func(_ context.Context, c *draftwire.Conn) error {
+	s := &draftwire.Server{Options: open(draftwire.VersionsOf(v)), WebSocket: func(_ context.Context, c *draftwire.Conn) error {
 		go func() {
 			for {
 				if _, _, err := c.Read(bg); err != nil {
@@ -115,8 +117,8 @@ func (l *watched) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// A frame is what a backend sends; at are the places where its bytes are cut, to
-// come one after the other.
+// A frame is what a backend sends. Its bytes are cut at at, and sent one part after the
+// other.
 type frame struct {
 	op   wire.Op
 	data string
@@ -127,8 +129,8 @@ type frame struct {
 var scripts = []struct {
 	name   string
 	frames []frame
-	moved  int // where frames are streamed
-	joined int // where they are gathered
+	moved  int // with fragments: stream
+	joined int // with fragments: gather
 }{
 	{"whole", []frame{{wire.OpText, "abc", true, nil}, {wire.OpBinary, "", true, nil}}, 0, 0},
 	{"whole, its head cut", []frame{{wire.OpText, "abc", true, []int{1}}}, 0, 0},
@@ -146,8 +148,8 @@ var scripts = []struct {
 	}, 2, 1},
 }
 
-// Between versions with fragments the client gets the backend's very frames, or
-// the loss is counted.
+// Between versions with fragments the client gets exactly the backend's frames, or the loss
+// is counted.
 func TestFrames(t *testing.T) {
 	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
 		if !back.Supports(draftwire.CapFragments) {
@@ -213,15 +215,14 @@ func testFrames(t *testing.T, front, back draftwire.Version, how, name string, f
 		t.Errorf("%s, %s: %v; want moved %d, joined %d", name, how, lost, moved, joined)
 	}
 	if name == "characters cut" && draftOf[back].InvalidText[wire.Client] == wire.ReplaceText {
-		return // repair may hold a character back until it is whole
+		return // the repair of text may hold a character back until it is whole
 	}
 	if got := seen.frames(t, front); front.Supports(draftwire.CapFragments) && slices.Equal(got, sent) != (moved+joined == 0) {
 		t.Errorf("%s, %s: lost %v, but sent\n%s\nand got\n%s", name, how, lost, strings.Join(sent, "\n"), strings.Join(got, "\n"))
 	}
 }
 
-// A message goes on at once, though something that is no whole piece of a message
-// has come behind it.
+// A message is passed on at once, even if bytes that are not a whole part have come after it.
 func TestNothingIsHeldBack(t *testing.T) {
 	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
 		codec := draftOf[back].NewCodec(wire.CodecConfig{Role: wire.Server})

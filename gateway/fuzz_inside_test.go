@@ -13,8 +13,8 @@ import (
 
 const fewRoutes = "routes: [{backends: [{url: 'ws://b'}]}]\n"
 
-// Whatever a file holds, Load says what is wrong, or has a configuration that is
-// printed and read again as the same.
+// For any file, Load says what is wrong, or returns a configuration that is the same when it
+// is printed and read again.
 func FuzzLoad(f *testing.F) {
 	seed.Add(f, Example)
 	seed.Add(f, fewRoutes)
@@ -47,8 +47,8 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// A header that the other implementation writes is read as it was meant, at every
-// split and with anything behind it; nothing else is taken for whole too early.
+// A header that the other implementation writes is read as it was meant, at every split and
+// with anything after it. Nothing else is taken for a whole header too early.
 func FuzzReadProxy(f *testing.F) {
 	seed.Add(f, []byte{192, 0, 2, 1}, uint16(1000), byte(1), false, []byte("GET / HTTP/1.1\r\n"), []byte{})
 	seed.Add(f, []byte{192, 0, 2, 1}, uint16(1000), byte(2), true, []byte("GET"), []byte("some name"))
@@ -97,7 +97,8 @@ func garbage(t *testing.T, p []byte) {
 	}
 }
 
-// A pattern takes a host whatever its port, case and last dot, and no other's.
+// A pattern matches a host with any port, in any case and with or without a last dot, and no
+// other host.
 func FuzzMatchHost(f *testing.F) {
 	seed.Add(f, "*.example.com", "a.example.com:80")
 	seed.Add(f, "example.com", "EXAMPLE.com.")
@@ -129,7 +130,7 @@ func isASCII(s string) bool {
 	return true
 }
 
-// A path that is taken by /x/* is below /x/.
+// A path that matches /x/* is below /x/.
 func FuzzMatchPath(f *testing.F) {
 	seed.Add(f, "/feed/*", "/feed/a/b")
 	seed.Add(f, "/feed", "/feed")
@@ -145,9 +146,9 @@ func FuzzMatchPath(f *testing.F) {
 	})
 }
 
-// FuzzTarget fuzzes what a backend is asked for: below its own path, the client's target
-// without the prefix that is to be stripped, and nothing of it that the client did not say.
-// What the route was chosen by is what the backend sees.
+// FuzzTarget fuzzes the target that a backend gets: its own path, and after it the client's
+// target without the prefix to strip, and nothing that the client did not send. The backend
+// sees what the route was chosen by.
 func FuzzTarget(f *testing.F) {
 	seed.Add(f, "", "/a/b?c", "/base")
 	seed.Add(f, "/a", "/a/b?c", "")
@@ -193,8 +194,8 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-// FuzzBackend fuzzes the URLs of backends: what is taken has an address that can be
-// dialled, and no password is in its name.
+// FuzzBackend fuzzes the URLs of backends: one that is accepted has an address that can be
+// dialled, and no password in its name.
 func FuzzBackend(f *testing.F) {
 	for _, s := range []string{"ws://b", "wss://u:p@b:1/x", "tcp://:1", "unix:/x", "unix:", "ws://b/?version=76", "ws://b?version=76&x=1", "http://b", "ws://b:99999", "ws://[::1]:80/a#b", "tcp://b:1/x", "ws://:80", "%"} {
 		seed.Add(f, s, false)

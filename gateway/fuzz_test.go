@@ -18,11 +18,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever a client sends behind its handshake, in whatever pieces: nothing
-// panics, and the session ends behind the client. A goroutine that is left behind
-// fails the bubble.
+// Whatever a client sends after its handshake, in whatever parts, nothing panics, and the
+// session ends after the client. A goroutine that is left behind fails the bubble.
 func FuzzRelay(f *testing.F) {
-	for i, v := range draftwire.Served().List() {
+	for i, v := range draftwire.ServedVersions().List() {
 		codec := draftOf[v].NewCodec(wire.CodecConfig{Role: wire.Client, Rand: bytes.NewReader(make([]byte, 1<<10)), MaskKey: []byte("k")})
 		var p []byte
 		p, _ = codec.AppendFrame(p, wire.OpText, true, []byte("grüße"))
@@ -40,16 +39,16 @@ func FuzzRelay(f *testing.F) {
 }
 
 func fuzzRelay(t *testing.T, p []byte, front, back uint8, size, policy int) {
-	list := draftwire.Served().List()
+	list := draftwire.ServedVersions().List()
 	v, b := list[int(front)%len(list)], list[int(back)%len(list)]
 	w := newWorld(t)
-	w.echo("back:80", draftwire.SetOf(b))
+	w.echo("back:80", draftwire.VersionsOf(b))
 	pol := gateway.Policy{
 		Binary:      []string{"reject", "base64", "hex", "latin1", "drop"}[policy%5],
 		Fragments:   []string{"stream", "gather"}[policy/5%2],
 		InvalidText: []string{"fail", "replace"}[policy/10%2],
-		Compression: []string{"off", "both"}[policy/20%2],
 	}
+	compress(&pol, []string{"off", "both"}[policy/20%2])
 	pol.BinaryBack = encodes(pol.Binary) && policy/40%2 > 0
 	cfg := to(pol, backURL(b))
 	cfg.Routes[0].Message = 1 << 16
@@ -80,17 +79,17 @@ func fuzzRelay(t *testing.T, p []byte, front, back uint8, size, policy int) {
 		}
 		p = p[n:]
 	}
-	// The client ends its half. Were it silent, a close would wait for the reader's
-	// lock, and in a bubble time stands still meanwhile.
+	// The client ends its half of the connection. If it did not, a close would wait for
+	// the reader's lock, and time in a bubble does not pass during that.
 	below.(interface{ CloseWrite() error }).CloseWrite()
 	<-w.ends
 }
 
-// FuzzModel sends random traffic through the gateway, from one version to another, both
-// ways at once, and compares what comes with what the oracle says, as TestModel does. The
-// fuzzer chooses what rapid would draw.
+// FuzzModel sends random traffic through the gateway, from one version to another and in both
+// directions at once, and compares what arrives with what the oracle says, like TestModel.
+// The fuzzer chooses what rapid would draw.
 func FuzzModel(f *testing.F) {
-	n := len(draftwire.Served().List())
+	n := len(draftwire.ServedVersions().List())
 	r := rand.New(rand.NewPCG(3, 4))
 	for front := range n {
 		for back := range n {
@@ -102,7 +101,7 @@ func FuzzModel(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, front, back uint8, draws []byte) {
-		list := draftwire.Served().List()
+		list := draftwire.ServedVersions().List()
 		rapid.MakeFuzz(func(rt *rapid.T) {
 			p := drawPlan(rt, list[int(front)%n], list[int(back)%n])
 			p.shorten(2000)
@@ -115,7 +114,8 @@ func FuzzModel(f *testing.F) {
 	})
 }
 
-// shorten makes no message longer than most bytes: a fuzzer has other things to vary.
+// shorten cuts messages to at most that many bytes, as the length is not what the fuzzer
+// should vary.
 func (p *plan) shorten(most int) {
 	for _, steps := range p.steps {
 		for i := range steps {
@@ -125,13 +125,13 @@ func (p *plan) shorten(most int) {
 	p.end.last.size = min(p.end.last.size, most)
 }
 
-// proxied is a server that believes PROXY headers, which the gateway's reader reads, and
-// tells of each request who sent it.
+// proxied starts a server that accepts PROXY headers with the gateway's reader, and tells for
+// each request which client has sent it.
 func proxied(t *testing.T) (dial func() (*memnet.Conn, error), seen chan string) {
 	seen = make(chan string, 10)
-	o := open(draftwire.Every)
-	o.Authorize = func(h *draftwire.Handshake, _ *wire.Accept) error {
-		seen <- h.Remote
+	o := open(draftwire.AllVersions)
+	o.Authorize = func(h *draftwire.Handshake, _ *draftwire.Answer) error {
+		seen <- h.Remote()
 		return nil
 	}
 	s := &draftwire.Server{WebSocket: echo, Options: o, Proxy: &draftwire.ProxyProtocol{
@@ -147,10 +147,9 @@ func proxied(t *testing.T) (dial func() (*memnet.Conn, error), seen chan string)
 	return l.Dial, seen
 }
 
-// FuzzProxied fuzzes the beginning of a connection to a server that takes PROXY headers:
-// in whatever pieces it comes, the client is the one that the whole header names; a header
-// that is broken, or a second one, ends the connection without an answer; and the deadline
-// holds.
+// FuzzProxied fuzzes the beginning of a connection to a server that accepts PROXY headers. In
+// whatever parts it comes, the client is the one that the whole header names. A malformed
+// header, or a second one, ends the connection without an answer. The deadline holds.
 func FuzzProxied(f *testing.F) {
 	const ask = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 	const v2 = "\r\n\r\n\x00\r\nQUIT\n"

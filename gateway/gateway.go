@@ -12,76 +12,97 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/sock"
 	"github.com/draftwire/draftwire/usage"
 )
 
-// Hooks are told what happens; any of them may be nil. They are called from the
-// goroutines of connections and must not block.
+// Hooks are called when something happens; any of them may be nil. The goroutines of
+// connections and of loops call them, so they must not block: a loop has many sessions, which would
+// all wait. So it is with the functions of an Observer.
 type Hooks struct {
-	// Observer is that of a listener's clients. The Value of a client's Handshake
-	// is its *Session.
+	// Observer returns the observer of a listener's clients. The Value of a client's
+	// Handshake is its *Session.
 	Observer func(listener string) *draftwire.Observer
-	// Ended: a session is over, both sides of it. c is the client's connection.
+	// Ended is called when both sides of a session have ended. c is the client's
+	// connection.
 	Ended func(s *Session, c *draftwire.Conn)
-	// Meter returns what counts the messages that a side of a session sends.
+	// Meter returns the function that counts the messages that a side of a session sends.
 	Meter func(s *Session, from Side) func(op draftwire.Op, n int)
-	// Lost: the translation lost something.
-	Lost func(s *Session, l Loss)
-	// Limited: a client was refused for a limit.
+	// Loss is called when something was lost or changed between the two versions.
+	Loss func(s *Session, l Loss)
+	// Limited is called when a client was refused because of a limit.
 	Limited func(limit string)
-	// Backend connections, and what keeps one from opening, but for the answer that a
-	// backend has for the client: that is in the client's refusal.
+	// BackendOpened and BackendClosed are called for each connection to a backend.
 	BackendOpened, BackendClosed func(s *Session)
-	BackendFailed                func(route, backend string, err error)
-	// BackendUp: a check found a backend that was down to be up, or the reverse.
+	// BackendFailed is called when a connection to a backend could not be opened. A
+	// backend's refusal of the client is not reported here but in the client's refusal.
+	BackendFailed func(route, backend string, err error)
+	// BackendTolerated is called when a fault of a backend was accepted.
+	BackendTolerated func(route, backend string, t draftwire.Tolerances)
+	// BackendUp is called when a health check has found that a backend that was down is
+	// up, or the reverse.
 	BackendUp func(route, backend string, up bool, err error)
-	// Retiring: a client speaks a version whose stage of the plan is not on.
-	// refused tells what became of it.
+	// Retiring is called when a client speaks a version whose stage in the plan is not
+	// "on". refused tells whether the client was refused.
 	Retiring func(s *Session, stage usage.Stage, refused bool)
-	// Certificate: one whose files have changed cannot be read; the old one stays.
+	// Certificate is called when the files of a certificate have changed and cannot be
+	// read, or an ACME server does not issue one. The old certificate stays in use.
 	Certificate func(listener string, err error)
-	// Reloaded: a configuration was taken, or err says why not.
+	// RequestBegan and RequestEnded are called for each ordinary request, in this order.
+	// Until RequestEnded only Listener and Handshake of the Request are set.
+	RequestBegan, RequestEnded func(r *Request)
+	// Reloaded is called after Reload: cfg is in force, or err says why it is not.
 	Reloaded func(cfg *Config, err error)
 }
 
-// Options are what New needs beside a configuration.
+// Options are what New needs besides a configuration.
 type Options struct {
 	Hooks Hooks
 	// Listen opens an address of the configuration; nil is the function Listen.
 	Listen func(address string) (net.Listener, error)
-	// Dial connects to a backend; nil is a net.Dialer.
+	// Dial connects to a backend; nil is that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// ErrorLog is for panics and what net/http logs, as that of draftwire.Server is.
+	// ErrorLog gets panics and what net/http logs, like that of a draftwire.Server.
 	ErrorLog *log.Logger
 }
 
-// Gateway takes clients of any version and carries their messages to backends
-// of any version.
+// Gateway accepts clients of any version and carries their messages to backends of any
+// version.
 type Gateway struct {
 	hooks  Hooks
 	listen func(address string) (net.Listener, error)
 	dial   dialer
+	quick  bool        // connections to backends are opened by attempts, and not by dial
+	loops  *sock.Loops // nil where the system has none, or with a dial of the program
 	errors *log.Logger
 	ctx    context.Context // ends with the gateway
 	cancel context.CancelFunc
-	taking context.Context // ends as soon as it takes no more clients
-	refuse context.CancelFunc
 	began  time.Time
 
-	state    atomic.Pointer[state]
-	limits   limiter
-	draining atomic.Bool
+	accepting     context.Context // ends when the gateway accepts no more clients
+	stopAccepting context.CancelFunc
 
-	changing sync.Mutex // held while the ports change, or come to their end
+	state    atomic.Pointer[state]
+	attempts attempts
+	// clientEvents and backendEvents are for sessions whose sides are on a loop.
+	clientEvents, backendEvents *draftwire.Events
+	workers                     workers
+	limits                      limiter
+	requests                    requestCounts
+	draining                    atomic.Bool
+	retired                     atomic.Bool
+
+	changing sync.Mutex // held while the ports are changed, drained or closed
 	mu       sync.Mutex
 	ports    []*port
-	old      []*port // that were replaced or removed, while they have connections
+	old      []*port // replaced or removed by a reload, and still with connections
 	sessions map[*Session]struct{}
 	running  bool
 	closed   bool
-	ended    bool // what is open was cut
+	ended    bool // all connections were cut
 	working  sync.WaitGroup
 	fatal    chan error
+	left     sync.Once // leaveLoops
 }
 
 // state is a configuration in force.
@@ -92,9 +113,8 @@ type state struct {
 	since  time.Time
 }
 
-// New returns a gateway that listens, as cfg says, but does not serve yet: that
-// is for Run. Close lets go of it in any case. cfg is not to be changed behind
-// New, nor behind Reload.
+// New returns a gateway that listens on the ports of cfg. Run serves them. Close must be
+// called in any case. The caller must not change cfg after it was passed to New or Reload.
 func New(cfg *Config, o Options) (*Gateway, error) {
 	g := &Gateway{
 		hooks: o.Hooks, listen: o.Listen, dial: o.Dial, errors: o.ErrorLog, began: time.Now(),
@@ -104,29 +124,47 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 		g.listen = Listen
 	}
 	if g.dial == nil {
-		g.dial = new(net.Dialer).DialContext
+		g.dial, g.loops = new(net.Dialer).DialContext, sock.NewLoops()
+		g.attempts.loops, g.quick = g.loops, g.loops != nil
 	}
+	g.clientEvents, g.backendEvents = g.events(ClientSide), g.events(BackendSide)
+	g.clientEvents.Open = g.openOnLoop
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	g.taking, g.refuse = context.WithCancel(g.ctx)
+	g.accepting, g.stopAccepting = context.WithCancel(g.ctx)
+	context.AfterFunc(g.accepting, g.attempts.stop)
 	st, err := newState(cfg, nil)
-	if err != nil {
-		return nil, err
+	var ports []*port
+	if err == nil {
+		ports, err = g.openPorts(st.cfg, nil)
 	}
-	ports, err := g.openPorts(st.cfg, nil)
 	if err != nil {
+		g.leaveLoops()
 		return nil, err
 	}
 	g.use(st, ports)
 	return g, nil
 }
 
-// newState compiles a configuration, and takes over from the old one what goes
-// on.
+// leaveLoops tells the loops that the gateway needs them no more.
+func (g *Gateway) leaveLoops() {
+	if g.loops != nil {
+		g.left.Do(g.loops.Close)
+	}
+}
+
+// newState compiles a configuration. On a reload it takes from the old state what goes on,
+// and refuses changes that only a restart can make.
 func newState(cfg *Config, old *state) (*state, error) {
 	own := cfg.own()
 	if err := own.check(); err != nil {
 		return nil, err
 	}
+	if old != nil {
+		if err := own.checkReload(old.cfg); err != nil {
+			return nil, err
+		}
+	}
+	own.file = nil // only faults need it
 	st := &state{cfg: own, since: time.Now()}
 	var err error
 	if st.plan, err = newPlan(own.Versions); err != nil {
@@ -150,7 +188,7 @@ func newState(cfg *Config, old *state) (*state, error) {
 	return st, nil
 }
 
-// use puts a configuration and its ports in force.
+// use puts a configuration and its ports into force.
 func (g *Gateway) use(st *state, ports []*port) {
 	g.limits.set(&st.cfg.Limits)
 	g.state.Store(st)
@@ -159,8 +197,8 @@ func (g *Gateway) use(st *state, ports []*port) {
 	g.mu.Unlock()
 }
 
-// Run serves until ctx ends, or Drain or Close have done their work; then it ends
-// what is left. It returns the first error of a listener, if one fails.
+// Run serves until ctx ends or Drain or Close has returned, and then closes the gateway.
+// If a listener fails, Run returns its error.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.mu.Lock()
 	if !g.running && !g.closed {
@@ -184,10 +222,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 // start serves a port. The caller holds g.mu.
 func (g *Gateway) start(p *port) {
 	p.served = make(chan struct{})
+	if p.issuer != nil {
+		ctx, cancel := context.WithCancel(g.ctx)
+		p.leave = cancel
+		g.working.Go(func() { p.issuer.run(ctx) })
+	}
 	g.working.Go(func() {
 		defer close(p.served)
 		err := p.server.Serve(p.listener)
-		if p.left.Load() || g.draining.Load() || g.ctx.Err() != nil {
+		if p.removed.Load() || g.draining.Load() || g.ctx.Err() != nil {
 			return
 		}
 		select {
@@ -197,9 +240,10 @@ func (g *Gateway) start(p *port) {
 	})
 }
 
-// Reload puts another configuration in force: all of it or, with an error, none.
-// Connections that are open go on as they are, but those of a port that is no
-// longer there, which are drained.
+// Reload puts another configuration into force: all of it or, with an error, nothing. The
+// address and pprof of admin, and the ledger, cannot change in a reload. Open connections
+// keep the settings with which they were opened. Connections of a port that is not in the
+// new configuration are drained.
 func (g *Gateway) Reload(cfg *Config) (err error) {
 	defer func() {
 		if f := g.hooks.Reloaded; f != nil {
@@ -213,9 +257,11 @@ func (g *Gateway) Reload(cfg *Config) (err error) {
 	g.mu.Unlock()
 	switch {
 	case closed:
-		return errors.New("gateway: it is closed")
+		return errors.New("gateway: the gateway is closed")
 	case g.draining.Load():
-		return errors.New("gateway: it is draining")
+		return errors.New("gateway: the gateway is draining")
+	case g.retired.Load():
+		return errors.New("gateway: another process has taken this one's place")
 	}
 	st, err := newState(cfg, g.state.Load())
 	if err != nil {
@@ -235,16 +281,19 @@ func (g *Gateway) Reload(cfg *Config) (err error) {
 	}
 	for _, p := range before {
 		if !slices.Contains(ports, p) {
-			g.leave(p)
+			g.remove(p)
 		}
 	}
 	return nil
 }
 
-// leave stops taking connections from a port. Those that are open stay where the
-// address is still served, else they are drained. The caller holds g.mu.
-func (g *Gateway) leave(p *port) {
-	p.left.Store(true)
+// remove stops accepting connections on a port. Its open connections stay if the address
+// is still served; otherwise they are drained. The caller holds g.mu.
+func (g *Gateway) remove(p *port) {
+	p.removed.Store(true)
+	if p.leave != nil {
+		p.leave()
+	}
 	g.old = append(g.old, p)
 	for _, n := range g.ports {
 		if n.Address == p.Address {
@@ -254,7 +303,7 @@ func (g *Gateway) leave(p *port) {
 	}
 	p.listener.Close()
 	var servers []*draftwire.Server
-	for _, o := range g.old { // with those that the port replaced
+	for _, o := range g.old { // this port, and those that it has replaced
 		if o.Address == p.Address {
 			servers = append(servers, o.server)
 		}
@@ -262,10 +311,11 @@ func (g *Gateway) leave(p *port) {
 	g.working.Go(func() { g.farewell(servers) })
 }
 
-// Drain ends the gateway in order: no new clients are taken, and each client gets
-// its version's farewell, spread over the drain time. It returns when all
-// connections have ended, or ctx's error with what is left cut. A second call
-// waits for the first.
+// Drain shuts the gateway down: it accepts no more clients, closes each connection in
+// the way of its version, spread over the drain time, and lets ordinary requests end. A
+// port with a health path stays open meanwhile, and answers 503. Drain returns when all connections
+// have ended. If ctx ends before, Drain cuts the remaining connections and returns ctx's
+// error. A second call waits for the first one.
 func (g *Gateway) Drain(ctx context.Context) error {
 	g.changing.Lock()
 	again := g.draining.Swap(true)
@@ -281,23 +331,25 @@ func (g *Gateway) Drain(ctx context.Context) error {
 		}
 	}
 	defer g.cancel()
-	g.refuse()
-	g.farewell(g.servers())
+	g.stopAccepting()
+	leaving := g.servers()
+	g.stayOpen()
+	g.farewell(leaving)
 	return ctx.Err()
 }
 
-// drainGrace is the time beyond the drain's own for the last ones to end.
+// drainGrace is what the last connections have to end, beyond the drain time.
 const drainGrace = 5 * time.Second
 
 // farewell shuts servers down, each over the drain time.
 func (g *Gateway) farewell(servers []*draftwire.Server) {
 	cfg := g.state.Load().cfg
-	g.shutdown(servers, time.Duration(cfg.Drain+cfg.Limits.Close)+drainGrace)
+	g.shutdown(servers, cfg.Drain.spread()+cfg.Limits.CloseTimeout.timeout()+drainGrace)
 }
 
-// shutdown waits until servers have ended, at most so long.
-func (g *Gateway) shutdown(servers []*draftwire.Server, most time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), most)
+// shutdown shuts servers down and waits for them, for at most d.
+func (g *Gateway) shutdown(servers []*draftwire.Server, d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, s := range servers {
@@ -306,7 +358,7 @@ func (g *Gateway) shutdown(servers []*draftwire.Server, most time.Duration) {
 	all.Wait()
 }
 
-// servers are those of all ports, old ones too.
+// servers returns the servers of all ports, old ones too.
 func (g *Gateway) servers() []*draftwire.Server {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -317,7 +369,7 @@ func (g *Gateway) servers() []*draftwire.Server {
 	return list
 }
 
-// cut ends all connections at once, those to backends too.
+// cut ends all connections at once, also those to backends.
 func (g *Gateway) cut() {
 	for _, s := range g.servers() {
 		s.Close()
@@ -330,14 +382,15 @@ func (g *Gateway) cut() {
 	}
 }
 
-// Close ends the gateway at once, without farewell, and waits for its goroutines
-// and, a few seconds at most, for those of its connections.
+// Close ends the gateway and its connections at once, without closing handshakes. It waits
+// for the gateway's goroutines and, for a few seconds at most, for those of its
+// connections.
 func (g *Gateway) Close() error {
 	g.changing.Lock()
 	g.mu.Lock()
 	g.closed = true
 	for _, p := range g.ports {
-		p.left.Store(true)
+		p.removed.Store(true)
 		p.listener.Close()
 	}
 	g.mu.Unlock()
@@ -345,6 +398,9 @@ func (g *Gateway) Close() error {
 	g.cancel()
 	g.cut()
 	g.shutdown(g.servers(), drainGrace)
+	g.workers.end()
 	g.working.Wait()
+	g.leaveLoops()
+	g.state.Load().closeIdle()
 	return nil
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// Text crosses every pair of versions unchanged, short and long, both ways.
+// Short and long text crosses every pair of versions unchanged in both directions.
 func TestEveryPair(t *testing.T) {
 	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
 		w := newWorld(t)
-		w.echo("back:80", draftwire.SetOf(back))
+		w.echo("back:80", draftwire.VersionsOf(back))
 		w.start(to(gateway.Policy{}, backURL(back)))
 		c := w.mustClient(front, draftwire.DialOptions{})
 		for _, text := range []string{"", "a", "grüße", strings.Repeat("0123456789", 100), strings.Repeat("x€", 50000)} {

@@ -18,8 +18,8 @@ import (
 
 var bg = context.Background()
 
-// TestMain fails the run if a goroutine outlives the tests, but for what waits at
-// sockets that a child of a test has inherited.
+// TestMain fails the run if a goroutine outlives the tests. Only the goroutines that accept
+// on sockets which a child has inherited may.
 func TestMain(m *testing.M) {
 	var stay []string
 	if os.Getenv("GATEWAY_CHILD") != "" {
@@ -30,13 +30,14 @@ func TestMain(m *testing.M) {
 
 // world is a network in memory, with a gateway in it.
 type world struct {
-	t    *testing.T
-	gw   *gateway.Gateway
-	mu   sync.Mutex
-	at   map[string]*memnet.Listener
-	lost map[gateway.Loss]int
-	ends chan *gateway.Session                     // of sessions that are over
-	wrap func(address string, c net.Conn) net.Conn // what is dialled, if not nil
+	t     *testing.T
+	gw    *gateway.Gateway
+	mu    sync.Mutex
+	at    map[string]*memnet.Listener
+	lost  map[gateway.Loss]int
+	ends  chan *gateway.Session                     // of sessions that are over
+	wrap  func(address string, c net.Conn) net.Conn // wraps what is dialled, if not nil
+	hooks gateway.Hooks                             // more of them
 }
 
 // bubble runs a test in fake time.
@@ -81,7 +82,7 @@ func (w *world) backend(address string, s *draftwire.Server) {
 	})
 }
 
-// echo is a backend of that version which gives messages back.
+// echo starts a backend of these versions that echoes messages.
 func (w *world) echo(address string, versions draftwire.Versions) {
 	w.backend(address, &draftwire.Server{WebSocket: echo, Options: open(versions)})
 }
@@ -105,14 +106,13 @@ func echo(ctx context.Context, c *draftwire.Conn) error {
 // start starts the gateway; it ends with the test.
 func (w *world) start(cfg *gateway.Config) {
 	w.t.Helper()
-	hooks := gateway.Hooks{
-		Lost: func(_ *gateway.Session, l gateway.Loss) {
-			w.mu.Lock()
-			w.lost[l]++
-			w.mu.Unlock()
-		},
-		Ended: func(s *gateway.Session, _ *draftwire.Conn) { w.ends <- s },
+	hooks := w.hooks
+	hooks.Loss = func(_ *gateway.Session, l gateway.Loss) {
+		w.mu.Lock()
+		w.lost[l]++
+		w.mu.Unlock()
 	}
+	hooks.Ended = func(s *gateway.Session, _ *draftwire.Conn) { w.ends <- s }
 	gw, err := gateway.New(cfg, gateway.Options{Hooks: hooks, Listen: w.listen, Dial: w.dial})
 	if err != nil {
 		w.t.Fatal(err)
@@ -128,7 +128,7 @@ func (w *world) start(cfg *gateway.Config) {
 	})
 }
 
-// losses are those so far.
+// losses returns the losses so far.
 func (w *world) losses() map[gateway.Loss]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,7 +139,7 @@ func (w *world) losses() map[gateway.Loss]int {
 	return out
 }
 
-// to is a configuration with one port and one route.
+// to returns a configuration with one port and one route.
 func to(policy gateway.Policy, urls ...string) *gateway.Config {
 	r := gateway.Route{Name: "r", Policy: policy}
 	for _, u := range urls {
@@ -171,7 +171,7 @@ func (w *world) mustClient(v draftwire.Version, o draftwire.DialOptions) *draftw
 	return c
 }
 
-// status is the HTTP status of a refusal, 0 for another error.
+// statusOf returns the HTTP status of a refusal, 0 for another error.
 func statusOf(err error) int {
 	he, ok := errors.AsType[*draftwire.HandshakeError](err)
 	if !ok {
@@ -182,8 +182,8 @@ func statusOf(err error) int {
 
 // forPairs runs a test for each version of client and backend, in fake time.
 func forPairs(t *testing.T, f func(t *testing.T, front, back draftwire.Version)) {
-	for _, front := range draftwire.Served().List() {
-		for _, back := range draftwire.Served().List() {
+	for _, front := range draftwire.ServedVersions().List() {
+		for _, back := range draftwire.ServedVersions().List() {
 			t.Run(front.String()+" to "+back.String(), func(t *testing.T) {
 				bubble(t, func(t *testing.T) { f(t, front, back) })
 			})

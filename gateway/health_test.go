@@ -10,12 +10,13 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// Clients go where the fewest are; who failed rests, and then has its turn again.
+// Clients go to the backend with the fewest connections. A backend that has failed rests, and
+// is then tried again.
 func TestLeastConnectionsAndCooldown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.echo("one:80", draftwire.Every)
-		w.echo("two:80", draftwire.Every)
+		w.echo("one:80", draftwire.AllVersions)
+		w.echo("two:80", draftwire.AllVersions)
 		w.start(to(gateway.Policy{}, "ws://one", "ws://two"))
 		count := func(want ...int) {
 			t.Helper()
@@ -40,8 +41,8 @@ func TestLeastConnectionsAndCooldown(t *testing.T) {
 		pass(10 * time.Second)
 		join(6)
 		count(0, 6)
-		w.echo("one:80", draftwire.Every)
-		join(2) // it rests still
+		w.echo("one:80", draftwire.AllVersions)
+		join(2) // it still rests
 		count(0, 8)
 		pass(6 * time.Second)
 		join(2)
@@ -49,11 +50,11 @@ func TestLeastConnectionsAndCooldown(t *testing.T) {
 	})
 }
 
-// Checks find who is down and who is up again, and tell it.
+// Checks find backends that go down or come up, and tell the hook.
 func TestHealth(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.echo("one:80", draftwire.Every)
+		w.echo("one:80", draftwire.AllVersions)
 		type news struct {
 			up      bool
 			backend string
@@ -88,7 +89,7 @@ func TestHealth(t *testing.T) {
 		if s := w.gw.Status(); s.Ready || s.Why == "" {
 			t.Errorf("ready: %+v", s)
 		}
-		w.echo("two:80", draftwire.Every)
+		w.echo("two:80", draftwire.AllVersions)
 		expect(news{true, "ws://two"})
 		if s := w.gw.Status(); !s.Ready {
 			t.Errorf("not ready: %s", s.Why)
@@ -96,7 +97,7 @@ func TestHealth(t *testing.T) {
 		if len(heard) != 0 {
 			t.Errorf("%d news more", len(heard))
 		}
-		// Where nobody checks any more, nobody stays down.
+		// If backends are no longer checked, none of them stays down.
 		cfg.Routes[0].Health.Check = "off"
 		if err := w.gw.Reload(cfg); err != nil {
 			t.Fatal(err)
@@ -105,14 +106,13 @@ func TestHealth(t *testing.T) {
 	})
 }
 
-// A backend that takes connections and does not answer rests, though the checks
-// reach it.
+// A backend that accepts connections and does not answer rests, though the checks reach it.
 func TestHalfOpenBackendRests(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		s := new(seen)
 		w.raw("one:80", s, func(nc net.Conn) { io.Copy(io.Discard, nc) })
-		w.echo("two:80", draftwire.Every)
+		w.echo("two:80", draftwire.AllVersions)
 		cfg := to(gateway.Policy{}, "ws://one", "ws://two")
 		cfg.Routes[0].Health = gateway.Health{Check: "tcp", Interval: gateway.Duration(time.Second), Cooldown: gateway.Duration(time.Minute)}
 		w.start(cfg)

@@ -13,7 +13,7 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// real is a gateway on real sockets, with its run's end.
+// real is a gateway on real sockets. done gets the result of Run.
 type real struct {
 	t    *testing.T
 	gw   *gateway.Gateway
@@ -37,7 +37,7 @@ func realGateway(t *testing.T, cfg *gateway.Config, o gateway.Options) *real {
 	return r
 }
 
-// address is where a listener listens.
+// address returns the address of a listener.
 func (r *real) address(name string) string {
 	for _, l := range r.gw.Status().Listeners {
 		if l.Name == name {
@@ -48,7 +48,7 @@ func (r *real) address(name string) string {
 	return ""
 }
 
-// client connects; it is cut with the test.
+// client connects a client, which is cut at the end of the test.
 func (r *real) client(address string) (*draftwire.Conn, error) {
 	c, _, err := draftwire.Dial(bg, "ws://"+address+"/", nil)
 	if err == nil {
@@ -57,14 +57,14 @@ func (r *real) client(address string) (*draftwire.Conn, error) {
 	return c, err
 }
 
-// named is a real backend that answers each message with its name.
+// named starts a real backend that answers each message with its name.
 func named(t *testing.T, name string) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &draftwire.Server{Options: open(draftwire.Every), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
+	s := &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
 		for m, err := range c.Messages(ctx) {
 			if err == nil {
 				err = c.Write(ctx, m.Op, []byte(name))
@@ -102,7 +102,7 @@ func tcp(url string, names ...string) *gateway.Config {
 	return cfg
 }
 
-// A reload of the routes leaves the ports and who is open alone.
+// A reload of the routes changes neither the ports nor open connections.
 func TestReloadRoutes(t *testing.T) {
 	a, b := named(t, "a"), named(t, "b")
 	cfg := tcp(a, "main")
@@ -128,7 +128,7 @@ func TestReloadRoutes(t *testing.T) {
 	}
 }
 
-// While a port changes nobody is turned away, and who is open stays.
+// While a port changes, no client is refused, and open connections stay.
 func TestReloadUnderLoad(t *testing.T) {
 	cfg := tcp(named(t, "a"), "main")
 	r := realGateway(t, cfg, gateway.Options{})
@@ -158,7 +158,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	for i := range 15 {
 		next := tcp(cfg.Routes[0].Backends[0].URL, "main")
-		next.Limits.Message = gateway.Size(1000 + i) // makes a server of its own
+		next.Limits.Message = gateway.Size(1000 + i) // makes a new server for the port
 		before := served.Load()
 		if err := r.gw.Reload(next); err != nil {
 			t.Fatal(err)
@@ -180,8 +180,8 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 }
 
-// The clients of a port that is gone get their farewell, those of its
-// predecessors on the same address too; others go on.
+// The clients of a removed port get their farewell, also those of its predecessors on the
+// same address. The others go on.
 func TestReloadRemovesPort(t *testing.T) {
 	url := named(t, "a")
 	cfg := tcp(url, "stays")
@@ -229,7 +229,7 @@ func TestReloadRemovesPort(t *testing.T) {
 	}
 }
 
-// A configuration that cannot be had changes nothing.
+// A configuration that cannot come into force changes nothing.
 func TestReloadFails(t *testing.T) {
 	url := named(t, "a")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -296,7 +296,7 @@ func TestReloadFails(t *testing.T) {
 	}
 }
 
-// What was never run lets go of its ports too.
+// A gateway that was never run closes its ports too.
 func TestCloseWithoutRun(t *testing.T) {
 	cfg := tcp(named(t, "a"), "main")
 	gw, err := gateway.New(cfg, gateway.Options{})
@@ -317,7 +317,7 @@ func TestCloseWithoutRun(t *testing.T) {
 	}
 }
 
-// A reload before Run holds, and serves once.
+// A reload before Run is in force, and each port is served once.
 func TestReloadBeforeRun(t *testing.T) {
 	cfg := tcp(named(t, "a"), "main")
 	gw, err := gateway.New(cfg, gateway.Options{})
@@ -340,7 +340,7 @@ func TestReloadBeforeRun(t *testing.T) {
 	if who(c) != "a" {
 		t.Error("not served")
 	}
-	stop() // the end of Run's context is the gateway's
+	stop() // when Run's context ends the gateway ends
 	if err := <-done; err != nil {
 		t.Errorf("run: %v", err)
 	}
@@ -349,7 +349,7 @@ func TestReloadBeforeRun(t *testing.T) {
 	}
 }
 
-// Reloads and the end at the same time leave no port open.
+// Reloads while the gateway closes leave no port open.
 func TestReloadAgainstClose(t *testing.T) {
 	url := named(t, "a")
 	for range 30 {
@@ -381,7 +381,7 @@ func TestReloadAgainstClose(t *testing.T) {
 	}
 }
 
-// A reload does not write into the configuration it is given.
+// A reload does not change the configuration that it is given.
 func TestConfigIsLeftAlone(t *testing.T) {
 	cfg := tcp("ws://127.0.0.1:1", "main")
 	cfg.Listen[0].TLS = &gateway.TLS{}
@@ -391,4 +391,33 @@ func TestConfigIsLeftAlone(t *testing.T) {
 	if cfg.Listen[0].TLS.Profile != "" || cfg.Drain != 0 {
 		t.Errorf("changed: %+v", cfg)
 	}
+}
+
+// A reload refuses what only a restart can change, says so, and changes nothing else.
+func TestReloadNeedsRestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start(to(gateway.Policy{}, "ws://back"))
+		for want, change := range map[string]func(c *gateway.Config){
+			`admin: address: a reload cannot change it from "off" to "127.0.0.1:9091"; restart the gateway`: func(c *gateway.Config) { c.Admin.Address = "127.0.0.1:9091" },
+			"admin: pprof: a reload cannot change it; restart the gateway":                                  func(c *gateway.Config) { c.Admin.Pprof = true },
+			`ledger: file: a reload cannot change it from "" to "usage.db"; restart the gateway`:            func(c *gateway.Config) { c.Ledger.File = "usage.db" },
+			"ledger: a reload cannot change client or clients; restart the gateway":                         func(c *gateway.Config) { c.Ledger.Clients = 7 },
+		} {
+			next := to(gateway.Policy{}, "ws://another")
+			change(next)
+			if err := w.gw.Reload(next); err == nil || err.Error() != want {
+				t.Errorf("%v, not %s", err, want)
+			}
+			if url := w.gw.Status().Routes[0].Backends[0].URL; url != "ws://back" {
+				t.Errorf("the backend is %s", url)
+			}
+		}
+		same := to(gateway.Policy{}, "ws://another")
+		same.Ledger = gateway.Ledger{Client: "address", Clients: 50000} // the defaults, spelled out
+		same.Admin.Hosts = []string{"gw.example.com"}
+		if err := w.gw.Reload(same); err != nil {
+			t.Error(err)
+		}
+	})
 }

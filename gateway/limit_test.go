@@ -21,8 +21,8 @@ func prefixes(list ...string) (out []netip.Prefix) {
 	return out
 }
 
-// Each limit refuses with a status and when to come again, in every version, and
-// takes clients again when there is room.
+// Each limit refuses clients of every version with a status and a Retry-After, and accepts
+// clients again when there is room.
 func TestLimits(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -47,20 +47,20 @@ func TestLimits(t *testing.T) {
 				for range 3 {
 					in = append(in, w.mustClient(draftwire.RFC6455, draftwire.DialOptions{}))
 				}
-				for _, v := range draftwire.Served().List() {
+				for _, v := range draftwire.ServedVersions().List() {
 					he := w.refusal(v)
 					if he.Status != 503 || he.Fields.Get("Draftwire-Reason") != string(wire.ReasonLimit) || he.Fields.Get("Retry-After") == "" {
 						t.Errorf("%s: %v, %v", v, he, he.Fields)
 					}
 				}
-				if n := len(draftwire.Served().List()); limited[tc.name] != n || len(limited) != 1 {
+				if n := len(draftwire.ServedVersions().List()); limited[tc.name] != n || len(limited) != 1 {
 					t.Errorf("limited: %v", limited)
 				}
 				pass(0) // until all are counted
 				if s.made.Load() != 3 {
 					t.Errorf("%d connections to the backend", s.made.Load())
 				}
-				// A reload with the same limits is no way around them.
+				// A reload with the same limits does not reset them.
 				if err := w.gw.Reload(cfg); err != nil {
 					t.Fatal(err)
 				}
@@ -88,7 +88,7 @@ func TestAddressKey(t *testing.T) {
 	}
 }
 
-// Clients of one /64 share their number, others do not.
+// Clients of one /64 share a limit, others do not.
 func TestConnectionsPerNetwork(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -122,8 +122,8 @@ func TestConnectionsPerNetwork(t *testing.T) {
 	})
 }
 
-// What does not finish its handshake is bounded in number, in all and of an address, and in
-// time; who means it comes in all the same.
+// Unfinished handshakes are bounded in number, in all and for one address, and in time. A
+// client that finishes its handshake is accepted all the same.
 func TestPending(t *testing.T) {
 	for _, tc := range []struct{ perAddress, want int }{{0, 3}, {2, 2}, {100, 3}} {
 		pendingOf(t, tc.perAddress, tc.want)

@@ -3,9 +3,6 @@ package gateway
 import (
 	"net/netip"
 	"sync"
-	"sync/atomic"
-
-	"golang.org/x/time/rate"
 )
 
 // Names of the limits, for metrics and refusals.
@@ -14,90 +11,113 @@ const (
 	limitAddress     = "connections_per_address"
 	limitHandshakes  = "handshakes_per_second"
 	limitRoute       = "connections_per_route"
+	limitBackends    = "connections_per_backend"
+
+	limitHandshakesEach = "handshakes_per_second_per_address"
+	limitRequests       = "requests_per_second"
+	limitRequestsEach   = "requests_per_second_per_address"
 )
 
-// LimitNames are the limits for which a client may be refused, as the hook Limited
-// names them.
+// LimitNames returns the names of the limits because of which a client may be refused, as
+// the hook Limited gets them.
 func LimitNames() []string {
-	return []string{limitConnections, limitAddress, limitHandshakes, limitRoute}
+	return []string{
+		limitConnections, limitAddress, limitHandshakes, limitRoute, limitHandshakesEach, limitBackends,
+		limitRequests, limitRequestsEach,
+	}
 }
 
-// limiter counts what clients hold.
+// limiter counts connections, in all and by address, and bounds the handshakes and requests
+// of a second.
 type limiter struct {
-	mu   sync.Mutex
-	open int
-	by   map[netip.Prefix]int
+	mu        sync.Mutex
+	open      int
+	byAddress map[netip.Prefix]int
 
-	most, mostBy int
-	perSecond    int
-	handshakes   atomic.Pointer[rate.Limiter]
+	maxOpen, maxByAddress int // 0 or less: no limit
+	handshakes, requests  rates
 }
 
-// set takes new limits; what is open stays.
+// set sets new limits. Open connections stay.
 func (l *limiter) set(c *Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.most, l.mostBy = c.Connections, c.ConnectionsPerAddress
-	n := c.HandshakesPerSecond
-	if n == l.perSecond {
-		return // a new limiter would allow a burst
-	}
-	if l.perSecond = n; n > 0 {
-		l.handshakes.Store(rate.NewLimiter(rate.Limit(n), n))
-	} else {
-		l.handshakes.Store(nil)
-	}
+	l.maxOpen, l.maxByAddress = c.Connections, c.ConnectionsPerAddress
+	l.handshakes.set(c.HandshakesPerSecond, c.HandshakesPerSecondPerAddress)
+	l.requests.set(c.RequestsPerSecond, c.RequestsPerSecondPerAddress)
 }
 
-// keyOf is what counts as one address: an IPv6 client has a /64 to choose from.
+// keyOf returns what counts as one address: an IPv4 address or an IPv6 /64, as an IPv6
+// client has a whole /64 to choose from. It is not valid for a client on a unix socket.
 func keyOf(remote string) netip.Prefix {
-	addr, err := netip.ParseAddr(hostOf(remote))
-	if err != nil {
-		return netip.Prefix{} // a unix socket
+	addr, ok := addrOf(remote)
+	if !ok {
+		return netip.Prefix{}
 	}
 	bits := 32
-	if addr = addr.Unmap().WithZone(""); addr.Is6() {
+	if addr.Is6() {
 		bits = 64
 	}
 	p, _ := addr.Prefix(bits)
 	return p
 }
 
-// hostOf is an address without its port.
-func hostOf(remote string) string {
-	if ap, err := netip.ParseAddrPort(remote); err == nil {
-		return ap.Addr().String()
+// addrOf returns the IP address of a client, with or without a port: an IPv4 address is not
+// mapped into IPv6, and an IPv6 address has no zone. ok is false for a client on a unix
+// socket.
+func addrOf(remote string) (addr netip.Addr, ok bool) {
+	ap, err := netip.ParseAddrPort(remote)
+	addr = ap.Addr()
+	if err != nil {
+		addr, err = netip.ParseAddr(remote)
 	}
-	return remote
+	return addr.Unmap().WithZone(""), err == nil
 }
 
-// take counts a connection of key, or names the limit that it would exceed.
-func (l *limiter) take(key netip.Prefix) (exceeded string) {
-	if r := l.handshakes.Load(); r != nil && !r.Allow() {
+// acquire counts a connection of key, or returns the name of the limit that it would exceed.
+func (l *limiter) acquire(key netip.Prefix) (exceeded string) {
+	if total, each := l.handshakes.take(key); !total {
 		return limitHandshakes
+	} else if !each {
+		return limitHandshakesEach
 	}
+	return l.hold(key)
+}
+
+// enter is acquire for an ordinary request.
+func (l *limiter) enter(key netip.Prefix) (exceeded string) {
+	if total, each := l.requests.take(key); !total {
+		return limitRequests
+	} else if !each {
+		return limitRequestsEach
+	}
+	return l.hold(key)
+}
+
+// hold counts a connection of key.
+func (l *limiter) hold(key netip.Prefix) (exceeded string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.most > 0 && l.open >= l.most:
+	case l.maxOpen > 0 && l.open >= l.maxOpen:
 		return limitConnections
-	case l.mostBy > 0 && key.IsValid() && l.by[key] >= l.mostBy:
+	case l.maxByAddress > 0 && key.IsValid() && l.byAddress[key] >= l.maxByAddress:
 		return limitAddress
 	}
-	if l.by == nil {
-		l.by = make(map[netip.Prefix]int)
+	if l.byAddress == nil {
+		l.byAddress = make(map[netip.Prefix]int)
 	}
 	l.open++
-	l.by[key]++
+	l.byAddress[key]++
 	return ""
 }
 
-// release gives back what take counted.
+// release takes back what acquire has counted.
 func (l *limiter) release(key netip.Prefix) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
-	if l.by[key]--; l.by[key] == 0 {
-		delete(l.by, key)
+	if l.byAddress[key]--; l.byAddress[key] == 0 {
+		delete(l.byAddress, key)
 	}
 }

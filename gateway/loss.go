@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Loss names what a message, a close or a handshake loses, or what is changed of
-// it, on its way between two versions. Each is counted. One of a message can be
-// made fatal: the connection closes instead, with 1003 and the loss as reason
-// towards the sender, and with 1001 or 1011 towards the receiver, which may have
-// got the beginning of the message. One of a close (Closing) comes when there is
-// nothing left to close: made fatal, it is counted as before.
+// Loss names what a message, a close or a handshake loses between two versions, or what
+// is changed of it. Each loss is counted. A loss of a message can be made fatal: the
+// connection then closes instead, with 1003 and the name of the loss towards the sender,
+// and with 1001 or 1011 towards the receiver, which may have got the beginning of the
+// message. A loss of a close (Closing) comes when there is nothing left to close: made
+// fatal, it is only counted.
 type Loss string
 
-// The losses. Losses has what they mean.
+// The losses. Losses says what they mean.
 const (
 	LossBinaryRejected   Loss = "binary_rejected"
 	LossBinaryEncoded    Loss = "binary_encoded"
@@ -23,7 +23,8 @@ const (
 	LossTextRepaired     Loss = "text_repaired"
 	LossFragmentsJoined  Loss = "fragments_joined"
 	LossFragmentsMoved   Loss = "fragments_moved"
-	LossBorders          Loss = "borders"
+	LossDiscarded        Loss = "discarded"
+	LossBoundaries       Loss = "boundaries"
 	LossCloseCode        Loss = "close_code"
 	LossCloseCodeChanged Loss = "close_code_changed"
 	LossCloseReason      Loss = "close_reason"
@@ -33,13 +34,13 @@ const (
 	LossProtocols        Loss = "subprotocols"
 )
 
-// LossInfo explains a loss: between which peers, what becomes of it, and what
-// chooses that.
+// LossInfo explains a loss: between which peers it occurs, what happens, and which key of
+// the policy decides that.
 type LossInfo struct {
 	Loss   Loss
-	From   string // the sender
-	To     string // the receiver
-	What   string // what is lost, and what comes instead
+	From   string // what the sender sends
+	To     string // the receivers that cannot get it
+	What   string // what the receiver gets instead
 	Policy string // the key of the route's policy that decides; "" for none
 }
 
@@ -52,30 +53,31 @@ func (l Loss) Closing() bool {
 	return false
 }
 
-// lossTable is the whole table. Whatever is not in it crosses unchanged; what is
-// a hop's own business (masks, pings and pongs, compression and the frames of a
-// compressed message, the key and its answer, hop-by-hop fields) is made anew on
-// each side. Where text is repaired, the bytes of a character that is cut between
-// two frames go with the later one.
+// lossTable is the whole table. What is not in it crosses unchanged. Masks, pings and
+// pongs, compression and the frames of a compressed message, the key and its answer, and
+// hop-by-hop fields belong to one connection: the gateway makes them anew on each side.
+// Where text is repaired, the bytes of a character that is cut between two frames go with
+// the later frame.
 var lossTable = []LossInfo{
-	{LossBinaryRejected, "binary message", "hixie-75, hixie-76", "the connection closes with 1003 towards the sender", "binary: reject"},
-	{LossBinaryEncoded, "binary message", "hixie-75, hixie-76", "comes as text, in base64, hex or Latin-1", "binary: base64, hex, latin1"},
-	{LossBinaryDropped, "binary message", "hixie-75, hixie-76", "does not come", "binary: drop"},
-	{LossTextDecoded, "text of hixie-75, hixie-76", "hybi-02 and later; tcp, unix", "is read as base64, hex or Latin-1 and comes as binary", "binary_back"},
-	{LossTextRepaired, "text that is not UTF-8", "any", "comes with U+FFFD in place of what is wrong; with fail the connection closes with 1007", "invalid_text"},
-	{LossFragmentsJoined, "message in several frames", "hixie-75, hixie-76; any, gathered", "comes in one frame", "fragments: gather"},
-	{LossFragmentsMoved, "frame that does not come at once", "hybi-02 and later", "comes in several frames (RFC 6455 5.4)", "fragments: stream"},
-	{LossBorders, "message", "tcp, unix", "comes as bytes, without the borders of messages", ""},
-	{LossCloseCode, "close with a code", "hixie-75 to hybi-05; tcp, unix", "code and reason do not come: the end of the stream, FF 00, or a close frame without code", ""},
-	{LossCloseCodeChanged, "close with a code", "hybi-06 to hybi-08", "1008 and 1010 to 1014 come as 1002, 1007 too before hybi-08", ""},
-	{LossCloseReason, "reason of a close without code, by hybi-02", "any", "does not come", ""},
-	{LossCloseCodeAdded, "close without a code, by a version or a stream that has none", "hybi-06 and later", "comes as 1000; with none, as a close without code", "close_without_code"},
-	{LossCloseCut, "close inside a message", "hixie-75, hixie-76", "comes as the end of the stream: inside text nothing can be said", ""},
-	{LossAbnormal, "end without a close", "any with a close", "comes as 1001 from a client, as 1011 from a backend, or as what the version has for it", ""},
-	{LossProtocols, "several subprotocols", "hixie-75, hixie-76", "only the first is offered", ""},
+	{LossBinaryRejected, "a binary message", "hixie-75, hixie-76", "nothing: the gateway closes the connection, with 1003 towards the sender", "binary: reject"},
+	{LossBinaryEncoded, "a binary message", "hixie-75, hixie-76", "a text message, in base64, hex or Latin-1", "binary: base64, hex, latin1"},
+	{LossBinaryDropped, "a binary message", "hixie-75, hixie-76", "nothing", "binary: drop"},
+	{LossTextDecoded, "a text message of hixie-75, hixie-76", "hybi-02 and later; tcp, unix", "a binary message: the text is decoded from base64, hex or Latin-1", "binary_back"},
+	{LossTextRepaired, "text that is not UTF-8", "any", "U+FFFD in place of each invalid part; with fail the gateway closes the connection with 1007", "invalid_text"},
+	{LossFragmentsJoined, "a message in several frames", "hixie-75, hixie-76; any, with gather", "one frame", "fragments: gather"},
+	{LossFragmentsMoved, "a frame that arrives in several parts", "hybi-02 and later", "several frames (RFC 6455 5.4)", "fragments: stream"},
+	{LossDiscarded, "a frame of hixie-75 or hixie-76 that is neither text nor a close, which a client of these versions has to discard", "any", "nothing", ""},
+	{LossBoundaries, "a message", "tcp, unix", "its bytes, without message boundaries", ""},
+	{LossCloseCode, "a close with a code", "hixie-75 to hybi-05; tcp, unix", "a close without code and reason: the end of the stream, FF 00, or an empty close frame", ""},
+	{LossCloseCodeChanged, "a close with a code", "hybi-06 to hybi-08", "1002 in place of 1008 and of 1010 to 1014; before hybi-08 also in place of 1007", ""},
+	{LossCloseReason, "a close of hybi-02 with a reason and no code", "any", "a close without reason", ""},
+	{LossCloseCodeAdded, "a close without a code, of a version or a stream that has no codes", "hybi-06 and later", "1000; with none, a close without a code", "close_without_code"},
+	{LossCloseCut, "a close inside a message", "hixie-75, hixie-76", "the end of the stream: a close cannot be sent inside text", ""},
+	{LossAbnormal, "the end of a connection without a close", "any that has a close", "1001 if the client ended, 1011 if the backend did, or what its version has for that", "abnormal"},
+	{LossProtocols, "several subprotocols", "hixie-75, hixie-76", "only the first one", ""},
 }
 
-// Losses returns the table of what the translation loses.
+// Losses returns the table of what is lost or changed between versions.
 func Losses() []LossInfo { return slices.Clone(lossTable) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -88,5 +90,5 @@ func (l *Loss) UnmarshalText(p []byte) error {
 		}
 		names = append(names, string(row.Loss))
 	}
-	return fmt.Errorf("%q is no loss; there are %s", p, strings.Join(names, ", "))
+	return fmt.Errorf("%q is not the name of a loss; the losses are %s", p, strings.Join(names, ", "))
 }

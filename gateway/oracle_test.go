@@ -12,14 +12,14 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// The oracle says what must come of a plan. It knows the table of losses and the
-// table of versions of the documents, and nothing of the code.
+// The oracle says what must be the outcome of a plan. It knows the table of losses and the
+// table of versions in the documents, and nothing of the code.
 
 func isHixie(v draftwire.Version) bool   { return v <= draftwire.Hixie76 }
 func saysCodes(v draftwire.Version) bool { return v >= draftwire.Hybi06 }
 
-// said is what a version can say of a close: 1007 became a code of its own in
-// draft 10, 1008 and 1010 and what followed with RFC 6455.
+// said returns what a version can send of a close: 1007 became a code in draft 10; 1008, 1010
+// and the later ones in RFC 6455.
 func said(v draftwire.Version, c draftwire.CloseCode) draftwire.CloseCode {
 	switch {
 	case !saysCodes(v):
@@ -32,7 +32,7 @@ func said(v draftwire.Version, c draftwire.CloseCode) draftwire.CloseCode {
 	return draftwire.CodeProtocol
 }
 
-// message is one that is sent, or came.
+// message is a message that was sent or has arrived.
 type message struct {
 	op   draftwire.Op
 	data string
@@ -48,8 +48,8 @@ type step struct {
 	kind   string // of data: ascii, wide, encoded; of binary: bytes
 	size   int
 	seed   uint64
-	pieces int  // 0: at once; else frames, and an empty one behind them
-	ping   bool // before it
+	pieces int  // 0: one frame; otherwise the number of frames, followed by an empty one
+	ping   bool // a ping is sent before it
 }
 
 func (s step) String() string {
@@ -67,8 +67,8 @@ func (s step) bytes() []byte {
 	return p
 }
 
-// data is the message's payload. An encoded text is bytes, encoded by the plan's
-// way.
+// data returns the payload of the message. An encoded text is bytes in the encoding of the
+// plan.
 func (s step) data(way string) string {
 	switch s.kind {
 	case "ascii":
@@ -89,7 +89,7 @@ func (s step) data(way string) string {
 	return string(s.bytes())
 }
 
-// cuts are the borders of its pieces, some of them empty.
+// cuts returns where its frames end; some of them are empty.
 func (s step) cuts(n int) []int {
 	r := s.random()
 	at := []int{0}
@@ -99,7 +99,7 @@ func (s step) cuts(n int) []int {
 	return append(at, n)
 }
 
-// encoded says bytes as text.
+// encoded returns bytes as text.
 func encoded(way string, p []byte) string {
 	switch way {
 	case "base64":
@@ -125,17 +125,17 @@ func (l losses) add(m losses) {
 	}
 }
 
-// direction is one way of a plan.
+// direction is one of the two directions of a plan.
 type direction struct {
 	from, to draftwire.Version
 	policy   *gateway.Policy
-	zipped   bool // what comes is compressed by messages, whose frames nobody sees
+	zipped   bool // what arrives is compressed by message, so that its frames are not visible
 }
 
 // joins reports whether the receiver gets messages in one frame.
 func (d direction) joins() bool { return isHixie(d.to) || d.policy.Fragments == "gather" }
 
-// crosses says what becomes of a message; ok is false where it does not come.
+// crosses returns what the receiver gets of a message; ok is false if it gets nothing.
 func (d direction) crosses(s step) (m message, ok bool, lost losses) {
 	lost = losses{}
 	way := d.policy.Binary
@@ -162,8 +162,8 @@ func (d direction) crosses(s step) (m message, ok bool, lost losses) {
 	return m, true, lost
 }
 
-// all says what comes of steps. Where frames are streamed each message may have
-// been moved into others, at most.
+// all returns what arrives of steps. With fragments: stream each message may also have other
+// frames.
 func (d direction) all(steps []step) (come []message, exact, most losses) {
 	exact, most = losses{}, losses{}
 	for _, s := range steps {
@@ -179,7 +179,7 @@ func (d direction) all(steps []step) (come []message, exact, most losses) {
 	return come, exact, most
 }
 
-// heard is how a side's connection ends.
+// heard says how a side's connection ends.
 type heard struct {
 	code   draftwire.CloseCode
 	reason string
@@ -187,7 +187,7 @@ type heard struct {
 
 func (v heard) String() string { return fmt.Sprintf("%v %q", v.code, v.reason) }
 
-// hears is what a version hears of a close.
+// hears returns what a version gets of a close.
 func hears(v draftwire.Version, code draftwire.CloseCode, reason string) heard {
 	if code = said(v, code); code == draftwire.CodeNoStatus {
 		reason = ""
@@ -195,15 +195,15 @@ func hears(v draftwire.Version, code draftwire.CloseCode, reason string) heard {
 	return heard{code, reason}
 }
 
-// ends says what the other side hears of an ending, and what is lost. midst: a
-// part of a message has gone on to it.
+// ends returns what the other side gets of an ending, and what is lost. With midst, a part of
+// a message was passed on to it.
 func (d direction) ends(e ending, side string, midst bool) (heard, losses) {
 	lost := losses{}
-	inOrder := e.closes || !saysCodes(d.from) && !e.half
-	if isHixie(d.from) && e.half { // a close cannot be said inside text
+	inOrder := e.closes || !saysCodes(d.from) && !e.half && e.how != "reset"
+	if isHixie(d.from) && e.half { // a close cannot be sent inside text
 		inOrder = false
 	}
-	cut := midst && isHixie(d.to) // neither can it be passed on there
+	cut := midst && isHixie(d.to) // nor can it be passed on there
 	h := heard{draftwire.CodeAbnormal, ""}
 	if !inOrder {
 		if !cut && d.to != draftwire.Hixie75 {
@@ -226,7 +226,8 @@ func (d direction) ends(e ending, side string, midst bool) (heard, losses) {
 		if reason != "" {
 			lost[gateway.LossCloseReason]++
 		}
-		if reason = ""; !saysCodes(d.from) && saysCodes(d.to) && d.policy.CloseWithoutCode == "normal" {
+		reason = ""
+		if !saysCodes(d.from) && saysCodes(d.to) && d.policy.CloseWithoutCode == "normal" {
 			lost[gateway.LossCloseCodeAdded]++
 			code = draftwire.CodeNormal
 		}
@@ -242,20 +243,38 @@ func (d direction) ends(e ending, side string, midst bool) (heard, losses) {
 	return hears(d.to, code, reason), lost
 }
 
-// outcome is what a plan comes to, or what must come of it.
+// answer returns what the side that closes first gets as the answer of the other one, and
+// what is lost: that one's own close, or a repetition where one of both knows no codes.
+func (d direction) answer(e ending) (heard, losses) {
+	lost := losses{}
+	own, code := said(d.from, e.code), said(d.to, e.answer)
+	switch {
+	case !saysCodes(d.from) && d.from == draftwire.Hybi02 && e.code == draftwire.CodeNoStatus:
+		return heard{draftwire.CodeNoStatus, e.reason}, lost
+	case !saysCodes(d.from) || !saysCodes(d.to):
+		return heard{own, ""}, lost
+	case code == said(d.to, own):
+		return hears(d.from, own, e.answerReason), lost
+	case said(d.from, code) != code:
+		lost[gateway.LossCloseCodeChanged]++
+	}
+	return hears(d.from, code, e.answerReason), lost
+}
+
+// outcome is the outcome of a plan, real or expected.
 type outcome struct {
 	come  [2][]message // what the client and the backend got
 	ends  [2]heard
 	exact losses
-	most  losses // may have occurred beside
+	most  losses // losses that may have occurred in addition
 }
 
-// differs says what is not as it must be. Of the way against a close that did
-// not wait only a beginning has to have come; its losses may be fewer.
+// differs says what is not as it must be. In the direction against a close that did not wait,
+// only a beginning has to have arrived, and there may be fewer losses.
 func (want outcome) differs(got outcome, p *plan) string {
 	for side, name := range sides {
 		w, g := want.come[side], got.come[side]
-		if loose := !p.end.settled && side == p.end.by; len(g) > len(w) || len(g) < len(w) && !loose {
+		if loose := !p.end.settled && !p.end.answers && side == p.end.by; len(g) > len(w) || len(g) < len(w) && !loose {
 			return fmt.Sprintf("the %s got %d messages, want %d", name, len(g), len(w))
 		}
 		for i := range g {
@@ -263,9 +282,9 @@ func (want outcome) differs(got outcome, p *plan) string {
 				return fmt.Sprintf("the %s's message %d: %v, want %v", name, i, g[i], w[i])
 			}
 		}
-		hears := !p.end.own() || side != p.end.by
+		hears := !p.end.own() || side != p.end.by || p.end.answers
 		if side == p.end.by && !p.end.settled && isHixie(p.versions[side]) && got.ends[side].code == draftwire.CodeAbnormal {
-			hears = false // it was refused inside text of the other side
+			hears = false // the close came inside text of the other side
 		}
 		if hears && got.ends[side] != want.ends[side] {
 			return fmt.Sprintf("the %s heard %v, want %v", name, got.ends[side], want.ends[side])

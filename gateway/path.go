@@ -3,13 +3,15 @@ package gateway
 import (
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// readings returns the paths that servers make of a target, each once. The first is the
-// plain one, with its escapes read once, by which routes are chosen; the others are for
-// finding out whether a backend could take the path for another route's. ok is false for
-// what no route takes: a path that does not begin with /, that has a segment . or .. in
-// any reading, or a control character.
+// readings returns the paths that servers may read a target as, each once. The first is the
+// plain reading, with the escapes decoded once: by it a route is chosen. The others show
+// whether a backend could take the path for one that belongs to another route. ok is false
+// for a path that no route takes: it does not begin with /, or it has a control character,
+// or in any reading a segment . or ...
 func readings(target string) (list []string, ok bool) {
 	raw, _, _ := strings.Cut(target, "?")
 	if raw == "" || raw[0] != '/' {
@@ -18,17 +20,19 @@ func readings(target string) (list []string, ok bool) {
 	if isPlain(raw) {
 		return []string{raw}, true
 	}
-	if all := unescapeAll(raw, true); climbs(all) || strings.ContainsFunc(all, isControl) {
-		return nil, false
-	}
-	list = appendReadings(nil, raw)
-	for _, rest := range behindAuthority(raw) {
-		list = appendReadings(list, rest)
+	for _, p := range appendNew([]string{raw}, cutBlank(raw)) {
+		if all := unescapeAll(p, true); climbs(all) || strings.ContainsFunc(all, isControl) {
+			return nil, false
+		}
+		list = appendReadings(list, p)
+		for _, rest := range afterAuthority(p) {
+			list = appendReadings(list, rest)
+		}
 	}
 	return list, true
 }
 
-// isPlain reports whether all servers read a path as it stands.
+// isPlain reports whether all servers read a path as it is written.
 func isPlain(p string) bool {
 	for i := range len(p) {
 		switch c := p[i]; {
@@ -45,30 +49,29 @@ func isPlain(p string) bool {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7F }
 
-// appendReadings adds what servers make of a path. All that they do is done here, in the
-// orders that give different paths: they read escapes once, or again and again, those of
-// slashes too or not; they take a backslash for a slash and several slashes for one; they
-// leave out parameters behind a semicolon, before they read the escapes or behind that, and
-// dots and blanks at the end of a segment; and what has become a query or a fragment ends
-// the path.
+// appendReadings appends the paths that servers may read a path as. It does all that servers
+// do, in each order that gives a different path. They decode escapes once or again and
+// again, with or without those of slashes. They take a backslash for a slash, and several
+// slashes for one. They remove parameters after a semicolon, before or after they decode
+// escapes, and dots and blanks at the end of a segment. And a decoded ? or # ends the path.
 func appendReadings(list []string, raw string) []string {
 	list = appendNew(list, unescape(raw, true), unescape(raw, false))
-	var read []string
+	var decoded []string
 	for _, p := range appendNew([]string{raw}, withoutParameters(raw), withoutParameters(slashed(raw))) {
-		read = appendNew(read, unescapeAll(p, true), unescapeAll(p, false))
+		decoded = appendNew(decoded, unescapeAll(p, true), unescapeAll(p, false))
 	}
 	for _, f := range []func(string) string{cutQuery, withoutParameters, cutQuery} {
-		for _, p := range read {
-			read = appendNew(read, f(p))
+		for _, p := range decoded {
+			decoded = appendNew(decoded, f(p))
 		}
 	}
-	for _, p := range read {
+	for _, p := range decoded {
 		list = appendNew(list, tidy(p))
 	}
 	return list
 }
 
-// appendNew adds those paths that are not in the list.
+// appendNew appends the paths that are not in the list yet.
 func appendNew(list []string, paths ...string) []string {
 	for _, p := range paths {
 		if !slices.Contains(list, p) {
@@ -78,10 +81,11 @@ func appendNew(list []string, paths ...string) []string {
 	return list
 }
 
-// behindAuthority returns what is left of a path that begins with two slashes for who
-// resolves it like a link on a page: new URL(target, base) of JavaScript and urlsplit of
-// Python take what follows for a host. They differ in whether a backslash ends that.
-func behindAuthority(raw string) (rests []string) {
+// afterAuthority returns the path that a server sees if it resolves a target with two
+// leading slashes like a link on a page: new URL(target, base) of JavaScript and urlsplit of
+// Python take what follows the slashes for a host. They disagree whether a backslash ends
+// the host.
+func afterAuthority(raw string) (rests []string) {
 	rest := strings.TrimLeft(raw, `/\`)
 	if len(raw)-len(rest) < 2 {
 		return nil
@@ -96,8 +100,26 @@ func behindAuthority(raw string) (rests []string) {
 	return rests
 }
 
-// climbs reports whether a path has a segment . or .., which no browser sends: what it
-// means is for each server to say, and not to be routed by.
+// cutBlank cuts a path at its first unescaped blank beyond ASCII, of Unicode or of Latin-1.
+// Some servers end a path there: http.server of Python takes U+0085 and U+00A0 for blanks when
+// it splits the request line, as Perl may, and url.parse of JavaScript removes U+00A0 at the
+// end.
+func cutBlank(raw string) string {
+	for i := 0; i < len(raw); {
+		r, n := utf8.DecodeRuneInString(raw[i:])
+		if n == 1 && r == utf8.RuneError {
+			r = rune(raw[i])
+		}
+		if r >= utf8.RuneSelf && (unicode.IsSpace(r) || r == '\uFEFF') {
+			return raw[:i]
+		}
+		i += n
+	}
+	return raw
+}
+
+// climbs reports whether a path has a segment . or ... No browser sends one, and servers
+// disagree about its meaning, so a route cannot be chosen by it.
 func climbs(p string) bool {
 	for seg := range strings.FieldsFuncSeq(p, func(r rune) bool { return r == '/' || r == '\\' }) {
 		if seg = strings.TrimRight(cutParameter(cutQuery(seg)), " "); seg == "." || seg == ".." {
@@ -107,7 +129,7 @@ func climbs(p string) bool {
 	return false
 }
 
-// tidy leaves out of a path what servers leave out of theirs.
+// tidy removes from a path all that servers remove.
 func tidy(p string) string {
 	b := make([]byte, 0, len(p)+1)
 	for rest, more := slashed(p), true; more; {
@@ -122,18 +144,19 @@ func tidy(p string) string {
 	return string(b)
 }
 
-// slashed is a path with slashes for backslashes.
+// slashed returns a path with slashes in place of its backslashes.
 func slashed(p string) string { return strings.ReplaceAll(p, `\`, "/") }
 
-// withoutParameters leaves out what stands behind the semicolons of a path's segments.
+// withoutParameters removes from each segment of a path what follows a semicolon.
 func withoutParameters(p string) string {
 	if !strings.Contains(p, ";") {
 		return p
 	}
 	b := make([]byte, 0, len(p))
-	leave := false
+	inParameter := false
 	for i := range len(p) {
-		if leave = p[i] != '/' && (leave || p[i] == ';'); !leave {
+		inParameter = p[i] != '/' && (inParameter || p[i] == ';')
+		if !inParameter {
 			b = append(b, p[i])
 		}
 	}
@@ -145,7 +168,7 @@ func cutParameter(seg string) string {
 	return seg
 }
 
-// cutQuery cuts off what an unescaped path would have as query or fragment.
+// cutQuery cuts a decoded path at its first ? or #.
 func cutQuery(p string) string {
 	if i := strings.IndexAny(p, "?#"); i >= 0 {
 		return p[:i]
@@ -153,8 +176,8 @@ func cutQuery(p string) string {
 	return p
 }
 
-// unescape reads the escapes of a path once, as far as they are well formed; those of
-// slashes stay with slashes false.
+// unescape decodes the well-formed escapes of a path once. Unless slashes is true, those of
+// slashes and backslashes stay.
 func unescape(p string, slashes bool) string {
 	if !strings.Contains(p, "%") {
 		return p
@@ -175,9 +198,9 @@ func unescape(p string, slashes bool) string {
 	return string(b)
 }
 
-// unescapeAll reads escapes until there are none, with those that only some servers know:
-// %u002f, and UTF-8 that is longer than needed, C0 AF. It is one pass, whatever stands
-// within whatever: what an escape gives may end another.
+// unescapeAll decodes escapes until there are none, also those that only some servers know:
+// %u002f, and overlong UTF-8 like C0 AF. One pass is enough for escapes within escapes, as
+// each decoded byte is looked at again as the possible end of another escape.
 func unescapeAll(p string, slashes bool) string {
 	if isUnescaped(p) {
 		return p
@@ -196,7 +219,7 @@ func unescapeAll(p string, slashes bool) string {
 	return string(b)
 }
 
-// isUnescaped reports whether there is no escape in a path.
+// isUnescaped reports whether a path has no escape.
 func isUnescaped(p string) bool {
 	for i := range len(p) {
 		if p[i] == '%' || p[i] >= 0xC0 {
@@ -215,7 +238,8 @@ var endsEscape = func() (is [256]bool) {
 	return is
 }()
 
-// lastEscape reads the escape at the end of b, of n bytes; n is 0 where there is none.
+// lastEscape decodes the escape at the end of b, which is n bytes long; n is 0 if there is
+// none.
 func lastEscape(b []byte) (c byte, n int) {
 	if len(b) >= 3 {
 		if c, ok := escaped(string(b[len(b)-3:])); ok {
@@ -240,7 +264,7 @@ func lastEscape(b []byte) (c byte, n int) {
 	return 0, 0
 }
 
-// escaped reads %41.
+// escaped decodes an escape like %41.
 func escaped(s string) (c byte, ok bool) {
 	if s[0] != '%' {
 		return 0, false

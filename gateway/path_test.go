@@ -6,11 +6,12 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// The routes of these tests, by their place.
+// The routes of these tests, by their index.
 var pathRoutes = []string{"/secret", "/secret/*", "/open/*", "*"}
 
 const (
@@ -21,8 +22,8 @@ const (
 	byDefault
 )
 
-// A path leads to a route only where every server would read the same one in it, and one
-// that is odd but harmless leads where it led.
+// A path leads to a route only if every server would read the same route in it. An odd but
+// harmless path leads to the same route as before.
 func TestPathsLeadPastNoRoute(t *testing.T) {
 	cases := map[string]int{
 		"/secret": secret, "/secret?a=/x/../y;#": secret, "/%73ecret": secret, "/secret/": belowSecret, "/secret/a%20b": belowSecret,
@@ -42,6 +43,9 @@ func TestPathsLeadPastNoRoute(t *testing.T) {
 		"/open/%252e%252e/secret": refused, "/open/..%2fsecret": refused, "/open/..%255csecret": refused, "/open\\..\\secret": refused,
 		"/open/..%3b/secret": refused, "/open/%c0%ae%c0%ae/secret": refused, "/open/%u002e%u002e/secret": refused, "/open/%zz/%2e%2e/secret": refused,
 		"/open/%2e%2e%3fx/secret": refused, "/open/x%3f/../secret": refused, "/open/.. /secret": refused, "/open/.": refused, "/..": refused,
+		"/secret\x85": refused, "/secret\xa0": refused, "/secret\xa0\xa0": refused, "/secret\u00a0": refused, "/secret\ufeff": refused, "/secret\u2003x": refused,
+		"/secret\xa0/x": refused, "//secret\x85": refused, "/%73ecret\xa0": refused, "/open/..\xa0": refused, "/open/..\xa0x": refused, "/secret\xa0?x": refused,
+		"/open/\xa0": belowOpen, "/open/à": belowOpen, "/à": byDefault, "/secretà": byDefault, "/secret%A0": byDefault, "/x\xa0": byDefault,
 		"": refused, "secret": refused, "*": refused, "?/secret": refused,
 	}
 	for target, want := range cases {
@@ -54,7 +58,7 @@ func TestPathsLeadPastNoRoute(t *testing.T) {
 // A route can be named by a path that servers tidy up, too.
 func TestPatternsThatServersTidyUp(t *testing.T) {
 	for pattern, target := range map[string]string{
-		"/a;b": "/a;b", "/a//b": "/a//b", "/a.": "/a.", "/a b/*": "/a%20b/c", "/50%": "/50%25", "/ä": "/%C3%A4", "/a;/*": "/a;/b", "/*": "//;", "*": "/;a",
+		"/a;b": "/a;b", "/a//b": "/a//b", "/a.": "/a.", "/a b/*": "/a%20b/c", "/50%": "/50%25", "/ä": "/%C3%A4", "/a;/*": "/a;/b", "/à": "/à", "/a\u00a0b": "/a\u00a0b", "/*": "//;", "*": "/;a",
 	} {
 		if gateway.RouteOf(target, pattern) != 0 {
 			t.Errorf("%q does not match %q", pattern, target)
@@ -62,7 +66,7 @@ func TestPatternsThatServersTidyUp(t *testing.T) {
 	}
 }
 
-// servers read a path; ok is false where they refuse it.
+// servers read a path; ok is false if they refuse it.
 var servers = map[string]func(raw string) (p string, ok bool){
 	"decodes": func(raw string) (string, bool) { p, err := url.PathUnescape(raw); return p, err == nil },
 	"nginx": func(raw string) (string, bool) {
@@ -121,6 +125,19 @@ var servers = map[string]func(raw string) (p string, ok bool){
 		p, err := url.PathUnescape(raw)
 		return p, err == nil && !hasDots(p)
 	},
+	"Python's http.server": func(raw string) (string, bool) {
+		words := strings.Fields(latin1(raw))
+		if len(words) != 1 {
+			return "", false
+		}
+		p, err := url.PathUnescape(raw[:utf8.RuneCountInString(words[0])])
+		return p, err == nil
+	},
+	"JavaScript's url.parse": func(raw string) (string, bool) {
+		trimmed := strings.TrimRight(latin1(raw), "\u00a0")
+		p, err := url.PathUnescape(strings.ReplaceAll(raw[:utf8.RuneCountInString(trimmed)], `\`, "/"))
+		return p, err == nil && !hasDots(p)
+	},
 	"Python's urlsplit": func(raw string) (string, bool) {
 		if rest, ok := strings.CutPrefix(raw, "//"); ok {
 			raw = "/"
@@ -133,6 +150,15 @@ var servers = map[string]func(raw string) (p string, ok bool){
 	},
 }
 
+// latin1 is text of which each byte is a character.
+func latin1(s string) string {
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
+
 func hasDots(p string) bool {
 	for seg := range strings.SplitSeq(p, "/") {
 		if seg == "." || seg == ".." {
@@ -142,7 +168,7 @@ func hasDots(p string) bool {
 	return false
 }
 
-// clean resolves dots and joins slashes; the one at the end stays.
+// clean resolves dots and joins slashes. A slash at the end stays.
 func clean(p string) string {
 	c := path.Clean(p)
 	if strings.HasSuffix(p, "/") && c != "/" {
@@ -151,7 +177,7 @@ func clean(p string) string {
 	return c
 }
 
-// stripped leaves path parameters out.
+// stripped removes path parameters.
 func stripped(p string) string {
 	segs := strings.Split(p, "/")
 	for i, s := range segs {
@@ -160,7 +186,7 @@ func stripped(p string) string {
 	return strings.Join(segs, "/")
 }
 
-// servedAs is the route of a path as it stands.
+// servedAs returns the route of a path without any decoding.
 func servedAs(p string) int {
 	switch {
 	case p == "/secret":
@@ -173,7 +199,7 @@ func servedAs(p string) int {
 	return byDefault
 }
 
-// checkTarget fails where a server finds another route in a target than the gateway.
+// checkTarget fails if a server finds another route in a target than the gateway.
 func checkTarget(t *testing.T, target string) {
 	t.Helper()
 	got := gateway.RouteOf(target, pathRoutes...)
@@ -188,10 +214,11 @@ func checkTarget(t *testing.T, target string) {
 	}
 }
 
-// pieces are what paths are made of that servers read in different ways.
-var pieces = strings.Fields(`/ / / // \ . .. ; ;a=b %2f %2F %5c %2e %25 2e 2f 5c 3b % %3b %3f %23 %20 %00 %u002e %u002f %c0%ae %73 secret secret open x host ? é`)
+// pieces are the parts of paths that servers read in different ways.
+var pieces = append([]string{"\x85", "\xa0", "\u00a0", "\u2003"}, strings.Fields(`/ / / // \ . .. ; ;a=b %2f %2F %5c %2e %25 2e 2f 5c 3b % %3b %3f %23 %20 %00 %u002e %u002f %c0%ae %73 secret secret open x host ? é à %a0`)...)
 
-// However a path is put together, no server finds another route in it.
+// In whatever way a path is put together, no server finds another route in it than the
+// gateway.
 func TestServersReadTheSameRoute(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
@@ -217,8 +244,8 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// What leads to one route in every reading reaches its backend byte by byte; what does
-// not is a 404, and a fragment a 400.
+// A path that leads to one route in every reading reaches the backend byte for byte. Any
+// other path gets a 404, and one with a fragment a 400.
 func TestOddTargets(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -12,58 +12,40 @@ import (
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/internal/pool"
+	"github.com/draftwire/draftwire/internal/sock"
 )
 
-// A peer is a client or a backend: a WebSocket connection of any version, or a
-// stream of bytes.
+// A peer is a client or a backend: a WebSocket connection of any version, or a stream of
+// bytes.
 type peer interface {
-	// read returns the next piece of a message, which holds until the next read.
-	// Without wait it is errWait where none has come whole.
-	read(wait bool) (draftwire.Part, error)
-	// buffered reports whether more has come that was not read. It need not be a
-	// piece of a message.
+	receiver
+	// read returns the next part of a message. It is valid until the next read.
+	read() (draftwire.Part, error)
+	// tryRead is read without waiting: ok is false where no whole part has come yet.
+	tryRead() (p draftwire.Part, ok bool, err error)
+	// buffered reports whether bytes have come that were not read. They need not be a
+	// whole part.
 	buffered() bool
-	// write passes a piece on. hold tells that more follows at once.
-	write(p draftwire.Part, hold bool) error
-	// flush sends what write held.
-	flush() error
-	// deaf reports whether a close cannot be said now: inside text of a hixie peer.
-	deaf() bool
-	// close ends the connection in order, as far as the peer can hear it.
-	close(code draftwire.CloseCode, reason string) error
-	// cut ends it at once.
-	cut()
-	// version is Unknown for a stream.
-	version() draftwire.Version
 }
 
 var background = context.Background()
 
-// ended is a context that has: a call with it does what it can without waiting.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(background)
-	cancel()
-	return ctx
-}()
-
-// errWait: there is nothing to read yet.
-var errWait = context.Canceled
-
 // socket is a peer that speaks WebSocket.
 type socket struct {
 	*draftwire.Conn
-	midst  atomic.Bool // a part of a message was written, and not its last
-	late   bool        // a message has begun, but there was nothing of it to write
-	corked bool
-	unread bool // it was not read at the gateway's last look (under Gateway.mu)
+	inMessage     atomic.Bool // a part of a message was written that was not its last
+	deferredFirst bool        // the first part of a message was empty, and is sent with the next
+	corked        bool
+	unread        bool // dropGone found it not read (guarded by Gateway.mu)
+	onLoop        bool // a backend's: a loop can read it
+	// fresh is the backend's connection while it has no keepalive yet: to set it takes four
+	// system calls, which a session that ends at once does not need. For tend alone.
+	fresh *sock.Socket
 }
 
-func (s *socket) read(wait bool) (draftwire.Part, error) {
-	if wait {
-		return s.ReadPart(background)
-	}
-	return s.ReadPart(ended)
-}
+func (s *socket) read() (draftwire.Part, error) { return s.ReadPart(background) }
+
+func (s *socket) tryRead() (p draftwire.Part, ok bool, err error) { return s.TryReadPart() }
 
 func (s *socket) buffered() bool { return s.Buffered() }
 
@@ -72,18 +54,21 @@ func (s *socket) write(p draftwire.Part, hold bool) error {
 		s.Cork()
 		s.corked = true
 	}
-	p.First = p.First || s.late
-	if s.late = p.First && !p.Last && !p.FrameEnd && len(p.Data) == 0; s.late {
+	p.First = p.First || s.deferredFirst
+	s.deferredFirst = p.First && !p.Last && !p.FrameEnd && len(p.Data) == 0
+	if s.deferredFirst {
 		return nil
 	}
 	if p.First && p.Last {
 		return s.WritePart(background, p)
 	}
-	s.midst.Store(true)
+	s.inMessage.Store(true)
 	err := s.WritePart(background, p)
-	s.midst.Store(!p.Last)
+	s.inMessage.Store(!p.Last)
 	return err
 }
+
+func (s *socket) lagging() bool { return s.Lagging() }
 
 func (s *socket) flush() error {
 	if !s.corked {
@@ -93,12 +78,19 @@ func (s *socket) flush() error {
 	return s.Flush(background)
 }
 
-func (s *socket) deaf() bool {
-	return s.midst.Load() && !s.Version().Supports(draftwire.CapFragments)
+func (s *socket) cannotClose() bool {
+	return s.inMessage.Load() && !s.Version().Supports(draftwire.CapFragments)
+}
+
+func (s *socket) closeWrite(code draftwire.CloseCode, reason string) error {
+	if s.cannotClose() {
+		return s.CloseNow()
+	}
+	return s.CloseWrite(code, reason)
 }
 
 func (s *socket) close(code draftwire.CloseCode, reason string) error {
-	if s.deaf() { // an answer would be waited for in vain
+	if s.cannotClose() { // Close would wait for an answer that cannot come
 		return s.CloseNow()
 	}
 	return s.Close(code, reason)
@@ -107,20 +99,20 @@ func (s *socket) close(code draftwire.CloseCode, reason string) error {
 func (s *socket) cut()                       { s.CloseNow() }
 func (s *socket) version() draftwire.Version { return s.Version() }
 
-// stream is a peer that gives and takes bare bytes.
+// stream is a peer that sends and gets bare bytes. What one read gives is a message.
 type stream struct {
 	net.Conn
-	text    bool                  // what it sends is text
+	text    bool                  // what it sends is passed on as text
 	timeout time.Duration         // of a write
 	buf     *pool.Buf             // held while it is read
-	rest    int                   // bytes at the beginning of buf: a character cut at the end of the last read
-	broken  atomic.Pointer[error] // why a write failed, for the reader
+	rest    int                   // bytes at the beginning of buf: a character that the last read has cut
+	broken  atomic.Pointer[error] // why a write failed, for the goroutine that reads
 }
 
-// streamRead is how much is read of a stream at a time.
+// streamRead is how many bytes are read from a stream at a time.
 const streamRead = 32 << 10
 
-func (s *stream) read(bool) (draftwire.Part, error) {
+func (s *stream) read() (draftwire.Part, error) {
 	if s.buf == nil {
 		s.buf = pool.Get(streamRead)
 	}
@@ -141,7 +133,7 @@ func (s *stream) read(bool) (draftwire.Part, error) {
 	}
 }
 
-// last is the end of a stream and, before that, the character that it cut.
+// last returns the end of the stream. A character that it has cut comes first, as U+FFFD.
 func (s *stream) last(err error) (draftwire.Part, error) {
 	if s.rest > 0 {
 		s.rest = 0
@@ -155,9 +147,9 @@ func (s *stream) last(err error) (draftwire.Part, error) {
 	return draftwire.Part{}, streamEnd(err)
 }
 
-// wholeText returns p without the beginning of a character at its end, which it
-// keeps for the next read. What is not UTF-8 at all becomes U+FFFD.
-func (s *stream) wholeText(p []byte) (text []byte, mended bool) {
+// wholeText returns p without the beginning of a character at its end, which waits for the
+// next read. Bytes that are not UTF-8 become U+FFFD.
+func (s *stream) wholeText(p []byte) (text []byte, repaired bool) {
 	cut := len(p)
 	for k := 1; k < utf8.UTFMax && k <= len(p); k++ {
 		if b := p[len(p)-k]; utf8.RuneStart(b) {
@@ -168,16 +160,17 @@ func (s *stream) wholeText(p []byte) (text []byte, mended bool) {
 		}
 	}
 	text = p[:cut]
-	if mended = !utf8.Valid(text); mended {
+	if repaired = !utf8.Valid(text); repaired {
 		text = []byte(string([]rune(string(text))))
 	} else if cut < len(p) {
-		text = append([]byte(nil), text...) // the rest moves to its place
+		text = append([]byte(nil), text...) // the copy below overwrites its place
 	}
 	s.rest = copy(p, p[cut:])
-	return text, mended
+	return text, repaired
 }
 
-// streamEnd is the end of a stream: in order, or broken.
+// streamEnd is the error of a stream that has ended: a clean close, ErrClosed where the
+// gateway has closed it, or what broke it.
 func streamEnd(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return &draftwire.CloseError{Code: draftwire.CodeNoStatus}
@@ -188,33 +181,39 @@ func streamEnd(err error) error {
 	return err
 }
 
-func (s *stream) buffered() bool { return false }
+func (s *stream) buffered() bool                         { return false }
+func (s *stream) tryRead() (draftwire.Part, bool, error) { return draftwire.Part{}, false, nil }
 
 func (s *stream) write(p draftwire.Part, _ bool) error {
 	s.SetWriteDeadline(time.Now().Add(s.timeout))
 	_, err := s.Conn.Write(p.Data)
 	if err != nil {
 		s.broken.CompareAndSwap(nil, &err)
-		s.Conn.Close() // so that who reads it hears of it, as a Conn does by itself
+		s.Conn.Close() // wakes the goroutine that reads, as a draftwire.Conn does by itself
 	}
 	return err
 }
 
-func (s *stream) flush() error { return nil }
-func (s *stream) deaf() bool   { return false }
+func (s *stream) flush() error      { return nil }
+func (s *stream) lagging() bool     { return false }
+func (s *stream) cannotClose() bool { return false }
 
-// streamLinger bounds the wait for a stream's end behind ours.
+// streamLinger bounds the wait for the end of a stream after ours.
 const streamLinger = 2 * time.Second
 
-// close ends our half, so that what was sent arrives, and leaves the rest to the
-// reader, which sees the peer's end.
-func (s *stream) close(draftwire.CloseCode, string) error {
-	if cw, ok := s.Conn.(interface{ CloseWrite() error }); ok {
-		cw.CloseWrite()
-		s.SetReadDeadline(time.Now().Add(streamLinger))
-		return nil
+// closeWrite ends our half of the stream, so that what was sent arrives. The goroutine that
+// reads waits for the peer's half.
+func (s *stream) closeWrite(draftwire.CloseCode, string) error {
+	half, ok := s.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return s.Conn.Close()
 	}
-	return s.Conn.Close()
+	half.CloseWrite()
+	return s.SetReadDeadline(time.Now().Add(streamLinger))
+}
+
+func (s *stream) close(code draftwire.CloseCode, reason string) error {
+	return s.closeWrite(code, reason)
 }
 
 func (s *stream) cut()                       { s.Conn.Close() }

@@ -15,18 +15,35 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// A side that does not answer pings is dropped, unless it says something else.
+// pongOf returns what a peer of that kind answers to a ping.
+func pongOf(kind string, body []byte) (pong []byte, ok bool) {
+	switch kind {
+	case "pongs":
+		return body, true
+	case "empty pongs":
+		return nil, true
+	case "other pongs":
+		return []byte("pong"), true
+	}
+	return nil, false
+}
+
+// A side that does not answer pings is dropped, unless it sends something else.
 func TestPings(t *testing.T) {
 	const every = 10 * time.Second
 	cases := []struct {
 		name  string
-		says  []byte // of the client, each second
+		says  []byte // what the client sends each second
 		stays bool
 	}{
 		{"silent", nil, false},
 		{"pongs", nil, true},
+		{"empty pongs", nil, true}, // uWSGI, phpws
+		{"other pongs", nil, true}, // Simple-WebSocket-Server
+		{"unasked pongs", masked(0x8A, nil), true},
+		{"pings", masked(0x89, []byte("are you there?")), true}, // arduinoWebSockets
 		{"messages", masked(0x81, []byte("hello")), true},
-		{"a slow message", []byte("x"), true}, // behind a head that announces much
+		{"a slow message", []byte("x"), true}, // after a head that announces a long message
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -50,8 +67,8 @@ func TestPings(t *testing.T) {
 						}
 						body := make([]byte, h[1])
 						io.ReadFull(r, body)
-						if tc.name == "pongs" && h[0] == 0x89 {
-							nc.Write(masked(0x8A, body))
+						if pong, ok := pongOf(tc.name, body); ok && h[0] == 0x89 {
+							nc.Write(masked(0x8A, pong))
 						}
 					}
 				}()
@@ -79,8 +96,7 @@ func TestPings(t *testing.T) {
 	}
 }
 
-// A backend that does not answer its ping is dropped as well, and its client is
-// told.
+// A backend that does not answer its ping is dropped too, and its client is closed.
 func TestBackendPing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -102,8 +118,7 @@ func TestBackendPing(t *testing.T) {
 	})
 }
 
-// A client that waits for its backend to read is not gone, though its pongs wait
-// too.
+// A client that waits for its backend to read is not dropped, though its pongs wait too.
 func TestPingBehindBackpressure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -118,7 +133,7 @@ func TestPingBehindBackpressure(t *testing.T) {
 				}
 			}
 		})
-		// The backend's own pongs wait too, but it gets none.
+		// The backend's own pongs wait too, but it gets no pings.
 		w.start(to(gateway.Policy{Ping: gateway.Duration(5 * time.Second)}, "ws://back?version=hixie-76"))
 		c := w.mustClient(draftwire.RFC6455, draftwire.DialOptions{})
 		go func() {
@@ -142,8 +157,7 @@ func TestPingBehindBackpressure(t *testing.T) {
 	})
 }
 
-// Ten thousand idle sessions are two goroutines each, and nothing is left of
-// their pings.
+// Each of ten thousand idle sessions has two goroutines, and nothing is left of its pings.
 func TestManyIdle(t *testing.T) {
 	n := 10000
 	if testing.Short() || raced {
@@ -177,8 +191,8 @@ func TestManyIdle(t *testing.T) {
 		if got := w.gw.Status().Connections; got != n {
 			t.Errorf("%d sessions", got)
 		}
-		// Beside the gateway's two, each has a goroutine of the client and one of the
-		// backend here.
+		// Besides the gateway's two, each session has a goroutine of the client and
+		// one of the backend here.
 		if got := runtime.NumGoroutine() - before; got > 4*n+20 {
 			t.Errorf("%d goroutines for %d sessions", got, n)
 		}

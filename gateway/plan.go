@@ -13,7 +13,7 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// newPlan reads the plan to retire versions.
+// newPlan compiles the plan to retire versions.
 func newPlan(versions map[string][]Stage) (usage.Plan, error) {
 	plan := usage.Plan{}
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
@@ -22,7 +22,7 @@ func newPlan(versions map[string][]Stage) (usage.Plan, error) {
 			return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "draftwire: "))
 		}
 		if _, ok := plan[v]; ok {
-			return nil, fmt.Errorf("%s stands twice, under another name", v)
+			return nil, fmt.Errorf("%s is named twice; %q is another name of it", v, name)
 		}
 		for _, s := range versions[name] {
 			stage, err := usage.ParseMode(s.Mode)
@@ -39,9 +39,9 @@ func newPlan(versions map[string][]Stage) (usage.Plan, error) {
 // Plan returns the configuration's plan to retire versions.
 func (c *Config) Plan() (usage.Plan, error) { return newPlan(c.Versions) }
 
-// judge applies the plan to a client.
+// judge refuses a client if the plan says so for its version.
 func (st *state) judge(s *Session) error {
-	v := s.handshake.Version
+	v := s.handshake.Version()
 	stage := st.plan.At(v, time.Now())
 	if stage.Mode == usage.On {
 		return nil
@@ -53,21 +53,21 @@ func (st *state) judge(s *Session) error {
 	if !refused {
 		return nil
 	}
-	served := draftwire.Served()
+	served := draftwire.ServedVersions()
 	for _, x := range served.List() {
 		if st.plan.At(x, time.Now()).Mode == usage.Off {
 			served = served.Without(x)
 		}
 	}
-	he := draftwire.RefuseVersion(v, served)
+	he := draftwire.NewVersionRefusal(v, served)
 	he.Reason, he.Detail = wire.ReasonRetired, "mode "+stage.String()
 	return he
 }
 
-// retiring lists the stages that are in force or to come, but for plain "on".
+// retiring returns the stages that are in force, except "on", and the next stages.
 func (st *state) retiring(now time.Time) []RetireStatus {
 	var list []RetireStatus
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		if at := st.plan.At(v, now); at.Mode != usage.On {
 			list = append(list, RetireStatus{v.String(), at.String(), at.From})
 		}

@@ -13,24 +13,42 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// player is one side of a plan.
+// player plays one side of a plan.
 type player struct {
-	c    *draftwire.Conn
-	way  string // how binary is encoded
-	mu   sync.Mutex
-	got  []message
-	err  error
-	done chan struct{} // what comes has ended
+	c     *draftwire.Conn
+	way   string // how binary is encoded
+	mu    sync.Mutex
+	got   []message
+	err   error
+	sent  int           // how many messages
+	said  chan struct{} // closed when all messages are sent, or one could not be
+	rest  func()        // waits until what was sent has crossed
+	reset func() error  // ends the connection without what is under way; nil where that cannot be
+	done  chan struct{} // closed when reading has ended
 }
 
-func newPlayer(c *draftwire.Conn, way string) *player {
-	p := &player{c: c, way: way, done: make(chan struct{})}
+func newPlayer(c *draftwire.Conn, way string) *player { return newAnswering(c, way, nil) }
+
+// newAnswering returns a player that answers the peer's close as e says, behind all that it
+// has to say.
+func newAnswering(c *draftwire.Conn, way string, e *ending) *player {
+	p := &player{c: c, way: way, said: make(chan struct{}), done: make(chan struct{}), rest: rest}
+	if e != nil {
+		c.AllowHalfOpen()
+	}
 	go func() {
 		defer close(p.done)
+		if e != nil {
+			defer func() {
+				<-p.said
+				c.CloseWrite(e.answer, e.answerReason)
+			}()
+		}
 		for {
 			op, data, err := c.Read(bg)
 			p.mu.Lock()
-			if p.err = err; err == nil {
+			p.err = err
+			if err == nil {
 				p.got = append(p.got, message{op, string(data)})
 			}
 			p.mu.Unlock()
@@ -48,7 +66,7 @@ func (p *player) come() []message {
 	return append([]message(nil), p.got...)
 }
 
-// heard is how the connection ended.
+// heard says how the connection ended.
 func (p *player) heard() heard {
 	ce, ok := errors.AsType[*draftwire.CloseError](p.err)
 	if !ok {
@@ -58,7 +76,7 @@ func (p *player) heard() heard {
 }
 
 // zipped reports whether what the player sends is compressed by messages.
-func (p *player) zipped() bool { return p.c.Handshake().Deflate != "" }
+func (p *player) zipped() bool { return p.c.Handshake().Deflate() != "" }
 
 // send sends a message.
 func (p *player) send(s step) error {
@@ -96,7 +114,9 @@ func (p *player) perform(steps []step) <-chan error {
 			if errs[i] = p.send(s); errs[i] != nil {
 				break
 			}
+			p.sent++
 		}
+		close(p.said)
 		all.Wait()
 		done <- errors.Join(errs...)
 	}()
@@ -115,7 +135,7 @@ func (p *player) end(e *ending) error {
 		if _, err := w.Write([]byte(data[:len(data)/2])); err != nil {
 			return err
 		}
-		rest()
+		p.rest()
 	case e.how == "reject":
 		s := e.last
 		s.op, s.kind = draftwire.OpBinary, "bytes"
@@ -123,13 +143,16 @@ func (p *player) end(e *ending) error {
 	case e.how == "garble":
 		return p.c.Write(bg, draftwire.OpText, []byte("Š is in none of them"))
 	}
-	if e.closes && !(e.half && isHixie(p.c.Version())) { // inside text a close cannot be said
-		return p.c.Close(e.code, e.reason)
+	if e.how == "reset" {
+		return p.reset()
+	}
+	if e.closes && !(e.half && isHixie(p.c.Version())) { // inside text a close cannot be sent
+		return p.c.CloseWrite(e.code, e.reason)
 	}
 	return p.c.CloseNow()
 }
 
-// rest waits until nothing moves, what is held for a moment included.
+// rest waits until nothing moves any more, also what is held for a moment.
 func rest() {
 	<-time.After(10 * time.Millisecond)
 	synctest.Wait()
@@ -140,7 +163,7 @@ func (p *plan) open(w *world) (players [2]*player) {
 	conns := make(chan *draftwire.Conn, 1)
 	over := make(chan struct{})
 	zip := draftwire.Compression{Mode: draftwire.CompressAll}
-	o := open(draftwire.SetOf(p.versions[1]))
+	o := open(draftwire.VersionsOf(p.versions[1]))
 	o.Compression = zip
 	w.backend("back:80", &draftwire.Server{Options: o, WebSocket: func(_ context.Context, c *draftwire.Conn) error {
 		conns <- c
@@ -153,13 +176,26 @@ func (p *plan) open(w *world) (players [2]*player) {
 	w.start(cfg)
 	c := w.mustClient(p.versions[0], draftwire.DialOptions{Compression: zip})
 	for side, c := range []*draftwire.Conn{c, <-conns} {
-		players[side] = newPlayer(c, p.policy.Binary)
+		players[side] = p.player(c, side)
 	}
 	return players
 }
 
-// soon is more than crossing takes in fake time, and less than any timer that
-// could make up for a message that got stuck.
+// player returns the player of a side.
+func (p *plan) player(c *draftwire.Conn, side int) *player {
+	switch e := p.end; {
+	case !e.answers:
+		return newPlayer(c, p.policy.Binary)
+	case side != e.by:
+		return newAnswering(c, p.policy.Binary, &e)
+	case e.both:
+		return newAnswering(c, p.policy.Binary, &p.reversed().end)
+	}
+	return newPlayer(c, p.policy.Binary)
+}
+
+// soon is longer than crossing takes in fake time, and shorter than every timer that could
+// make up for a message that got stuck.
 const soon = 500 * time.Millisecond
 
 // play plays a plan, and says what was wrong.
@@ -169,8 +205,26 @@ func (p *plan) play(t *testing.T) string {
 	for _, x := range players {
 		defer x.c.CloseNow()
 	}
-	want := p.want(players)
 	began := time.Now()
+	return p.run(players, w.ends, func(want outcome) string {
+		rest()
+		for side, name := range sides {
+			if n := len(players[side].come()); n != len(want.come[side]) {
+				return fmt.Sprintf("the %s has got %d messages, want %d", name, n, len(want.come[side]))
+			}
+		}
+		if d := time.Since(began); d > soon {
+			return fmt.Sprintf("crossing took %v", d)
+		}
+		return ""
+	})
+}
+
+// run plays a plan with players whose connections are open, and says what was wrong. arrive
+// waits until everything has arrived, and says what has not.
+func (p *plan) run(players [2]*player, over <-chan *gateway.Session, arrive func(want outcome) string) string {
+	zipped := [2]bool{players[0].zipped(), players[1].zipped()}
+	want := p.want(zipped)
 	var sent [2]<-chan error
 	for side, x := range players {
 		sent[side] = x.perform(p.steps[side])
@@ -183,17 +237,17 @@ func (p *plan) play(t *testing.T) string {
 		}
 	}
 	if p.end.settled {
-		rest()
-		for side, name := range sides {
-			if n := len(players[side].come()); n != len(want.come[side]) {
-				return fmt.Sprintf("the %s has got %d messages, want %d", name, n, len(want.come[side]))
-			}
-		}
-		if d := time.Since(began); d > soon {
-			return fmt.Sprintf("crossing took %v", d)
+		if wrong := arrive(want); wrong != "" {
+			return wrong
 		}
 	}
-	// What is refused may be so at its first piece, while the rest is being sent.
+	if other := players[1-p.end.by]; p.end.both {
+		go func() {
+			<-other.said
+			other.c.CloseWrite(p.end.answer, p.end.answerReason)
+		}()
+	}
+	// A message may be refused at its first part, while the rest is still being sent.
 	if err := players[p.end.by].end(&p.end); err != nil && p.end.settled && p.end.own() {
 		return fmt.Sprintf("the end: %v", err)
 	}
@@ -202,9 +256,20 @@ func (p *plan) play(t *testing.T) string {
 		<-x.done
 		got.come[side], got.ends[side] = x.come(), x.heard()
 	}
-	s := <-w.ends
-	got.exact = s.Lost()
-	if by, err := s.By(); string(by) != p.blamed() {
+	if p.end.closes { // what the other side had said by then comes first
+		n := p.crossing(players[1-p.end.by])
+		if came := len(got.come[p.end.by]); came < n {
+			return fmt.Sprintf("the %s got %d messages of the %d that were sent", sides[p.end.by], came, n)
+		}
+	}
+	s := <-over
+	got.exact = s.Losses()
+	by, err := s.By()
+	if p.end.both && string(by) == sides[1-p.end.by] {
+		p = p.reversed()
+		want = p.want(zipped)
+	}
+	if string(by) != p.blamed() {
 		return fmt.Sprintf("it was ended by %q (%v), want %q", by, err, p.blamed())
 	}
 	return want.differs(got, p)
@@ -217,22 +282,32 @@ func (p *plan) blamed() string {
 	return string(gateway.GatewaySide)
 }
 
+// reversed is a plan in which both sides close, as it is where the other one was the first.
+func (p *plan) reversed() *plan {
+	q := *p
+	e := &q.end
+	e.by = 1 - e.by
+	e.code, e.answer = e.answer, e.code
+	e.reason, e.answerReason = e.answerReason, e.reason
+	return &q
+}
+
 // want asks the oracle.
-func (p *plan) want(players [2]*player) outcome {
+func (p *plan) want(zipped [2]bool) outcome {
 	o := outcome{exact: losses{}, most: losses{}}
 	for side := range sides {
-		d := p.direction(side, players[side].zipped())
+		d := p.direction(side, zipped[side])
 		come, exact, most := d.all(p.steps[side])
 		o.come[1-side] = come
 		o.most.add(most)
-		if !p.end.settled && side != p.end.by {
+		if !p.end.settled && !p.end.answers && side != p.end.by {
 			o.most.add(exact)
 		} else {
 			o.exact.add(exact)
 		}
 	}
 	by := p.end.by
-	d := p.direction(by, players[by].zipped())
+	d := p.direction(by, zipped[by])
 	if !p.end.own() {
 		p.wantRefusal(&o, d)
 		return o
@@ -246,10 +321,27 @@ func (p *plan) want(players [2]*player) outcome {
 	h, lost := d.ends(p.end, sides[by], midst)
 	o.ends[1-by] = h
 	o.exact.add(lost)
+	if p.end.answers {
+		h, lost = d.answer(p.end)
+		o.ends[by] = h
+		o.exact.add(lost)
+	}
 	return o
 }
 
-// wantHalf counts what the beginning of a message loses.
+// crossing returns how many of the messages that a player has sent cross.
+func (p *plan) crossing(x *player) (n int) {
+	<-x.said
+	from := 1 - p.end.by
+	for _, s := range p.steps[from][:x.sent] {
+		if _, ok, _ := p.direction(from, x.zipped()).crosses(s); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// wantHalf counts the losses of the beginning of a message.
 func (p *plan) wantHalf(o *outcome, d direction, comes bool) {
 	if d.zipped {
 		return // it is not expanded before it is whole
@@ -268,7 +360,7 @@ func (p *plan) wantHalf(o *outcome, d direction, comes bool) {
 	}
 }
 
-// wantRefusal: the sender is told of what cannot be passed on, the receiver that
+// wantRefusal expects that the sender is told what cannot be passed on, and the receiver that
 // the sender is gone.
 func (p *plan) wantRefusal(o *outcome, d direction) {
 	by, reason := p.end.by, ""

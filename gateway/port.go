@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -28,11 +29,14 @@ type port struct {
 	portConfig
 	listener *lease
 	server   *draftwire.Server
-	served   chan struct{} // closed when the server takes no more; nil while it has not begun
-	left     atomic.Bool   // no longer in the configuration
+	served   chan struct{}         // closed when the server accepts no more; nil before it has begun
+	removed  atomic.Bool           // no longer in the configuration
+	issuer   *issuer               // nil: the port has certificates of files alone
+	certs    []*oldtls.Certificate // of files
+	leave    context.CancelFunc
 }
 
-// idle reports whether nothing is left of a port that was left.
+// idle reports whether a removed port has no more connections.
 func (p *port) idle() bool {
 	if p.served != nil {
 		select {
@@ -42,7 +46,7 @@ func (p *port) idle() bool {
 		}
 	}
 	n := p.server.Counts()
-	return n.Pending+n.Open == 0
+	return n.Pending+n.Open+n.HTTP == 0
 }
 
 // portConfig is what a port's server is made of.
@@ -53,9 +57,8 @@ type portConfig struct {
 	drain  Duration
 }
 
-// openPorts opens the ports of a configuration. Those that did not change are
-// taken over; one that did shares its socket with its successor, so that no
-// client is turned away.
+// openPorts opens the ports of a configuration. Ports that did not change go on. A port
+// whose settings changed passes its socket to its successor, so that no client is refused.
 func (g *Gateway) openPorts(cfg *Config, before []*port) (ports []*port, err error) {
 	defer func() {
 		if err != nil {
@@ -76,6 +79,11 @@ func (g *Gateway) openPorts(cfg *Config, before []*port) (ports []*port, err err
 		}
 		if same != nil && reflect.DeepEqual(same.portConfig, pc) {
 			ports = append(ports, same)
+			for _, c := range same.certs {
+				if err := c.Reread(); err != nil {
+					return ports, fmt.Errorf("listener %s: %w", l.Name, err)
+				}
+			}
 			continue
 		}
 		p, err := g.openPort(pc, same)
@@ -87,15 +95,20 @@ func (g *Gateway) openPorts(cfg *Config, before []*port) (ports []*port, err err
 	return ports, nil
 }
 
-// openPort opens a port, with the socket of same if that is not nil.
+// openPort opens a port, with the socket of the old port same if that is not nil.
 func (g *Gateway) openPort(pc portConfig, same *port) (*port, error) {
 	p := &port{portConfig: pc}
 	var err error
-	if p.server, err = g.newServer(&pc); err != nil {
+	if pc.TLS != nil && pc.TLS.ACME != nil {
+		if p.issuer, err = newIssuer(pc.TLS.ACME, func(err error) { g.certificateFailed(pc.Name, err) }); err != nil {
+			return nil, err
+		}
+	}
+	if p.server, err = g.newServer(p); err != nil {
 		return nil, err
 	}
 	if same != nil {
-		p.listener = same.listener.lease() // use hands the door over
+		p.listener = same.listener.lease() // remove hands the door over
 		return p, nil
 	}
 	l, err := g.listen(pc.Address)
@@ -112,32 +125,42 @@ func (g *Gateway) openPort(pc portConfig, same *port) (*port, error) {
 	return p, nil
 }
 
-// newServer makes the server of a port.
-func (g *Gateway) newServer(pc *portConfig) (*draftwire.Server, error) {
+// newServer returns the server of a port.
+func (g *Gateway) newServer(p *port) (*draftwire.Server, error) {
+	pc := &p.portConfig
 	versions, err := draftwire.ParseVersions(pc.Versions)
 	if err != nil {
 		return nil, err
 	}
-	tolerate, err := wire.ParseTolerances(strings.Join(pc.Tolerate, ","))
+	tolerate, err := wire.ParseTolerances(strings.Join(pc.Tolerate, ","), wire.ClientFaults())
 	if err != nil {
 		return nil, err
 	}
 	l, name := &pc.limits, pc.Name
 	s := &draftwire.Server{
-		WebSocket:  g.serve,
-		MaxPending: l.Pending,
-		// An address has as many unfinished handshakes as connections, and not all places.
-		MaxPendingPerAddress: pendingOf(l),
-		FarewellOver:         time.Duration(pc.drain),
+		WebSocket:            g.serve,
+		Events:               g.clientEvents,
+		Takes:                takes,
+		Handler:              g.handler(&pc.Listener, versions),
+		MaxHTTP:              l.webConnections(),
+		ReadTimeout:          time.Duration(l.HTTPReadTimeout),
+		WriteTimeout:         l.WriteTimeout.timeout(),
+		IdleTimeout:          l.HTTPIdleTimeout.timeout(),
+		MaxPending:           l.pending(),
+		MaxPendingPerAddress: l.pendingPerAddress(),
+		FarewellOver:         pc.drain.spread(),
+		Farewell:             sayFarewell,
 		ErrorLog:             g.errors,
 		Options: draftwire.AcceptOptions{
 			Versions: versions, Tolerate: tolerate, TrustForwarded: pc.trust, PublicURL: pc.PublicURL,
 			Origins: []string{"*"}, Protocols: []string{"*"}, // the route decides
-			Authorize: func(h *draftwire.Handshake, acc *wire.Accept) error { return g.admit(name, h, acc) },
+			Authorize: func(h *draftwire.Handshake, a *draftwire.Answer) error {
+				return g.workers.do(func() error { return g.admit(&pc.Listener, h, a) })
+			},
 			Limits: draftwire.Limits{
-				ReadLimit: int64(l.Message), HeadLimit: int(l.Head), HandshakeTimeout: time.Duration(l.Handshake),
-				Key3Timeout: time.Duration(l.Key3), CloseTimeout: time.Duration(l.Close),
-				WriteTimeout: time.Duration(l.Write), IdleTimeout: time.Duration(l.Idle),
+				ReadLimit: int64(l.Message), HeadLimit: int(l.Head), HandshakeTimeout: l.HandshakeTimeout.timeout(),
+				Key3Timeout: l.Key3Timeout.timeout(), CloseTimeout: l.CloseTimeout.timeout(),
+				WriteTimeout: l.WriteTimeout.timeout(), IdleTimeout: max(time.Duration(l.IdleTimeout), 0),
 			},
 			CompressionFor: compressionFor,
 		},
@@ -152,54 +175,62 @@ func (g *Gateway) newServer(pc *portConfig) (*draftwire.Server, error) {
 		s.Proxy = &draftwire.ProxyProtocol{From: pc.Proxy.From, Required: pc.Proxy.Mode == "require", Read: readProxy}
 	}
 	if pc.TLS != nil {
-		s.TLS, err = g.tlsConfig(pc)
+		s.TLS, err = g.tlsConfig(p)
 	}
 	return s, err
 }
 
-// pendingOf bounds the unfinished handshakes of an address.
-func pendingOf(l *Limits) int {
-	half := (l.Pending + 1) / 2
-	if l.ConnectionsPerAddress > 0 {
-		return min(l.ConnectionsPerAddress, half)
-	}
-	return half
-}
-
-// compressionFor is the compression of a client's side, by its route.
+// compressionFor returns the compression of a client's side: its route decides.
 func compressionFor(h *draftwire.Handshake) draftwire.Compression {
-	s, ok := h.Value.(*Session)
-	if ok && (s.route.Policy.Compression == "client" || s.route.Policy.Compression == "both") {
-		return draftwire.Compression{Mode: draftwire.CompressLarge}
+	s, ok := h.Value().(*Session)
+	if !ok {
+		return draftwire.Compression{}
 	}
-	return draftwire.Compression{}
+	return draftwire.Compression{Mode: compressionModes[s.route.Policy.Compression]}
 }
 
-// tlsConfig makes the TLS settings of a port. Certificates are read again when
-// their files change.
-func (g *Gateway) tlsConfig(pc *portConfig) (*tls.Config, error) {
+// compressionModes are the values of a policy's compression.
+var compressionModes = map[string]draftwire.CompressionMode{
+	"off": draftwire.CompressNothing, "large": draftwire.CompressLarge, "all": draftwire.CompressAll,
+}
+
+// tlsConfig returns the TLS settings of a port. Certificates are read again when their
+// files change, and at a reload.
+func (g *Gateway) tlsConfig(p *port) (*tls.Config, error) {
+	pc, is := &p.portConfig, p.issuer
 	profile, err := oldtls.ParseProfile(pc.TLS.Profile)
 	if err != nil {
 		return nil, err
 	}
 	o := oldtls.Options{Profile: profile}
+	if is != nil {
+		o.Certificates = slices.Clone(is.certs)
+	}
 	for _, k := range pc.TLS.Certificates {
-		c, err := oldtls.LoadFiles(k.Cert, k.Key, func(err error) {
-			if f := g.hooks.Certificate; f != nil {
-				f(pc.Name, err)
-			}
-		})
+		c, err := oldtls.LoadFiles(k.Cert, k.Key, func(err error) { g.certificateFailed(pc.Name, err) })
 		if err != nil {
 			return nil, err
 		}
-		o.Certificates = append(o.Certificates, c)
+		p.certs = append(p.certs, c)
 	}
-	return o.Config()
+	o.Certificates = append(o.Certificates, p.certs...)
+	cfg, err := o.Config()
+	if err == nil && is != nil {
+		is.serve(cfg)
+	}
+	return cfg, err
 }
 
-// Listen opens HOST:PORT, unix:PATH or fd:NAME, a socket that systemd passes
-// (sd_listen_fds(3)) under the name of FileDescriptorName=. A unix socket that a
-// program left behind when it was killed is replaced.
+// certificateFailed tells the hook that a certificate could not be renewed.
+func (g *Gateway) certificateFailed(listener string, err error) {
+	if f := g.hooks.Certificate; f != nil {
+		f(listener, err)
+	}
+}
+
+// Listen opens HOST:PORT, unix:PATH or fd:NAME. fd:NAME is a socket that systemd passes to
+// the program (sd_listen_fds(3)) under the name in FileDescriptorName=. A unix socket that
+// a killed program has left behind is replaced.
 func Listen(address string) (net.Listener, error) {
 	if name, ok := strings.CutPrefix(address, "fd:"); ok {
 		return inherited(name)
@@ -216,7 +247,7 @@ func Listen(address string) (net.Listener, error) {
 	return l, err
 }
 
-// abandoned reports whether path is a socket that nobody listens on.
+// abandoned reports whether path is a unix socket on which no program listens.
 func abandoned(path string) bool {
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSocket == 0 {
 		return false
@@ -228,8 +259,8 @@ func abandoned(path string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// sockets are those that systemd passes. They can be asked for once, and stay open: a
-// port may go with a reload and come back with another.
+// sockets returns the sockets that systemd passes. The program can get them only once, so
+// they stay open: one reload may remove a port and the next one may add it again.
 var sockets = sync.OnceValues(func() (map[string][]*door, error) {
 	named, err := activation.ListenersWithNames()
 	doors := make(map[string][]*door)
@@ -250,12 +281,12 @@ func inherited(name string) (net.Listener, error) {
 	}
 	switch l := named[name]; len(l) {
 	case 0:
-		return nil, fmt.Errorf("systemd passes no socket %q, but %q", name, slices.Sorted(maps.Keys(named)))
+		return nil, fmt.Errorf("systemd does not pass a socket named %q; it passes %q", name, slices.Sorted(maps.Keys(named)))
 	case 1:
 		own := l[0].lease()
 		l[0].handOver(own)
 		return own, nil
 	default:
-		return nil, fmt.Errorf("systemd passes %d sockets %q: a socket unit for each, with a name of its own", len(l), name)
+		return nil, fmt.Errorf("systemd passes %d sockets named %q; each needs a socket unit of its own, with its own FileDescriptorName", len(l), name)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// counted counts what was read of a connection, and written to it.
+// counted counts what was read from a connection and written to it.
 type counted struct {
 	net.Conn
 	in, out atomic.Int64
@@ -26,7 +26,7 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 func (c *counted) Write(p []byte) (n int, err error) {
-	const most = 4 << 10 // so that what has gone is seen before all of it has
+	const most = 4 << 10 // so that the count rises while a long write is under way
 	for len(p) > 0 && err == nil {
 		var k int
 		k, err = c.Conn.Write(p[:min(most, len(p))])
@@ -38,11 +38,11 @@ func (c *counted) Write(p []byte) (n int, err error) {
 
 func (c *counted) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
-// between is what may be under way between two sides that have stopped: what
-// the network holds, 64 KiB on each side, and the gateway's own.
+// between is how much may be in flight between two sides that have stopped: 64 KiB in the
+// network on each side, and what the gateway holds.
 const between = 512 << 10
 
-// A stream that sends for ever is not read while the client does not read.
+// A stream that sends for ever is not read while its client does not read.
 func TestStreamPressure(t *testing.T) {
 	for _, policy := range []gateway.Policy{{Binary: "hex"}, {RawText: true}} {
 		forVersions(t, func(t *testing.T, v draftwire.Version) {
@@ -82,8 +82,8 @@ func TestStreamPressure(t *testing.T) {
 	}
 }
 
-// A message of 16 MiB crosses piece by piece: while the receiver does not read,
-// no more than buffers is taken of the sender.
+// A message of 16 MiB crosses part by part: while the receiver does not read, no more is read
+// from the sender than the buffers hold.
 func TestMessagePressure(t *testing.T) {
 	const size = 16 << 20
 	data := strings.Repeat("0123456789abcde\n", size/16)
@@ -98,7 +98,7 @@ func TestMessagePressure(t *testing.T) {
 					w := newWorld(t)
 					var below *counted
 					l, _ := w.listen("back:80")
-					s := &draftwire.Server{Options: open(draftwire.SetOf(pair[1]))}
+					s := &draftwire.Server{Options: open(draftwire.VersionsOf(pair[1]))}
 					s.Options.Limits.ReadLimit = -1
 					conns := make(chan *draftwire.Conn, 1)
 					over := make(chan struct{})
@@ -146,7 +146,7 @@ func TestMessagePressure(t *testing.T) {
 	}
 }
 
-// countedOnce counts on what it accepts, if it is to.
+// countedOnce counts on the connections that it accepts, if asked to.
 type countedOnce struct {
 	net.Listener
 	on bool
@@ -162,7 +162,7 @@ func (l *countedOnce) Accept() (net.Conn, error) {
 	return l.c, nil
 }
 
-// A message above the limit, gathered or not, is refused to its sender.
+// A message above the limit, gathered or not, closes its sender.
 func TestTooBig(t *testing.T) {
 	for _, how := range []string{"stream", "gather"} {
 		t.Run(how, func(t *testing.T) {

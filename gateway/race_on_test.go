@@ -2,5 +2,5 @@
 
 package gateway_test
 
-// raced: the race detector watches, which has room for 8,128 goroutines.
+// raced tells that the race detector is on, which supports only 8,128 goroutines.
 const raced = true

@@ -3,9 +3,7 @@ package gateway
 import (
 	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/internal/pool"
@@ -22,7 +20,7 @@ const (
 	GatewaySide Side = "gateway"
 )
 
-// other is the opposite of the client's or the backend's side.
+// other returns the backend's side for the client's, and the client's for the backend's.
 func (s Side) other() Side {
 	if s == ClientSide {
 		return BackendSide
@@ -30,39 +28,134 @@ func (s Side) other() Side {
 	return ClientSide
 }
 
-// relay carries messages between a client and a backend until one of them ends,
-// and then ends the other. Each way has a goroutine, which holds one piece of a
-// message at a time: where the receiver is slow the sender is not read.
+// relay is what is between a client and a backend: the translation of what one says into what the
+// other one hears. It does no I/O, waits for nothing and knows no clock. What comes is given to its
+// two directions (pass, end), and they call the receivers. Who reads the sides, and waits, is a driver:
+// pump, with two goroutines, or onLoop, where a loop reads both sides.
+//
+// A close travels like a message: it goes to the other side behind all that was said before
+// it, that side's own close is the answer to it, and what that side says before it answers
+// still arrives. Where a side ends without a close, the other one is closed at once.
 type relay struct {
-	client, backend peer
+	client, backend receiver
 	policy          *Policy
-	binary          *encoding // nil where binary is rejected or dropped
-	back            bool      // text is read back to binary
-	textOnly        bool      // the client says and hears text alone, whatever its version
-	count           func(from Side, op draftwire.Op, n int)
-	lost            func(Loss)
-	by              atomic.Pointer[end]
-	busy            [2]atomic.Bool // the client's way, and the backend's, has something in hand
+	binary          *encoding // nil where binary messages are rejected or dropped
+	counter         counter
+	outcome         atomic.Pointer[outcome] // nil while both sides are open
+	holding         [2]atomic.Bool          // see holds
+	back            bool                    // text is decoded to binary on its way to a peer that has binary messages
+	textOnly        bool                    // the client sends and gets only text, whatever its version has
 }
 
-// end is how a relayed connection ended.
-type end struct {
+// counter is told what a relay passes on.
+type counter interface {
+	// count counts a message of n bytes.
+	count(from Side, op draftwire.Op, n int)
+	countLoss(l Loss)
+}
+
+// receiver is a side of a relay, as far as it is told something.
+type receiver interface {
+	// write passes a part on. hold tells that another part is about to follow, so that
+	// this one may wait for it.
+	write(p draftwire.Part, hold bool) error
+	// flush sends what write has held back.
+	flush() error
+	// lagging reports whether the receiver has not taken what was written, where write does not
+	// wait for that: its sender is not read until it has.
+	lagging() bool
+	// cannotClose reports whether the peer cannot be sent a close now: it is a hixie
+	// peer, and the beginning of a text message was sent to it.
+	cannotClose() bool
+	// closeWrite says a close with a code and a reason, as far as the version has them, or
+	// answers the peer's. What the peer says before its own close can still be read, within
+	// the close timeout.
+	closeWrite(code draftwire.CloseCode, reason string) error
+	// close is closeWrite where nobody gets any more what the peer says.
+	close(code draftwire.CloseCode, reason string) error
+	// cut ends the connection at once.
+	cut()
+	// version is Unknown for a stream.
+	version() draftwire.Version
+}
+
+// outcome says how a relayed connection ended.
+type outcome struct {
 	by  Side
-	err error // what the side said, or what broke
+	err error // the close that the side sent, or what failed
 }
 
-// way is one of the two.
-type way struct {
-	*relay
-	side     Side // the sender
-	from, to peer
-	op       draftwire.Op // of the message under way, as the receiver gets it
-	how      handling
-	size     int  // of the message, so far
-	joined   bool // its frames were found to be joined, or
-	moved    bool // to be cut elsewhere
-	carry    []byte
-	gathered *pool.Buf // the message so far, where it is gathered
+// decide sets the outcome. The first call does, and returns true.
+func (r *relay) decide(by Side, err error) bool {
+	return r.outcome.CompareAndSwap(nil, &outcome{by, err})
+}
+
+// holds reports, and lets the driver set, whether there is a part of a side that the other
+// side has not taken yet. That side is not read meanwhile.
+func (r *relay) holds(side Side) *atomic.Bool {
+	if side == ClientSide {
+		return &r.holding[0]
+	}
+	return &r.holding[1]
+}
+
+// hasNoBinary reports whether a peer gets binary messages as text.
+func (r *relay) hasNoBinary(p receiver) bool {
+	v := p.version()
+	return v != draftwire.Unknown && !v.Supports(draftwire.CapBinary) || r.textOnly && p == r.client
+}
+
+// direction is one of a relay's two: from the client to the backend, or back.
+type direction struct {
+	r           *relay
+	fromBackend bool
+	message     message
+	rest        *rest // nil where there is none
+}
+
+// rest is what a direction keeps of a message between two of its parts.
+type rest struct {
+	gathered *pool.Buf // the message so far, while its parts are gathered
+	partial  []byte    // the end of the last part, too short to be encoded or decoded
+}
+
+// sender is the side from which the direction leads.
+func (d *direction) sender() Side {
+	if d.fromBackend {
+		return BackendSide
+	}
+	return ClientSide
+}
+
+// from is the sender, which only hears how its direction ends.
+func (d *direction) from() receiver { return d.r.side(d.sender()) }
+
+// to is the receiver.
+func (d *direction) to() receiver { return d.r.side(d.sender().other()) }
+
+// side returns a side.
+func (r *relay) side(s Side) receiver {
+	if s == ClientSide {
+		return r.client
+	}
+	return r.backend
+}
+
+// needRest returns d.rest, and makes it where there is none.
+func (d *direction) needRest() *rest {
+	if d.rest == nil {
+		d.rest = new(rest)
+	}
+	return d.rest
+}
+
+// message is the message of which parts are on the way.
+type message struct {
+	op     draftwire.Op // as the receiver gets it
+	how    handling
+	joined bool // LossFragmentsJoined was counted
+	moved  bool // LossFragmentsMoved was counted
+	size   int  // of the parts so far
 }
 
 // handling is what is done with a message.
@@ -75,23 +168,7 @@ const (
 	drop
 )
 
-// run relays until both sides have ended.
-func (r *relay) run() {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.carry(&way{relay: r, side: BackendSide, from: r.backend, to: r.client})
-	}()
-	r.carry(&way{relay: r, side: ClientSide, from: r.client, to: r.backend})
-	<-done
-	r.client.cut()
-	r.backend.cut()
-}
-
-// ended notes how the connection ended; the first to do so is right.
-func (r *relay) ended(by Side, err error) bool { return r.by.CompareAndSwap(nil, &end{by, err}) }
-
-// refusal closes the sender: what it said cannot be passed on.
+// refusal is the error of a message that cannot be passed on. It closes the sender.
 type refusal struct {
 	code   draftwire.CloseCode
 	reason string
@@ -99,71 +176,88 @@ type refusal struct {
 
 func (e *refusal) Error() string { return "gateway: " + e.reason }
 
-// carry carries one way, and ends the other side when it is over.
-func (r *relay) carry(w *way) {
-	readErr, writeErr := w.loop()
-	pool.Put(w.gathered)
-	if errors.Is(writeErr, draftwire.ErrUnsupported) || errors.Is(writeErr, draftwire.ErrInvalidText) {
-		writeErr = &refusal{draftwire.CodeInvalidData, writeErr.Error()} // cannot be, but would leave half a session
+// stop ends the direction behind an error of pass or flush. What is refused closes both sides.
+// Otherwise the receiver is gone, of which stop returns the error, and whoever reads the receiver
+// learns why: the sender is read on, and what it sends is discarded.
+func (d *direction) stop(err error, do together) (gone error) {
+	d.free()
+	if errors.Is(err, draftwire.ErrUnsupported) || errors.Is(err, draftwire.ErrInvalidText) {
+		// This cannot happen, but without a close half a session would stay open.
+		err = &refusal{draftwire.CodeInvalidData, err.Error()}
 	}
-	no, refused := errors.AsType[*refusal](writeErr)
+	no, refused := errors.AsType[*refusal](err)
 	switch {
-	case refused:
-		if r.ended(GatewaySide, writeErr) {
-			var told sync.WaitGroup
-			told.Go(func() { w.from.close(no.code, no.reason) })
-			code, _ := gone(w.side, nil)
-			w.to.close(code, no.reason)
-			told.Wait()
-		}
-	case writeErr != nil:
-		r.unheard(w, writeErr)
-	case r.ended(blame(w.side, readErr), readErr):
-		code, reason := w.farewell(readErr)
-		w.to.close(code, reason)
+	case !refused:
+		return err
+	case d.r.decide(GatewaySide, err):
+		d.refuse(no, do)
+	}
+	return nil
+}
+
+// free gives back what the direction has gathered.
+func (d *direction) free() {
+	if d.rest != nil {
+		pool.Put(d.rest.gathered)
+		d.rest.gathered = nil
 	}
 }
 
-// lastWords is how long a side may take for what the other has sent it last, when the
-// other is gone.
-const lastWords = time.Second
-
-// drainMost is how many bytes are read of a side, for nothing, when the other is gone.
-const drainMost = 16 << 20
-
-// unheard ends a way whose receiver is gone: a write that fails ends it. The other way
-// reads the receiver, knows why, and ends this sender; but it may be in a write to the
-// sender, who waits for us to read. So the sender is read on, for nothing, and where it
-// takes nothing all the same it is closed here.
-func (r *relay) unheard(w *way, writeErr error) {
-	r.inHand(w.side).Store(false)
-	receiver := w.side.other()
-	note := func() bool { return r.ended(blame(receiver, writeErr), writeErr) }
-	var told sync.WaitGroup
-	told.Add(1)
-	late := time.AfterFunc(lastWords, func() {
-		defer told.Done()
-		if note() {
-			w.from.close(gone(receiver, nil))
-		}
-	})
-	for n, err := 0, error(nil); err == nil; {
-		var p draftwire.Part
-		if p, err = w.from.read(true); err == nil {
-			n += len(p.Data)
-		}
-		if n > drainMost {
-			w.from.cut()
-		}
+// end passes on that the sender has ended, as err says.
+func (d *direction) end(err error) {
+	d.free()
+	first := d.r.decide(blame(d.sender(), err), err)
+	ce := closeOf(err)
+	switch asked := d.asked(); {
+	case first && ce != nil:
+		d.to().closeWrite(d.passClose(ce))
+	case first && errors.Is(err, draftwire.ErrClosed): // the gateway has closed the sender
+		d.to().close(draftwire.CodeGoingAway, "")
+	case first:
+		d.r.closeLost(d.to(), d.sender(), err)
+	case asked == nil: // nobody waits for an answer
+	case ce == nil: // nor does one come any more
+		d.to().closeWrite(echo(asked))
+	default:
+		d.to().closeWrite(d.answer(asked, ce))
 	}
-	if late.Stop() {
-		told.Done()
-	}
-	told.Wait()
-	note()
 }
 
-// blame names who ended a connection whose sender's read gave err.
+// closeOf returns the close that err, of a read, says the peer has sent; nil where it has
+// sent none.
+func closeOf(err error) *draftwire.CloseError {
+	ce, ok := errors.AsType[*draftwire.CloseError](err)
+	if !ok || ce.Code == draftwire.CodeAbnormal || errors.Is(err, draftwire.ErrClosed) {
+		return nil
+	}
+	return ce
+}
+
+// asked returns the close of the receiver that waits for the sender's, nil where it has not
+// closed first.
+func (d *direction) asked() *draftwire.CloseError {
+	if o := d.r.outcome.Load(); o.by == d.sender().other() {
+		return closeOf(o.err)
+	}
+	return nil
+}
+
+// refuse closes both sides: the sender for what it sent, the receiver as the sender is
+// gone for it.
+func (d *direction) refuse(no *refusal, do together) {
+	code, _ := closeOfLost(d.sender(), nil)
+	do(func() { d.from().close(no.code, no.reason) }, func() { d.to().close(code, no.reason) })
+}
+
+// together makes two calls neither of which has to wait for the other's end.
+type together func(f, g func())
+
+// maxDiscarded is how many bytes of a sender are read and discarded after its receiver has
+// ended.
+const maxDiscarded = 16 << 20
+
+// blame names the side that ended a connection, where a read from or a write to side gave
+// err.
 func blame(side Side, err error) Side {
 	if errors.Is(err, draftwire.ErrClosed) {
 		return GatewaySide
@@ -171,232 +265,216 @@ func blame(side Side, err error) Side {
 	return side
 }
 
-// loop passes messages on until the sender or the receiver ends.
-func (w *way) loop() (readErr, writeErr error) {
-	more := false
-	for busy := w.inHand(w.side); ; {
-		busy.Store(false)
-		p, err := w.from.read(!more)
-		busy.Store(true)
-		if more && err == errWait { // what had come was no whole piece
-			more = false
-			if err := w.to.flush(); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if err != nil {
-			return err, nil
-		}
-		more = w.from.buffered()
-		if err := w.take(p, more); err != nil {
-			return nil, err
-		}
-		if !more {
-			if err := w.to.flush(); err != nil {
-				return nil, err
-			}
-		}
-	}
-}
-
-// inHand tells whether a side's way has something in hand, for which a slow receiver
-// lets it wait: meanwhile the side is not read.
-func (r *relay) inHand(side Side) *atomic.Bool {
-	if side == ClientSide {
-		return &r.busy[0]
-	}
-	return &r.busy[1]
-}
-
-// take takes a piece of a message.
-func (w *way) take(p draftwire.Part, more bool) error {
+// pass passes a part of a message on, or does with it what the policy says. more tells
+// that another part is about to follow.
+func (d *direction) pass(p draftwire.Part, more bool) error {
 	if p.First {
-		if err := w.begin(p.Op); err != nil {
+		if err := d.begin(p.Op); err != nil {
 			return err
 		}
 	}
-	w.size += len(p.Data)
+	d.message.size += len(p.Data)
 	if p.Last {
-		w.count(w.side, p.Op, w.size)
+		d.r.counter.count(d.sender(), p.Op, d.message.size)
 	}
 	if p.Last && p.Repaired {
-		if err := w.lose(LossTextRepaired); err != nil {
+		if err := d.lose(LossTextRepaired); err != nil {
 			return err
 		}
 	}
-	if w.how == drop {
+	if d.message.how == drop {
 		return nil
 	}
-	if err := w.borders(p); err != nil {
+	if err := d.compareFrames(p); err != nil {
 		return err
 	}
-	if w.policy.Fragments == "gather" && !(p.First && p.Last) {
-		if p = w.gather(p); !p.Last {
+	if d.r.policy.Fragments == "gather" && !(p.First && p.Last) {
+		if p = d.gather(p); !p.Last {
 			return nil
 		}
-		defer func() {
-			pool.Put(w.gathered)
-			w.gathered = nil
-		}()
+		defer d.free()
 	}
-	if w.how != asIs {
-		return w.convert(p, more)
+	if d.message.how != asIs {
+		return d.convert(p, more)
 	}
-	return w.to.write(p, more)
+	return d.to().write(p, more)
 }
 
 // begin decides what is done with a message.
-func (w *way) begin(op draftwire.Op) error {
-	w.how, w.size, w.joined, w.moved, w.op = asIs, 0, false, false, op
+func (d *direction) begin(op draftwire.Op) error {
+	d.message = message{op: op}
 	switch {
-	case w.to.version() == draftwire.Unknown:
-		if err := w.lose(LossBorders); err != nil {
+	case d.to().version() == draftwire.Unknown:
+		if err := d.lose(LossBoundaries); err != nil {
 			return err
 		}
-	case op == draftwire.OpBinary && w.saysText(w.to):
-		return w.beginBinary()
+	case op == draftwire.OpBinary && d.r.hasNoBinary(d.to()):
+		return d.beginBinary()
 	}
-	if op == draftwire.OpText && w.back && w.binary != nil && w.saysText(w.from) && !w.saysText(w.to) {
-		w.how, w.op = decode, draftwire.OpBinary
-		return w.lose(LossTextDecoded)
+	if op == draftwire.OpText && d.r.back && d.r.binary != nil && d.r.hasNoBinary(d.from()) && !d.r.hasNoBinary(d.to()) {
+		d.message.how, d.message.op = decode, draftwire.OpBinary
+		return d.lose(LossTextDecoded)
 	}
 	return nil
 }
 
-// saysText reports whether a peer has no binary messages.
-func (r *relay) saysText(p peer) bool {
-	v := p.version()
-	return v != draftwire.Unknown && !v.Supports(draftwire.CapBinary) || r.textOnly && p == r.client
-}
-
-// beginBinary decides on binary for a peer that has none.
-func (w *way) beginBinary() error {
+// beginBinary decides what is done with a binary message for a peer that has none.
+func (d *direction) beginBinary() error {
 	switch {
-	case w.binary != nil:
-		w.how, w.op = encode, draftwire.OpText
-		return w.lose(LossBinaryEncoded)
-	case w.policy.Binary == "drop":
-		w.how = drop
-		return w.lose(LossBinaryDropped)
+	case d.r.binary != nil:
+		d.message.how, d.message.op = encode, draftwire.OpText
+		return d.lose(LossBinaryEncoded)
+	case d.r.policy.Binary == "drop":
+		d.message.how = drop
+		return d.lose(LossBinaryDropped)
 	}
-	w.lost(LossBinaryRejected)
-	return &refusal{draftwire.CodeUnsupported, "no binary messages on " + w.to.version().String()}
+	d.r.counter.countLoss(LossBinaryRejected)
+	return &refusal{draftwire.CodeUnsupported, "no binary messages on " + d.to().version().String()}
 }
 
-// lose counts a loss, and refuses where it is fatal.
-func (w *way) lose(l Loss) error {
-	w.lost(l)
-	if slices.Contains(w.policy.Fatal, l) {
+// lose counts a loss of the message. Its error is the refusal of the message, where the
+// policy makes the loss fatal.
+func (d *direction) lose(l Loss) error {
+	d.r.counter.countLoss(l)
+	if slices.Contains(d.r.policy.Fatal, l) {
 		return &refusal{draftwire.CodeUnsupported, string(l)}
 	}
 	return nil
 }
 
-// borders notes where the frames that the receiver gets are not the sender's.
-func (w *way) borders(p draftwire.Part) error {
-	fragments := w.to.version().Supports(draftwire.CapFragments) && w.policy.Fragments != "gather"
+// compareFrames counts a loss where the frames that the receiver gets are not those of the
+// sender.
+func (d *direction) compareFrames(p draftwire.Part) error {
+	fragments := d.to().version().Supports(draftwire.CapFragments) && d.r.policy.Fragments != "gather"
 	switch {
-	case w.to.version() == draftwire.Unknown: // LossBorders says it
-	case p.FrameEnd && !p.Last && !fragments && !w.joined:
-		w.joined = true
-		return w.lose(LossFragmentsJoined)
-	case fragments && !w.moved && !p.FrameEnd:
-		w.moved = true
-		return w.lose(LossFragmentsMoved)
+	case d.to().version() == draftwire.Unknown: // LossBoundaries says it
+	case p.FrameEnd && !p.Last && !fragments && !d.message.joined:
+		d.message.joined = true
+		return d.lose(LossFragmentsJoined)
+	case fragments && !d.message.moved && !p.FrameEnd:
+		d.message.moved = true
+		return d.lose(LossFragmentsMoved)
 	}
 	return nil
 }
 
-// gather adds a piece to the message; Last with the whole of it when that is
-// there. How much that may be the sender's connection bounds.
-func (w *way) gather(p draftwire.Part) draftwire.Part {
-	if w.gathered == nil {
-		w.gathered = pool.Get(2 * len(p.Data))
+// gather adds a part to the message, and returns all of it so far as one part. The read
+// limit of the sender's connection bounds it.
+func (d *direction) gather(p draftwire.Part) draftwire.Part {
+	x := d.needRest()
+	if x.gathered == nil {
+		x.gathered = pool.Get(2 * len(p.Data))
 	}
-	w.gathered.B = append(w.gathered.B, p.Data...)
-	return draftwire.Part{Op: p.Op, Data: w.gathered.B, First: true, Last: p.Last, FrameEnd: true}
+	x.gathered.B = append(x.gathered.B, p.Data...)
+	return draftwire.Part{Op: p.Op, Data: x.gathered.B, First: true, Last: p.Last, FrameEnd: true}
 }
 
-// convert passes a piece of a message on in another form. What makes no whole
-// unit of it is carried over to the next piece.
-func (w *way) convert(p draftwire.Part, more bool) error {
-	in := p.Data
-	if len(w.carry) > 0 {
-		b := pool.Get(len(w.carry) + len(in))
+// convert encodes or decodes a part and passes it on. Bytes at its end that are too few
+// to be converted wait for the next part.
+func (d *direction) convert(p draftwire.Part, more bool) error {
+	in, x := p.Data, d.needRest()
+	if len(x.partial) > 0 {
+		b := pool.Get(len(x.partial) + len(in))
 		defer pool.Put(b)
-		b.B = append(append(b.B, w.carry...), in...)
+		b.B = append(append(b.B, x.partial...), in...)
 		in = b.B
 	}
 	out := pool.Get(2*len(in) + 4)
 	defer pool.Put(out)
 	var n int
-	if w.how == encode {
-		out.B, n = w.binary.encode(out.B, in, p.Last)
+	if d.message.how == encode {
+		out.B, n = d.r.binary.encode(out.B, in, p.Last)
 	} else {
 		var err error
-		if out.B, n, err = w.binary.decode(out.B, in, p.Last); err != nil {
-			return &refusal{draftwire.CodeInvalidData, "the text is not " + w.binary.name}
+		if out.B, n, err = d.r.binary.decode(out.B, in, p.Last); err != nil {
+			return &refusal{draftwire.CodeInvalidData, "the text is not " + d.r.binary.name}
 		}
 	}
-	w.carry = append(w.carry[:0], in[n:]...)
-	p.Op, p.Data = w.op, out.B
+	x.partial = append(x.partial[:0], in[n:]...)
+	p.Op, p.Data = d.message.op, out.B
 	if len(out.B) == 0 && !p.First && !p.Last {
 		return nil
 	}
-	return w.to.write(p, more)
+	return d.to().write(p, more)
 }
 
-// gone is what the other side is told of a side that is gone without a close.
-func gone(side Side, err error) (draftwire.CloseCode, string) {
+// closeOfLost is the close that one side gets where the other has ended without one. err
+// is what broke that other side, if it is known.
+func closeOfLost(lost Side, err error) (draftwire.CloseCode, string) {
 	why := "connection lost"
 	if pe, ok := errors.AsType[*draftwire.ProtocolError](err); ok {
 		why = pe.Msg
 	}
-	if side == ClientSide {
+	if lost == ClientSide {
 		return draftwire.CodeGoingAway, "client: " + why
 	}
 	return draftwire.CodeInternal, "backend: " + why
 }
 
-// farewell says how the receiver's connection is to be closed, by how the
-// sender's ended.
-func (w *way) farewell(err error) (code draftwire.CloseCode, reason string) {
-	ce, closed := errors.AsType[*draftwire.CloseError](err)
-	switch {
-	case errors.Is(err, draftwire.ErrClosed): // by the gateway
-		return draftwire.CodeGoingAway, ""
-	case !closed || ce.Code == draftwire.CodeAbnormal:
-		if w.to.version().Supports(draftwire.CapCloseFrame) && !w.to.deaf() { // else it ends like the sender
-			w.lost(LossAbnormal)
-		}
-		return gone(w.side, err)
+// closeLost closes a side as the other one, lost, has ended without a close; err is what
+// broke that one, if it is known.
+func (r *relay) closeLost(side receiver, lost Side, err error) {
+	if r.policy.Abnormal == "cut" {
+		side.cut()
+		return
 	}
-	if w.to.deaf() {
-		w.lost(LossCloseCut)
+	// A side that gets no close ends as abnormally as the other one: nothing is lost.
+	if side.version().Supports(draftwire.CapCloseFrame) && !side.cannotClose() {
+		r.counter.countLoss(LossAbnormal)
 	}
-	return w.pass(ce)
+	side.close(closeOfLost(lost, err))
 }
 
-// pass says what the receiver hears of the sender's close.
-func (w *way) pass(ce *draftwire.CloseError) (code draftwire.CloseCode, reason string) {
-	from, to := w.from.version(), w.to.version()
-	if code = ce.Code; code == draftwire.CodeNoStatus {
+// passClose returns what the receiver is sent for the sender's close, which comes first.
+func (d *direction) passClose(ce *draftwire.CloseError) (code draftwire.CloseCode, reason string) {
+	if d.to().cannotClose() {
+		d.r.counter.countLoss(LossCloseCut)
+	}
+	return d.translateClose(ce)
+}
+
+// answer is the close that answers the receiver's, where ce is the sender's. It is the
+// sender's own; where that repeats what the sender was told, or one of the versions has no
+// codes, it repeats what it answers.
+func (d *direction) answer(asked, ce *draftwire.CloseError) (code draftwire.CloseCode, reason string) {
+	switch from, to := d.from().version(), d.to().version(); {
+	case !from.Supports(draftwire.CapCloseCode) || !to.Supports(draftwire.CapCloseCode):
+		return echo(asked)
+	case ce.Code == draftwire.HeardCode(from, asked.Code):
+		return asked.Code, ce.Reason
+	}
+	return d.translateClose(ce)
+}
+
+// echo repeats a close: its code or, in versions that have none, its body, as hybi-03 wants
+// it.
+func echo(asked *draftwire.CloseError) (code draftwire.CloseCode, reason string) {
+	if asked.Code == draftwire.CodeNoStatus {
+		return draftwire.CodeNoStatus, asked.Reason
+	}
+	return asked.Code, ""
+}
+
+// translateClose returns what the receiver is sent for the sender's close, and counts what
+// of it the receiver does not get.
+func (d *direction) translateClose(ce *draftwire.CloseError) (code draftwire.CloseCode, reason string) {
+	from, to := d.from().version(), d.to().version()
+	if ce.Code == draftwire.CodeNoStatus {
 		if ce.Reason != "" {
-			w.lost(LossCloseReason)
+			d.r.counter.countLoss(LossCloseReason)
 		}
-		if !from.Supports(draftwire.CapCloseCode) && to.Supports(draftwire.CapCloseCode) && w.policy.CloseWithoutCode == "normal" {
-			w.lost(LossCloseCodeAdded)
-			code = draftwire.CodeNormal
+		if !from.Supports(draftwire.CapCloseCode) && to.Supports(draftwire.CapCloseCode) && d.r.policy.CloseWithoutCode == "normal" {
+			d.r.counter.countLoss(LossCloseCodeAdded)
+			return draftwire.CodeNormal, ""
 		}
-		return code, ""
+		return draftwire.CodeNoStatus, ""
 	}
-	switch draftwire.HeardCode(to, code) {
-	case code:
+	switch draftwire.HeardCode(to, ce.Code) {
+	case ce.Code:
 	case draftwire.CodeNoStatus:
-		w.lost(LossCloseCode)
+		d.r.counter.countLoss(LossCloseCode)
 	default:
-		w.lost(LossCloseCodeChanged)
+		d.r.counter.countLoss(LossCloseCodeChanged)
 	}
-	return code, ce.Reason
+	return ce.Code, ce.Reason
 }

@@ -13,16 +13,24 @@ import (
 type route struct {
 	Route
 	versions draftwire.Versions
-	// paths are the patterns of Match, tidyPaths the same for paths that are tidied up.
+	// paths are the patterns of Match; tidyPaths are the same for paths that a server has
+	// tidied up.
 	paths, tidyPaths []string
 	binary           *encoding       // nil where binary is rejected or dropped
 	drop             map[string]bool // fields that the backend does not get, by fieldKey
-	pass             map[string]bool // claims that it gets
+	set              wire.Fields     // fields that it always gets
+	replaced         map[string]bool // the fields of both, by fieldKey
+	pass             map[string]bool // claims that the backend gets, by fieldKey
+	balance          balance
+	guard            *guard // nil: no credentials are asked for
 	backends         *backends
+	web              content // of ordinary requests; nil: there is none
+	ordinary         bool    // an ordinary request can match
 }
 
 func newRoute(cfg *Route, old *route) (*route, error) {
-	r := &route{Route: *cfg, binary: encodingOf(cfg.Policy.Binary), drop: fieldSet(cfg.DropHeaders), pass: fieldSet(cfg.PassHeaders)}
+	r := &route{Route: *cfg, binary: encodingOf(cfg.Policy.Binary), pass: fieldSet(cfg.PassHeaders)}
+	r.ownFields()
 	for _, p := range cfg.Match.Paths {
 		if cfg.Match.IgnoreCase {
 			p = foldCase(p)
@@ -34,68 +42,120 @@ func newRoute(cfg *Route, old *route) (*route, error) {
 	if r.versions, err = draftwire.ParseVersions(cfg.Match.Versions); err != nil {
 		return nil, err
 	}
-	r.backends, err = newBackends(cfg, old)
+	if r.balance, err = parseBalance(cfg.Balance); err != nil {
+		return nil, err
+	}
+	if r.guard, err = newGuard(&cfg.Auth); err != nil {
+		return nil, err
+	}
+	r.ordinary = r.versions == draftwire.ServedVersions() && len(cfg.Match.Protocols) == 0
+	if r.backends, err = newBackends(cfg, old); err != nil {
+		return nil, err
+	}
+	r.web, err = newContent(cfg, r.backends, old)
 	return r, err
 }
 
-// asked is what routes see of a client.
-type asked struct {
+// request is what a client is matched by.
+type request struct {
 	listener  string
 	handshake *draftwire.Handshake
-	paths     []string // readings of its path
-	protocols []string // that it offers
+	paths     []string // the readings of its path
+	protocols []string // the subprotocols that it offers
+	ordinary  bool     // it does not ask for WebSocket
+
+	anyVersion bool // whether a route has its version is not asked
 }
 
-// routeOf finds the route that takes a client: the first that matches. detail says why
-// there is none, where that is not plain: the same path must lead to the same route in
-// whatever way a backend reads it, or a client could pass by a route and its limits by
-// writing the path in another way.
-func routeOf(routes []*route, a *asked) (found *route, detail string) {
-	for i, path := range a.paths {
+// routeOf returns the route that takes a client: the first one that matches. A path must
+// lead to the same route in whatever way a backend reads it. Otherwise a client could get
+// around a route and its limits by writing the path in another way. So a path that does not
+// has no route, and detail says why.
+func routeOf(routes []*route, q *request) (found *route, detail string) {
+	for i, path := range q.paths {
 		var r *route
-		if k := slices.IndexFunc(routes, func(r *route) bool { return r.matches(a, path, i > 0) }); k >= 0 {
+		if k := slices.IndexFunc(routes, func(r *route) bool { return r.matches(q, path, i > 0) }); k >= 0 {
 			r = routes[k]
 		}
 		if i > 0 && r != found {
-			return nil, fmt.Sprintf("%.80q may be read as %.80q, which is not for the same route", a.paths[0], path)
+			return nil, fmt.Sprintf("a backend may read %.80q as %.80q, which does not belong to the same route", q.paths[0], path)
 		}
 		found = r
 	}
 	return found, ""
 }
 
-// matches reports whether the route takes a client for path. odd tells that it is not the
-// plain reading of the client's path.
-func (r *route) matches(a *asked, path string, odd bool) bool {
-	m, h := &r.Match, a.handshake
+// matches reports whether the route takes a client for path. odd tells that path is not the
+// plain reading of what the client sent.
+func (r *route) matches(q *request, path string, odd bool) bool {
+	m, h := &r.Match, q.handshake
 	if m.IgnoreCase {
 		path = foldCase(path)
 	}
-	return r.versions.Has(h.Version) &&
-		anyOf(m.Listeners, func(l string) bool { return l == a.listener }) &&
-		anyOf(m.Hosts, func(p string) bool { return matchHost(p, h.Host) }) &&
+	return (q.anyVersion || r.versions.Has(h.Version()) || q.ordinary && r.ordinary) &&
+		anyOf(m.Listeners, func(l string) bool { return l == q.listener }) &&
+		anyOf(m.Hosts, func(p string) bool { return matchHost(p, h.Host()) }) &&
 		(anyOf(r.paths, func(p string) bool { return matchPath(p, path) }) ||
 			odd && anyOf(r.tidyPaths, func(p string) bool { return matchPath(p, path) })) &&
-		anyOf(m.Protocols, func(p string) bool { return slices.Contains(a.protocols, p) })
+		(len(m.Headers) == 0 || matchFields(m.Headers, h.Fields())) &&
+		anyOf(m.Protocols, func(p string) bool { return slices.Contains(q.protocols, p) })
 }
 
-// foldCase makes one of strings that differ in case alone.
+// matchFields reports whether a request has a field with a fitting value for each pattern.
+func matchFields(patterns map[string]string, fields wire.Fields) bool {
+	for name, pattern := range patterns {
+		if !slices.ContainsFunc(fields, func(f wire.Field) bool {
+			return strings.EqualFold(f.Name, name) && matchValue(pattern, f.Value)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// matchValue matches a value against a pattern, which may begin and end with *.
+func matchValue(pattern, value string) bool {
+	rest, before := strings.CutPrefix(pattern, "*")
+	rest, behind := strings.CutSuffix(rest, "*")
+	switch {
+	case before && behind:
+		return strings.Contains(value, rest)
+	case before:
+		return strings.HasSuffix(value, rest)
+	case behind:
+		return strings.HasPrefix(value, rest)
+	}
+	return value == pattern
+}
+
+// servedThere returns the versions of the routes that would take a client but for its own.
+func servedThere(routes []*route, q request) (served draftwire.Versions) {
+	q.anyVersion = true
+	for _, r := range routes {
+		if len(r.backends.list) > 0 && r.matches(&q, q.paths[0], false) {
+			served |= r.versions
+		}
+	}
+	return served
+}
+
+// foldCase returns the same string for all strings that differ only in case.
 func foldCase(s string) string { return strings.ToLower(strings.ToUpper(s)) }
 
-// tidyPattern is a pattern of a path as a path that servers have tidied up matches it.
+// tidyPattern returns the pattern that a path matches after a server has tidied it up.
 func tidyPattern(p string) string {
 	plain, below := strings.CutSuffix(p, "/*")
 	if plain == "" || plain[0] != '/' {
 		return p // all paths
 	}
-	plain = tidy(cutQuery(unescapeAll(plain, true)))
+	plain = tidy(cutQuery(unescapeAll(cutBlank(plain), true)))
 	if below {
 		plain = strings.TrimSuffix(plain, "/") + "/*"
 	}
 	return plain
 }
 
-// anyOf reports whether a list is empty or f holds for one of it.
+// anyOf reports whether a list is empty or f holds for one of its members.
 func anyOf(list []string, f func(string) bool) bool {
 	for _, x := range list {
 		if f(x) {
@@ -105,21 +165,23 @@ func anyOf(list []string, f func(string) bool) bool {
 	return len(list) == 0
 }
 
-// matchHost matches a host, without regard to its port and the root's dot.
+// matchHost matches a host against a pattern. It ignores the host's port, and the dot that
+// a whole domain name may end with.
 func matchHost(pattern, host string) bool {
+	if pattern == "*" {
+		return true
+	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:i]
 	}
-	if host = strings.TrimSuffix(host, "."); pattern == "*" {
-		return true
-	}
+	host = strings.TrimSuffix(host, ".")
 	if below, ok := strings.CutPrefix(pattern, "*"); ok {
 		return len(host) > len(below) && strings.EqualFold(host[len(host)-len(below):], below)
 	}
 	return strings.EqualFold(pattern, host)
 }
 
-// matchPath matches a path or, with /*, all below it.
+// matchPath matches a path against a pattern, which may end in /* for all paths below it.
 func matchPath(pattern, path string) bool {
 	if below, ok := strings.CutSuffix(pattern, "*"); ok {
 		return strings.HasPrefix(path, below)
@@ -127,21 +189,21 @@ func matchPath(pattern, path string) bool {
 	return pattern == path
 }
 
-// offered is the client's list of subprotocols. A hixie client's one string may be a
-// list.
+// offered returns the subprotocols that the client offers. A hixie client has one string
+// for them, which may be a list.
 func offered(h *draftwire.Handshake) []string {
-	if !oneProtocol(h.Version) {
-		return h.Offered
+	if !oneProtocol(h.Version()) {
+		return h.Offered()
 	}
 	var list []string
-	for _, o := range h.Offered {
-		list = append(list, strings.FieldsFunc(o, func(r rune) bool { return r == ',' || r == ' ' })...)
+	for _, o := range h.Offered() {
+		list = append(list, strings.FieldsFunc(o, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })...)
 	}
-	return list[:min(len(list), wire.MostOffers)] // as the library has it where the client sends a list
+	return list[:min(len(list), wire.MaxOffers)] // as the library does with a list of later versions
 }
 
-// target is what the backend is asked for: its own path, and behind it the
-// client's, without the prefix that is to be stripped.
+// target returns the target of the backend's request: the path in the backend's URL, and
+// after it the client's target without the prefix to strip.
 func (r *route) target(base, target string) (string, error) {
 	if r.StripPrefix != "" {
 		prefix := strings.TrimSuffix(r.StripPrefix, "/")
@@ -160,4 +222,15 @@ func (r *route) target(base, target string) (string, error) {
 		return base + target, nil
 	}
 	return target, nil
+}
+
+// clientTarget is the inverse of target: it returns the client's target for one of the
+// backend. What is not below the backend's path cannot be reached through the route, and
+// stays as it is.
+func (r *route) clientTarget(base, target string) string {
+	rest, ok := strings.CutPrefix(target, strings.TrimSuffix(base, "/"))
+	if !ok || rest != "" && !strings.ContainsAny(rest[:1], "/?#") {
+		return target
+	}
+	return strings.TrimSuffix(r.StripPrefix, "/") + rest
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// echoing is a script that refuses with 404, having noted the request.
+// echoing starts a backend that notes the request and refuses it with 404.
 var refusing = says("HTTP/1.1 404 Not Found\r\n\r\n")
 
 // The first route that matches takes the client.
@@ -99,8 +99,11 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("%s %q: taken by %q, not %q", tc.target, tc.more, took, tc.want)
 			}
 			reason := wire.ReasonNoRoute
-			if tc.target[0] != '/' { // no path, so that no route is asked
+			switch {
+			case tc.target[0] != '/': // not a path, so that it has no route
 				reason = wire.ReasonHeadMalformed
+			case tc.target == "/old/x": // it has a route, but for other versions
+				reason = wire.ReasonDisabled
 			}
 			if took == "" && field(answer, "Draftwire-Reason") != string(reason) {
 				t.Errorf("%s: answered %q", tc.target, answer)
@@ -110,7 +113,7 @@ func TestRoutes(t *testing.T) {
 	})
 }
 
-// field is a field of a head, "" where it is not there.
+// field returns a field of a head, "" if it is missing.
 func field(head, name string) string {
 	if all := fieldsOf(head, name); len(all) > 0 {
 		return all[0]
@@ -130,11 +133,11 @@ func fieldsOf(head, name string) (all []string) {
 func TestRouteOrigins(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.echo("back:80", draftwire.Every)
+		w.echo("back:80", draftwire.AllVersions)
 		cfg := to(gateway.Policy{}, "ws://back")
 		cfg.Routes[0].Origins = []string{"https://*.example.com", "example.org"}
 		w.start(cfg)
-		for _, v := range draftwire.Served().List() {
+		for _, v := range draftwire.ServedVersions().List() {
 			for origin, status := range map[string]int{
 				"https://www.example.com": 0, "https://www.example.com.evil": 403, "http://www.example.com": 403,
 				"http://example.org": 0, "null": 403,
@@ -152,14 +155,14 @@ func TestRouteOrigins(t *testing.T) {
 	})
 }
 
-// What the backend is asked for: target and host.
+// The target and the Host that the backend gets.
 func TestTargetAndHost(t *testing.T) {
 	cases := []struct {
 		name     string
 		url      string
 		change   func(r *gateway.Route)
 		target   string
-		asked    string // "" where no route takes it
+		asked    string // "" if no route takes it
 		host     string
 		noChange bool
 	}{
@@ -204,9 +207,9 @@ func TestTargetAndHost(t *testing.T) {
 
 func strip(p string) func(r *gateway.Route) { return func(r *gateway.Route) { r.StripPrefix = p } }
 
-// The origin goes in the field of the backend's version.
+// The origin is sent in the field of the backend's version.
 func TestOriginByVersion(t *testing.T) {
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		bubble(t, func(t *testing.T) {
 			w := newWorld(t)
 			s := w.script("back:80", refusing)
@@ -227,13 +230,13 @@ func TestOriginByVersion(t *testing.T) {
 	}
 }
 
-// What the backend agrees on comes back to the client, in its version's words.
+// What the backend agrees on comes back to the client in the form of its version.
 func TestAgreement(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		opt := open(draftwire.Every)
+		opt := open(draftwire.AllVersions)
 		opt.Protocols = []string{"chat"}
-		opt.Authorize = func(_ *draftwire.Handshake, acc *wire.Accept) error {
+		opt.Authorize = func(_ *draftwire.Handshake, acc *draftwire.Answer) error {
 			acc.Fields = append(acc.Fields, wire.Field{Name: "Set-Cookie", Value: "a=b"}, wire.Field{Name: "Set-Cookie", Value: "c=d"}, wire.Field{Name: "X-Own", Value: "1"})
 			return nil
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// The defaults that SECURITY.md promises are those of the code, and the tests that it
-// names are there.
+// The defaults that SECURITY.md promises are those of the code, and the tests that it names
+// exist.
 func TestSecurityFigures(t *testing.T) {
 	page, err := os.ReadFile("../SECURITY.md")
 	if err != nil {
@@ -39,9 +39,9 @@ func TestSecurityFigures(t *testing.T) {
 	defaults := map[string]any{
 		"Server.MaxPending": draftwire.DefaultMaxPending, "limits.pending": limit("pending"), "Server.MaxPendingPerAddress": "half",
 		"Limits.HandshakeTimeout": draftwire.DefaultHandshakeTimeout, "Limits.Key3Timeout": draftwire.DefaultKey3Timeout,
-		"Limits.HeadLimit": draftwire.DefaultHeadLimit, "httphead.MaxFields": httphead.MaxFields, "wire.MostOffers": wire.MostOffers,
+		"Limits.HeadLimit": draftwire.DefaultHeadLimit, "httphead.MaxFields": httphead.MaxFields, "wire.MaxOffers": wire.MaxOffers,
 		"ProxyHeaderLimit": draftwire.ProxyHeaderLimit, "Limits.ReadLimit": draftwire.DefaultReadLimit, "limits.message": limit("message"),
-		"Limits.WriteTimeout": draftwire.DefaultWriteTimeout, "Limits.PostLimit": draftwire.DefaultPostLimit, "Limits.CloseTimeout": draftwire.DefaultCloseTimeout,
+		"Limits.WriteTimeout": draftwire.DefaultWriteTimeout, "limits.write_timeout": limit("write_timeout"), "Limits.PostLimit": draftwire.DefaultPostLimit, "Limits.CloseTimeout": draftwire.DefaultCloseTimeout,
 		"Server.MaxHTTP": draftwire.DefaultMaxHTTP, "Server.ReadTimeout": draftwire.DefaultHTTPTimeout, "Server.WriteTimeout": draftwire.DefaultHTTPTimeout,
 		"Server.IdleTimeout": draftwire.DefaultHTTPIdle,
 	}
@@ -76,7 +76,7 @@ func TestSecurityFigures(t *testing.T) {
 	}
 }
 
-// testNames are the tests of all packages below dir.
+// testNames returns the names of the tests of all packages below dir.
 func testNames(t *testing.T, dir string) map[string]bool {
 	names := map[string]bool{}
 	name := regexp.MustCompile(`(?m)^func (Test\w+)`)

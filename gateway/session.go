@@ -6,15 +6,14 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/draftwire/draftwire"
 )
 
-// Session is one client and its backend. It is the Value of the client's
-// Handshake, from Authorize on.
+// Session is one client and its backend. From Authorize on it is the Value of the
+// client's Handshake.
 type Session struct {
-	// Listener, Route and Backend are the names of the ways it took.
+	// Listener, Route and Backend are the names of what the client came through.
 	Listener, Route, Backend string
 
 	g         *Gateway
@@ -25,18 +24,23 @@ type Session struct {
 	peer      peer // the backend's side
 	client    *socket
 	relay     atomic.Pointer[relay]
-	lost      [32]atomic.Uint32 // by place in lossTable
+	loop      *onLoop // where a loop relays
+	losses    atomic.Pointer[losses]
+	meters    [2]func(op draftwire.Op, n int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
-	next      [2]time.Time // when client and backend are pinged again
+	pinged    [2]pinged // the client and the backend; for tend alone
 }
 
-// Handshake is the client's.
+// losses are how often each loss has occurred, by index of lossTable. Few sessions have any.
+type losses [32]atomic.Uint32
+
+// Handshake returns the client's handshake.
 func (s *Session) Handshake() *draftwire.Handshake { return s.handshake }
 
-// Version is the client's.
-func (s *Session) Version() draftwire.Version { return s.handshake.Version }
+// Version returns the client's version.
+func (s *Session) Version() draftwire.Version { return s.handshake.Version() }
 
-// Client is the client's connection; nil before it is open.
+// Client returns the client's connection; nil before it is open.
 func (s *Session) Client() *draftwire.Conn {
 	if s.client == nil {
 		return nil
@@ -44,37 +48,72 @@ func (s *Session) Client() *draftwire.Conn {
 	return s.client.Conn
 }
 
-// By is who ended the session, and how: NoSide while it is open.
+// By returns which side has ended the session, and how: NoSide while it is open.
 func (s *Session) By() (Side, error) {
 	if r := s.relay.Load(); r != nil {
-		if e := r.by.Load(); e != nil {
-			return e.by, e.err
+		if o := r.outcome.Load(); o != nil {
+			return o.by, o.err
 		}
 	}
 	return NoSide, nil
 }
 
-// Lost returns how often each loss occurred, those that did.
-func (s *Session) Lost() map[Loss]int {
+// Losses returns how often each loss has occurred in this session, without those that
+// have not.
+func (s *Session) Losses() map[Loss]int {
 	out := map[Loss]int{}
+	x := s.losses.Load()
+	if x == nil {
+		return out
+	}
 	for i, row := range lossTable {
-		if n := s.lost[i].Load(); n > 0 {
+		if n := x[i].Load(); n > 0 {
 			out[row.Loss] = int(n)
 		}
 	}
 	return out
 }
 
-// lose counts a loss.
-func (s *Session) lose(l Loss) {
-	s.lost[slices.IndexFunc(lossTable, func(row LossInfo) bool { return row.Loss == l })].Add(1)
-	if f := s.g.hooks.Lost; f != nil {
+// countLoss implements counter.
+func (s *Session) countLoss(l Loss) {
+	if s.losses.Load() == nil {
+		s.losses.CompareAndSwap(nil, new(losses))
+	}
+	s.losses.Load()[slices.IndexFunc(lossTable, func(row LossInfo) bool { return row.Loss == l })].Add(1)
+	if f := s.g.hooks.Loss; f != nil {
 		f(s, l)
 	}
 }
 
-// Close gives back what the session holds. It is called where the client's
-// connection does not open, and when the session is over.
+// backendObserver returns what is told of a connection to b; nil if there is nothing to tell.
+func (s *Session) backendObserver(b *backend) *draftwire.Observer {
+	if b.faults == 0 && b.version.Supports(draftwire.CapBinary) {
+		return nil
+	}
+	return &draftwire.Observer{
+		Tolerated: func(_ string, t draftwire.Tolerances) {
+			if f := s.g.hooks.BackendTolerated; f != nil {
+				f(s.Route, b.name, t)
+			}
+		},
+		Discarded: func(*draftwire.Conn) { s.discarded() },
+	}
+}
+
+// discarded counts a frame of the backend that was discarded.
+func (s *Session) discarded() {
+	s.countLoss(LossDiscarded)
+	r := s.relay.Load()
+	no := &refusal{draftwire.CodeUnsupported, string(LossDiscarded)}
+	if r != nil && slices.Contains(r.policy.Fatal, LossDiscarded) && r.decide(GatewaySide, no) {
+		// Not here: this goroutine reads the backend, whose answer to the close it awaits.
+		s.g.working.Go(func() { (&direction{r: r, fromBackend: true}).refuse(no, atOnce) })
+	}
+}
+
+// Close releases what the session holds: the backend's connection and its share of the
+// limits. It is called when the session is over, or when the client's connection does not
+// open after all.
 func (s *Session) Close() error {
 	s.once.Do(func() {
 		if s.peer != nil {
@@ -90,63 +129,81 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// serve is the handler of a client's connection.
+// sayFarewell closes a client's connection as the gateway drains.
+func sayFarewell(c *draftwire.Conn) {
+	if s, ok := c.Handshake().Value().(*Session); ok && s.route.Policy.Farewell == "cut" {
+		c.CloseNow()
+		return
+	}
+	c.Close(draftwire.CodeGoingAway, "server is shutting down")
+}
+
+// serve is the handler of a client's connection that has a goroutine.
 func (g *Gateway) serve(_ context.Context, c *draftwire.Conn) error {
-	s, ok := c.Handshake().Value.(*Session)
-	if !ok { // cannot be: Authorize leaves one, or refuses
+	s, ok := c.Handshake().Value().(*Session)
+	if !ok { // cannot happen: Authorize sets it or refuses the client
 		return draftwire.ErrClosed
 	}
-	defer s.Close()
-	s.client = &socket{Conn: c}
-	c.SetReadLimit(int64(s.route.Message))
-	c.SetInvalidText(textPolicy(s.route.Policy.InvalidText))
-	r := s.relayed()
+	defer s.end()
+	s.begin(c)
+	r := new(relay)
+	r.init(s)
 	s.relay.Store(r)
 	if !g.keep(s) {
 		c.CloseNow()
 		s.peer.cut()
 	}
-	defer g.forget(s)
-	r.run()
-	if f := g.hooks.Ended; f != nil {
-		f(s, c)
-	}
+	(&pump{r, s.client, s.peer}).run()
 	return nil
 }
 
-// relayed makes the relay of an open session.
-func (s *Session) relayed() *relay {
-	r := &relay{
-		client: s.client, backend: s.peer, policy: &s.route.Policy, binary: s.route.binary,
-		back: s.route.Policy.BinaryBack, count: s.counter(), lost: s.lose,
+// begin makes a connection that has opened the session's.
+func (s *Session) begin(c *draftwire.Conn) {
+	s.client = &socket{Conn: c}
+	c.AllowHalfOpen()
+	c.SetReadLimit(int64(s.route.Message))
+	c.SetInvalidText(textPolicy(s.route.Policy.InvalidText))
+}
+
+// end ends a session both of whose sides have ended.
+func (s *Session) end() {
+	defer s.Close()
+	defer s.g.forget(s)
+	if f := s.g.hooks.Ended; f != nil {
+		f(s, s.client.Conn)
+	}
+}
+
+// init makes r, a new one, the relay of an open session.
+func (r *relay) init(s *Session) {
+	r.client, r.backend = s.client, s.peer
+	r.policy, r.binary, r.back = &s.route.Policy, s.route.binary, s.route.Policy.BinaryBack
+	r.counter = s
+	if f := s.g.hooks.Meter; f != nil {
+		s.meters = [2]func(draftwire.Op, int){f(s, ClientSide), f(s, BackendSide)}
 	}
 	if _, raw := s.peer.(*stream); raw && s.textOnly() {
 		r.binary, r.back, r.textOnly = encodings[0], true, true
 	}
-	return r
 }
 
-// textOnly reports whether the client has chosen websockify's subprotocol base64,
-// in which both sides say bytes as text, whatever the version.
+// textOnly reports whether the client has chosen websockify's subprotocol base64, in which
+// both sides send bytes as text, whatever their version has.
 func (s *Session) textOnly() bool {
 	list := offered(s.handshake)
-	if s.handshake.Version.Supports(draftwire.CapBinary) {
-		return s.handshake.Protocol == protocolBase64
+	if s.handshake.Version().Supports(draftwire.CapBinary) {
+		return s.handshake.Protocol() == protocolBase64
 	}
 	return slices.Contains(list, protocolBase64)
 }
 
-// counter returns what counts messages.
-func (s *Session) counter() func(from Side, op draftwire.Op, n int) {
-	if s.g.hooks.Meter == nil {
-		return func(Side, draftwire.Op, int) {}
+// count implements counter.
+func (s *Session) count(from Side, op draftwire.Op, n int) {
+	i := 0
+	if from == BackendSide {
+		i = 1
 	}
-	in, out := s.g.hooks.Meter(s, ClientSide), s.g.hooks.Meter(s, BackendSide)
-	return func(from Side, op draftwire.Op, n int) {
-		if from == ClientSide {
-			in(op, n)
-		} else {
-			out(op, n)
-		}
+	if f := s.meters[i]; f != nil {
+		f(op, n)
 	}
 }

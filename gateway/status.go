@@ -1,94 +1,111 @@
 package gateway
 
 import (
+	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/httphead"
 )
 
-// Status is what the gateway does at the moment.
+// Status is the state of the gateway at one moment.
 type Status struct {
-	Ready       bool             `json:"ready"`             // it takes clients, and each route has a backend
-	Why         string           `json:"why,omitempty"`     // it is not ready
-	Draining    bool             `json:"draining"`          // it ends
+	Ready       bool             `json:"ready"`             // the gateway accepts clients, and each route has a backend
+	Why         string           `json:"why,omitempty"`     // why it is not ready
+	Draining    bool             `json:"draining"`          // it is shutting down
 	Started     time.Time        `json:"started"`           //
-	Configured  time.Time        `json:"configured"`        // when the configuration in force was taken
+	Configured  time.Time        `json:"configured"`        // when the configuration came into force
 	Connections int              `json:"connections"`       // of clients
-	Limit       int              `json:"limit"`             // of these; 0 or less is none
+	Limit       int              `json:"limit"`             // of Connections; negative: none
 	Versions    map[string]int   `json:"versions"`          // connections by version
 	Listeners   []ListenerStatus `json:"listeners"`         //
 	Routes      []RouteStatus    `json:"routes"`            //
-	Retiring    []RetireStatus   `json:"retiring,omitzero"` // stages of the plan to come, and those that are not on
+	Requests    RequestStatus    `json:"requests"`          // ordinary ones
+	Retiring    []RetireStatus   `json:"retiring,omitzero"` // stages that are in force and not on, and stages to come
+	// Generations are the processes that are this gateway, the newest first: one, and
+	// those that upgrades have replaced and that still have sessions. The counts above are
+	// the sums of all of them. Package gateway itself knows no other process.
+	Generations []Generation `json:"generations,omitempty"`
 }
 
-// ListenerStatus is a port.
+// ListenerStatus is the state of a port.
 type ListenerStatus struct {
 	Name    string `json:"name"`
-	Address string `json:"address"` // where it listens
-	Pending int    `json:"pending"` // connections whose handshake is not done
+	Address string `json:"address"` // that the socket is bound to
+	Pending int    `json:"pending"` // connections with an unfinished handshake
 	Open    int    `json:"open"`
+	HTTP    int    `json:"http"` // connections of ordinary requests, idle ones too
 }
 
-// RouteStatus is a route and its backends.
+// RequestStatus counts ordinary requests since the start.
+type RequestStatus struct {
+	InFlight int64 `json:"in_flight"`
+	Total    int64 `json:"total"`  // that have ended
+	Failed   int64 `json:"failed"` // for which no backend had an answer
+}
+
+// RouteStatus is the state of a route.
 type RouteStatus struct {
 	Name     string          `json:"name"`
 	Backends []BackendStatus `json:"backends"`
 }
 
-// BackendStatus is a backend.
+// BackendStatus is the state of a backend.
 type BackendStatus struct {
-	URL         string `json:"url"`
-	Up          bool   `json:"up"`
-	Connections int    `json:"connections"`
-	Error       string `json:"error,omitempty"` // of the last failure
+	URL         string    `json:"url"`
+	Up          bool      `json:"up"`
+	Connections int       `json:"connections"`
+	Error       string    `json:"error,omitempty"` // the last failure
+	Failed      time.Time `json:"failed,omitzero"` // and when it was
 }
 
-// RetireStatus is a stage of a version's retirement.
+// RetireStatus is a stage in the retirement of a version.
 type RetireStatus struct {
 	Version string    `json:"version"`
 	Mode    string    `json:"mode"`
 	From    time.Time `json:"from,omitzero"`
 }
 
-// Status returns what the gateway does at the moment.
+// Status returns the state of the gateway.
 func (g *Gateway) Status() Status {
 	st := g.state.Load()
 	s := Status{
 		Draining: g.draining.Load(), Started: g.began, Configured: st.since, Limit: st.cfg.Limits.Connections,
-		Versions: map[string]int{}, Retiring: st.retiring(time.Now()),
+		Versions: map[string]int{}, Requests: g.requests.status(), Retiring: st.retiring(time.Now()),
 	}
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		s.Versions[v.String()] = 0
 	}
 	g.mu.Lock()
 	for x := range g.sessions {
-		s.Versions[x.handshake.Version.String()]++
+		s.Versions[x.handshake.Version().String()]++
 	}
 	s.Connections = len(g.sessions)
 	for _, p := range g.ports {
 		n := p.server.Counts()
-		s.Listeners = append(s.Listeners, ListenerStatus{p.Name, p.listener.Addr().String(), n.Pending, n.Open})
+		s.Listeners = append(s.Listeners, ListenerStatus{p.Name, p.listener.Addr().String(), n.Pending, n.Open, n.HTTP})
 	}
 	g.mu.Unlock()
 	for _, r := range st.routes {
 		rs := RouteStatus{Name: r.Name}
-		for _, b := range r.backends.list {
+		for _, b := range r.all() {
 			bs := BackendStatus{URL: b.name, Up: b.up(), Connections: int(b.open.Load())}
-			if err := b.err.Load(); err != nil {
-				bs.Error = shownError(*err)
+			if f := b.failure.Load(); f != nil {
+				bs.Error, bs.Failed = shownError(f.err), f.at
 			}
 			rs.Backends = append(rs.Backends, bs)
 		}
 		s.Routes = append(s.Routes, rs)
-		if !r.backends.up() && s.Why == "" {
+		if !r.up() && s.Why == "" {
 			s.Why = "route " + r.Name + " has no backend that is up"
 		}
 	}
@@ -99,25 +116,35 @@ func (g *Gateway) Status() Status {
 	return s
 }
 
-// AdminOptions are what the operator's port serves beside the gateway's own.
+// AdminOptions are what the operator's port serves besides the state of the gateway.
 type AdminOptions struct {
 	Metrics http.Handler // of /metrics; nil: none
 	Usage   http.Handler // of /usage, the ledger; nil: none
-	// Reload reads the configuration again; nil: there is none to read.
+	// Reload reads the configuration file again; nil if there is no file.
 	Reload func() error
-	// Drain begins the end of the program, and does not wait for it.
+	// Drain begins to drain the gateway and end the program. It does not wait for that.
 	Drain func()
-	Pprof bool
+	// Upgrade starts the program again in place of this process, and waits until the new
+	// process serves; nil if that is not possible. status is that of an error's answer.
+	Upgrade func() (status int, err error)
+	// Status returns the state of all processes of the gateway; nil: that of this one.
+	Status func() Status
+	Trace  http.Handler // of POST /trace, which shows what chosen clients do; nil: none
+	Pprof  bool
 }
 
-// Admin returns the handler of the operator's port: GET /healthz (the process
-// lives), /readyz (it takes clients; 503 while it does not), /status (JSON),
-// /metrics, /usage, and POST /drain and /reload, which no page in a browser can send.
+// Admin returns the handler of the operator's port: GET /healthz (200 while the process
+// runs), /readyz (200 while the gateway accepts clients, otherwise 503), /status (JSON),
+// /metrics and /usage, and POST /drain, /reload, /upgrade and /trace, which no page in a browser can
+// send, and nobody elsewhere without the token of admin (OnlyOperators).
 //
-// It answers where the request's Host is an IP address, localhost, the name in the
-// configuration's admin address or one of admin's hosts, or missing, and whatever comes by
-// a unix socket; all else is a 421 (Misdirected Request).
+// It answers requests whose Host is an IP address, localhost, the name in the address of
+// admin, or one of admin's hosts, requests without a Host, and all requests that come by a
+// unix socket. Every other request gets a 421 (Misdirected Request).
 func (g *Gateway) Admin(o AdminOptions) http.Handler {
+	if o.Status == nil {
+		o.Status = g.Status
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -129,13 +156,16 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(g.Status())
+		json.NewEncoder(w).Encode(o.Status())
 	})
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
 	if o.Usage != nil {
 		mux.Handle("GET /usage", o.Usage)
+	}
+	if o.Trace != nil {
+		mux.Handle("POST /trace", o.Trace)
 	}
 	if o.Drain != nil {
 		mux.HandleFunc("POST /drain", func(w http.ResponseWriter, _ *http.Request) {
@@ -152,33 +182,92 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 			answer(w, http.StatusOK, "reloaded")
 		}
 	})
+	mux.HandleFunc("POST /upgrade", func(w http.ResponseWriter, _ *http.Request) {
+		if o.Upgrade == nil {
+			answer(w, http.StatusConflict, "this program cannot upgrade the gateway")
+		} else if status, err := o.Upgrade(); err != nil {
+			answer(w, status, err.Error())
+		} else {
+			answer(w, http.StatusOK, "upgraded")
+		}
+	})
 	if o.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	}
-	return g.byName(noPages(mux))
+	return g.byName(g.OnlyOperators(mux))
 }
 
-// byName refuses requests for a host that is not the operator's port. Whoever owns a name
-// can let it point here, and then his page, in a browser that reaches this port, is one
-// of the port's own: it could read all that it says.
+// OnlyOperators refuses orders (POST) with a 403 that come from a page in a browser, or that
+// neither come from this machine nor have the token of admin ("Authorization: Bearer TOKEN").
+// Admin does that too; it is for programs that put something before Admin.
+func (g *Gateway) OnlyOperators(h http.Handler) http.Handler {
+	return noPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !fromHere(r) && !g.state.Load().cfg.Admin.hasToken(r) {
+			answer(w, http.StatusForbidden, `orders are taken from this machine, or with the token of "admin: token_file" (--admin-token-file)`)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+}
+
+// fromHere reports whether a request comes from this machine.
+func fromHere(r *http.Request) bool {
+	if local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr); local != nil && local.Network() == "unix" {
+		return true
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && from.Addr().Unmap().IsLoopback()
+}
+
+// hasToken reports whether an order has the token. The file is read each time: orders are rare,
+// and a token that was replaced must not go on to be good.
+func (a *Admin) hasToken(r *http.Request) bool {
+	got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || a.TokenFile == "" {
+		return false
+	}
+	want, err := readAdminToken(a.TokenFile)
+	return err == nil && subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
+}
+
+// minAdminToken is how long the token of the admin port is at least, in bytes.
+const minAdminToken = 16
+
+// readAdminToken reads the token of the admin port: the only line of a file.
+func readAdminToken(file string) (string, error) {
+	p, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(p))
+	if len(token) < minAdminToken || !httphead.IsFieldValue(token) {
+		return "", fmt.Errorf("%s: a token has at least %d characters, in one line", file, minAdminToken)
+	}
+	return token, nil
+}
+
+// byName refuses requests whose Host is not a name of the operator's port. Anybody can make
+// a name of theirs resolve to the address of this port. In a browser that can reach the
+// port, a page of theirs then has the same origin as the port, and could read its answers
+// (DNS rebinding).
 func (g *Gateway) byName(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		bySocket := local != nil && local.Network() == "unix" // which no page can open
 		if a := &g.state.Load().cfg.Admin; !bySocket && !a.hasName(r.Host) {
-			answer(w, http.StatusMisdirectedRequest, fmt.Sprintf("%.100q is no name of this port: "+
-				`ask by an IP address or localhost, or add the name to "admin: hosts" or --admin-host`, r.Host))
+			answer(w, http.StatusMisdirectedRequest, fmt.Sprintf("the admin port does not answer for host %.100q: "+
+				`use an IP address or localhost, or add the name to "admin: hosts" or --admin-host`, r.Host))
 			return
 		}
 		h.ServeHTTP(w, r)
 	})
 }
 
-// hasName reports whether the port may be asked under the host of a request. A request
-// without one, as HTTP/1.0 has it, comes from no browser.
+// hasName reports whether the port answers a request with this Host. A request without a
+// Host, as in HTTP/1.0, does not come from a browser.
 func (a *Admin) hasName(host string) bool {
 	if host == "" {
 		return true
@@ -195,8 +284,8 @@ func (a *Admin) hasName(host string) bool {
 		slices.ContainsFunc(a.Hosts, func(p string) bool { return matchHost(p, name) })
 }
 
-// hostName is the name in HOST or HOST:PORT, without the root's dot and the brackets of an
-// IPv6 address.
+// hostName returns the name in HOST or HOST:PORT, without the dot that a whole domain name
+// may end with and without the brackets of an IPv6 address.
 func hostName(s string) (name string, ok bool) {
 	if rest, bracket := strings.CutPrefix(s, "["); bracket {
 		if name, s, ok = strings.Cut(rest, "]"); !ok {
@@ -216,13 +305,12 @@ func hostName(s string) (name string, ok bool) {
 	return strings.TrimSuffix(name, "."), true
 }
 
-// noPages refuses orders that come from a page in a browser, which says so in one of
-// these fields: a page of anybody's can reach a port on loopback, and by a name that
-// it lets point there even as one of its own.
+// noPages refuses commands (POST) from a page in a browser, which the browser marks with one
+// of these fields: any page can send a POST to a port on loopback.
 func noPages(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && (r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "") {
-			answer(w, http.StatusForbidden, "orders do not come from pages")
+			answer(w, http.StatusForbidden, "a page in a browser may not send commands to the admin port")
 			return
 		}
 		h.ServeHTTP(w, r)

@@ -19,7 +19,7 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// streams takes connections at an address, until the test ends.
+// streams accepts connections at an address until the test ends.
 func (w *world) streams(address string) <-chan net.Conn {
 	l, _ := w.listen(address)
 	conns := make(chan net.Conn, 10)
@@ -54,7 +54,7 @@ func viaStream(t *testing.T, v draftwire.Version, policy gateway.Policy, url str
 }
 
 func forVersions(t *testing.T, f func(t *testing.T, v draftwire.Version)) {
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		t.Run(v.String(), func(t *testing.T) { bubble(t, func(t *testing.T) { f(t, v) }) })
 	}
 }
@@ -65,7 +65,7 @@ func random(n int) []byte {
 	return p
 }
 
-// Bytes cross both ways, as binary or, for clients without, as text.
+// Bytes cross in both directions, as binary messages or, for clients that have none, as text.
 func TestStream(t *testing.T) {
 	for _, url := range []string{"tcp://raw:1", "unix:/run/raw"} {
 		forVersions(t, func(t *testing.T, v draftwire.Version) {
@@ -103,7 +103,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// A stream's text crosses however it is cut, and what is no text comes repaired.
+// A stream's text crosses however it is cut, and invalid text is repaired.
 func TestStreamText(t *testing.T) {
 	const s = "aé€\U0001F600z"
 	tests := []struct {
@@ -134,7 +134,8 @@ func TestStreamText(t *testing.T) {
 					}
 					got += m.data
 				}
-				if <-w.ends; got != tt.want || w.losses()[gateway.LossTextRepaired] > 0 != tt.repaired {
+				<-w.ends
+				if got != tt.want || w.losses()[gateway.LossTextRepaired] > 0 != tt.repaired {
 					t.Errorf("%s, %d bytes each: got %q, want %q; lost %v", tt.name, size, got, tt.want, w.losses())
 				}
 			})
@@ -156,7 +157,7 @@ func TestStreamProtocols(t *testing.T) {
 	for _, tt := range tests {
 		forVersions(t, func(t *testing.T, v draftwire.Version) {
 			if len(tt.offer) > 1 && !v.Supports(wire.CapProtocolSet) || !tt.coded && !v.Supports(draftwire.CapBinary) {
-				return // it offers one string, or has no binary
+				return // it offers one string, or has no binary messages
 			}
 			w, c, s := viaStream(t, v, gateway.Policy{}, "tcp://raw:1", draftwire.DialOptions{Protocols: tt.offer})
 			if c.Subprotocol() != tt.chosen {
@@ -184,8 +185,8 @@ func TestStreamProtocols(t *testing.T) {
 	}
 }
 
-// Where one side ends its half, what it has sent arrives, and what the other
-// still has to say too, as far as WebSocket lets it.
+// If one side ends its half, what it has sent arrives, and so does what the other side still
+// has to send, as far as WebSocket allows it.
 func TestStreamHalfClose(t *testing.T) {
 	t.Run("backend", func(t *testing.T) {
 		forVersions(t, func(t *testing.T, v draftwire.Version) {
@@ -219,7 +220,8 @@ func TestStreamHalfClose(t *testing.T) {
 				t.Errorf("the stream got %q, %v", got, err)
 			}
 			began := time.Now()
-			if <-w.ends; time.Since(began) > 3*time.Second {
+			<-w.ends
+			if time.Since(began) > 3*time.Second {
 				t.Errorf("the end took %v", time.Since(began)) // the backend never ends its half
 			}
 		})
@@ -247,8 +249,7 @@ func (c *brittle) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A stream that is reset is an abnormal end, whether the reader or the writer
-// sees it first.
+// A stream that is reset ends abnormally, whether the reader or the writer notices it first.
 func TestStreamReset(t *testing.T) {
 	for _, writes := range []bool{false, true} {
 		forVersions(t, func(t *testing.T, v draftwire.Version) {
@@ -289,7 +290,8 @@ func TestStreamReset(t *testing.T) {
 	}
 }
 
-// A backend that is found to be gone by who writes to it is gone as for who reads.
+// A backend that is gone ends the session in the same way whether the goroutine that writes
+// to it or the one that reads notices it.
 func TestBackendReset(t *testing.T) {
 	forPairs(t, func(t *testing.T, front, back draftwire.Version) {
 		w := newWorld(t)
@@ -301,7 +303,7 @@ func TestBackendReset(t *testing.T) {
 			below = &brittle{Conn: c}
 			return below
 		}
-		w.echo("back:80", draftwire.SetOf(back))
+		w.echo("back:80", draftwire.VersionsOf(back))
 		w.start(to(gateway.Policy{}, backURL(back)))
 		x := newPlayer(w.mustClient(front, draftwire.DialOptions{}), "")
 		synctest.Wait()

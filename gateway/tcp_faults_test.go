@@ -26,7 +26,7 @@ func serveMiddled(t *testing.T, back draftwire.Version) *middled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &draftwire.Server{Options: open(draftwire.Every), WebSocket: echo}
+	s := &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: echo}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() { s.Close(); <-done; s.Shutdown(bg) })
@@ -44,7 +44,7 @@ func serveMiddled(t *testing.T, back draftwire.Version) *middled {
 	return b
 }
 
-// session is one client's, who sends and gets back the script until something breaks.
+// session is a client that sends the script and gets it back until something breaks.
 func (b *middled) session(t *testing.T, v draftwire.Version, script ...string) (got []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(bg, 20*time.Second)
@@ -75,7 +75,7 @@ func (b *middled) session(t *testing.T, v draftwire.Version, script ...string) (
 	return got
 }
 
-// idle waits until the gateway holds nothing any more.
+// idle waits until the gateway holds nothing.
 func (b *middled) idle(t *testing.T) {
 	t.Helper()
 	for late := time.After(20 * time.Second); ; {
@@ -92,10 +92,10 @@ func (b *middled) idle(t *testing.T) {
 	}
 }
 
-// TCP that is reset or half closed behind any byte, before or behind a gateway, leaves
-// nothing in it.
+// If TCP is reset or half closed after any byte, on either side of a gateway, nothing is left
+// in the gateway.
 func TestTCPBreaksOnEitherSide(t *testing.T) {
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		t.Run(v.String(), func(t *testing.T) {
 			b := serveMiddled(t, draftwire.RFC6455)
 			for at := 1 + int(v)%5; at < 500; at += 5 {
@@ -122,7 +122,7 @@ func TestTCPBreaksOnEitherSide(t *testing.T) {
 // Slow and stalling TCP on both sides changes nothing.
 func TestTCPSlowOnEitherSide(t *testing.T) {
 	script := []string{"hello", strings.Repeat("large ", 800), "bye"}
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		t.Run(v.String(), func(t *testing.T) {
 			b := serveMiddled(t, v)
 			stall := faultnet.Way{At: 300 + 20*int(v), How: faultnet.Delay, After: 30 * time.Millisecond, Small: true, Step: 500}

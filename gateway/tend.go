@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"math/rand/v2"
@@ -11,10 +10,10 @@ import (
 	"github.com/draftwire/draftwire"
 )
 
-// tick is how often the gateway looks after its sessions and backends.
+// tick is how often the gateway looks which pings and health checks are due.
 const tick = time.Second
 
-// tend looks after sessions and backends until the gateway ends.
+// tend pings, checks backends and drops what has ended, until the gateway ends.
 func (g *Gateway) tend() {
 	t := time.NewTicker(tick)
 	defer t.Stop()
@@ -28,16 +27,18 @@ func (g *Gateway) tend() {
 			g.dropGone()
 			g.checkDue(now, checked)
 			g.dropOld()
+			g.workers.rest()
 		}
 	}
 }
 
-// keep notes an open session; false where all that is open was cut.
+// keep adds an open session to the gateway's. It returns false if the gateway has already
+// cut all sessions.
 func (g *Gateway) keep(s *Session) bool {
 	now := time.Now()
 	for i, every := range s.pings() {
-		if every > 0 { // spread, so that clients that came together are not pinged together
-			s.next[i] = now.Add(every/2 + rand.N(every/2))
+		if every > 0 { // spread at random, so that clients that came together are not pinged together
+			s.pinged[i].next = now.Add(every/2 + rand.N(every/2)).UnixNano()
 		}
 	}
 	g.mu.Lock()
@@ -52,34 +53,45 @@ func (g *Gateway) forget(s *Session) {
 	g.mu.Unlock()
 }
 
-// Sessions returns those that are open at the moment.
+// Sessions returns the open sessions.
 func (g *Gateway) Sessions() []*Session {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Collect(maps.Keys(g.sessions))
 }
 
-// pingDue pings the sides of the sessions whose time has come.
+// pingDue pings the sides of sessions whose next ping is due, and sets the keepalive of new ones.
 func (g *Gateway) pingDue(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for s := range g.sessions {
+		if back, ok := s.peer.(*socket); ok {
+			back.keepAlive()
+		}
 		for i, every := range s.pings() {
-			if every <= 0 || now.Before(s.next[i]) {
+			if every <= 0 || now.UnixNano() < s.pinged[i].next {
 				continue
 			}
-			s.next[i] = now.Add(every)
+			s.pinged[i].next = now.Add(every).UnixNano()
 			if i == 0 {
-				s.ping(ClientSide, s.client, every)
+				s.ping(ClientSide, s.client, &s.pinged[i], every)
 			} else if back, ok := s.peer.(*socket); ok {
-				s.ping(BackendSide, back, every)
+				s.ping(BackendSide, back, &s.pinged[i], every)
 			}
 		}
 	}
 }
 
-// dropGone ends the sessions of which a side is gone that nobody reads, as what it has
-// said before waits for the other side.
+// keepAlive sets package net's keepalive, once.
+func (s *socket) keepAlive() {
+	if s.fresh != nil {
+		s.fresh.KeepAlive()
+		s.fresh = nil
+	}
+}
+
+// dropGone ends the sessions of which one side has reset its connection while it was not
+// read, because the other side is slow. A read would have shown it.
 func (g *Gateway) dropGone() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,10 +105,10 @@ func (g *Gateway) dropGone() {
 
 var errReset = errors.New("gateway: the connection was reset")
 
-// dropUnread ends a side that is not read, and was not at the last look, if it is gone.
+// dropUnread ends a side that is gone, if it was not read at two ticks in a row.
 func (s *Session) dropUnread(side Side, c *socket) {
 	r := s.relay.Load()
-	if r == nil || !r.inHand(side).Load() {
+	if r == nil || !r.holds(side).Load() {
 		c.unread = false
 		return
 	}
@@ -106,58 +118,61 @@ func (s *Session) dropUnread(side Side, c *socket) {
 	c.unread = true
 }
 
-// pings is how often the client and the backend are pinged.
+// pings returns how often the client and the backend are pinged.
 func (s *Session) pings() [2]time.Duration {
 	p := &s.route.Policy
 	return [2]time.Duration{time.Duration(p.Ping), time.Duration(p.PingBackend)}
 }
 
-var errNoPong = errors.New("gateway: no pong in time")
+// pinged is what is known of a side that is pinged.
+type pinged struct {
+	next   int64 // in Unix nanoseconds
+	before bool  // a ping was sent
+	unread bool  // the side was not read then, as the other one is slow
+}
 
-// ping pings a side that has pings, and drops it where neither a pong nor
-// anything else comes until the next one is due. What has come and is not read, as
-// the other side is slow, counts: the pong may stand behind it.
-func (s *Session) ping(side Side, c *socket, within time.Duration) {
+var errSilent = errors.New("gateway: nothing has come since the last ping")
+
+// ping pings a side, if its version has pings, and drops it if nothing at all has come since
+// the ping before. Any byte is a sign of life: there are peers whose pongs are empty, and
+// some that only send pings of their own. Bytes that have come and are not read yet, because
+// the other side is slow, count too.
+func (s *Session) ping(side Side, c *socket, p *pinged, every time.Duration) {
 	if !c.Version().Supports(draftwire.CapPing) {
 		return
 	}
-	s.g.working.Go(func() {
-		ctx, cancel := context.WithTimeout(s.g.ctx, within)
-		defer cancel()
-		before, inHand := c.Stats().BytesIn, s.relay.Load().inHand(side)
-		waits := inHand.Load()
-		err := c.Ping(ctx)
-		waits = waits || inHand.Load() || c.Buffered()
-		if errors.Is(err, context.DeadlineExceeded) && !waits && c.Stats().BytesIn == before {
-			s.drop(side, c, errNoPong)
-		}
-	})
+	unread := s.relay.Load().holds(side).Load()
+	if heard := c.Heard(); p.before && !heard && !p.unread && !unread && !c.Buffered() {
+		s.g.working.Go(func() { s.drop(side, c, errSilent) })
+		return
+	}
+	p.before, p.unread = c.PostPing() == nil, unread
 }
 
-// drop ends a side that is not there any more, for why, and tells the other.
+// drop ends a side that is gone, because of why, and closes the other side.
 func (s *Session) drop(side Side, c *socket, why error) {
-	first := s.relay.Load().ended(side, why)
+	first := s.relay.Load().decide(side, why)
 	c.CloseNow()
 	if !first {
-		return // who was first tells it
+		return // the goroutine that was first closes the other side
 	}
-	s.lose(LossAbnormal)
 	other := s.peer
 	if side == BackendSide {
 		other = s.client
 	}
-	code, reason := gone(side, nil)
-	other.close(code, reason)
+	s.relay.Load().closeLost(other, side, nil)
 }
 
-// checkDue checks the backends whose time has come.
+// checkDue checks the backends whose next check is due. checked has the time of it.
 func (g *Gateway) checkDue(now time.Time, checked map[*backend]time.Time) {
 	live := make(map[*backend]bool)
 	for _, r := range g.state.Load().routes {
-		for _, b := range r.backends.list {
+		for _, b := range r.all() {
 			live[b] = true
 			if r.Health.Check == "off" {
-				g.unchecked(r, b)
+				if b.sick.Swap(false) { // no check will find it up again
+					g.tellBackend(r, b, nil)
+				}
 				continue
 			}
 			if now.Before(checked[b]) {
@@ -174,39 +189,37 @@ func (g *Gateway) checkDue(now time.Time, checked map[*backend]time.Time) {
 	}
 }
 
-// check looks whether a backend is there.
+// check finds out whether a backend is up.
 func (g *Gateway) check(r *route, b *backend) {
-	if !b.checking.CompareAndSwap(false, true) {
-		return // the last one still waits
+	if b.checking.Swap(true) {
+		return // the last check has not ended
 	}
 	defer b.checking.Store(false)
-	err := b.look(g.ctx, g.dial, time.Duration(r.Health.Timeout))
+	err := b.probe(g.ctx, g.dial, &r.Health)
 	if g.ctx.Err() != nil || err != nil && ownerOf(err) == ofGateway {
 		return
 	}
 	if err != nil {
-		b.err.Store(&err)
+		b.failed(err)
 	}
 	if b.sick.Swap(err != nil) != (err != nil) {
 		if err == nil {
-			b.until.Store(0) // else it rests: it may take connections and not answer
+			b.risen.Store(time.Now().UnixNano())
+			// A backend that stays up may rest on: it may accept connections and not answer.
+			b.until.Store(0)
 		}
-		if f := g.hooks.BackendUp; f != nil {
-			f(r.Name, b.name, err == nil, err)
-		}
+		g.tellBackend(r, b, err)
 	}
 }
 
-// unchecked thinks well of a backend that is no longer checked.
-func (g *Gateway) unchecked(r *route, b *backend) {
-	if b.sick.CompareAndSwap(true, false) {
-		if f := g.hooks.BackendUp; f != nil {
-			f(r.Name, b.name, true, nil)
-		}
+// tellBackend tells the hook that a backend is up, or down because of err.
+func (g *Gateway) tellBackend(r *route, b *backend, err error) {
+	if f := g.hooks.BackendUp; f != nil {
+		f(r.Name, b.name, err == nil, err)
 	}
 }
 
-// dropOld lets go of replaced ports when their last connection has ended.
+// dropOld forgets replaced ports whose last connection has ended.
 func (g *Gateway) dropOld() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// A unix socket survives a reload and goes with the gateway; the one of a program
-// that was killed is replaced.
+// A unix socket survives a reload and is removed with the gateway. The socket of a killed
+// program is replaced.
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	left, err := net.Listen("unix", path)

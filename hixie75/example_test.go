@@ -11,21 +11,21 @@ import (
 // The handshake of hixie-75 1.2, and a message.
 func Example() {
 	hs := hixie75.Draft.NewServer(nil)
-	var open wire.Opening
-	err := hs.Open(&wire.Request{Method: "GET", Target: "/demo", Proto: "HTTP/1.1", Fields: wire.Fields{
+	var asked wire.ClientRequest
+	err := hs.ReadRequest(&wire.Request{Method: "GET", Target: "/demo", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Upgrade", Value: "WebSocket"},
 		{Name: "Connection", Value: "Upgrade"},
 		{Name: "Host", Value: "example.com"},
 		{Name: "Origin", Value: "http://example.com"},
 		{Name: "WebSocket-Protocol", Value: "sample"},
-	}}, &open)
+	}}, &asked)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	head, _ := hs.Head(nil, &wire.Accept{
-		Protocol: open.Protocols[0],
-		Location: wire.Location(false, "example.com", "/demo"),
+		Protocol: asked.Protocols[0],
+		Location: "ws://example.com/demo",
 	})
 	fmt.Print(strings.ReplaceAll(string(head), "\r\n", "\n"))
 

@@ -4,54 +4,53 @@ import (
 	"io"
 	"strings"
 
+	"github.com/draftwire/draftwire/internal/ascii"
 	"github.com/draftwire/draftwire/internal/hixie"
 	"github.com/draftwire/draftwire/wire"
 )
 
 // Draft is this version, complete.
-var Draft = wire.Draft{
-	Version: wire.Hixie75,
-	// hixie-75 4.4: a client replaces; 5.4 leaves the server undefined.
-	InvalidText: [2]wire.TextPolicy{wire.Server: wire.FailText, wire.Client: wire.ReplaceText},
-	TextSection: "5.4",
-	NewServer:   func(io.Reader) wire.ServerHandshake { return new(server) },
-	NewClient:   func(io.Reader) wire.ClientHandshake { return new(client) },
-	NewCodec:    func(cfg wire.CodecConfig) wire.Codec { return hixie.NewCodec(&profile, cfg) },
-}
+var Draft = hixie.WithFrames(
+	wire.Draft{
+		Version: wire.Hixie75,
+		// A client replaces invalid text (hixie-75 4.4). What a server does is left
+		// undefined (5.4), so ours fails.
+		InvalidText: [2]wire.TextPolicy{wire.Server: wire.FailText, wire.Client: wire.ReplaceText},
+		TextSection: "5.4",
+		NewServer:   func(io.Reader) wire.ServerHandshake { return new(server) },
+		NewClient:   func(io.Reader) wire.ClientHandshake { return new(client) },
+	},
+	hixie.FrameProfile{
+		Close:   false, // hixie-75 6: the stream closes, no frame does
+		Section: "5.3",
+	},
+)
 
-var profile = hixie.Profile{
-	Version: wire.Hixie75,
-	Close:   false, // hixie-75 6: the stream closes, no frame does
-	Section: "5.3",
-}
-
-// opening is what the client compares byte by byte (hixie-75 4.1 steps 12, 13).
-const opening = "HTTP/1.1 101 Web Socket Protocol Handshake\r\n" +
+// statusLines is what the client compares byte by byte (hixie-75 4.1 steps 12, 13).
+const statusLines = "HTTP/1.1 101 Web Socket Protocol Handshake\r\n" +
 	"Upgrade: WebSocket\r\n" +
 	"Connection: Upgrade\r\n"
 
 type server struct{ origin string }
 
-// Open reads Origin and WebSocket-Protocol (hixie-75 5.1).
-func (s *server) Open(req *wire.Request, o *wire.Opening) error {
-	o.Origin, o.HasOrigin = req.Fields.Get("Origin"), req.Fields.Has("Origin")
-	if s.origin = o.Origin; s.origin == "" {
-		s.origin = "null" // a field is never left empty
-	}
+// ReadRequest reads Origin and WebSocket-Protocol (hixie-75 5.1).
+func (s *server) ReadRequest(req *wire.Request, asked *wire.ClientRequest) error {
+	asked.Origin, asked.HasOrigin = req.Fields.Get("Origin"), req.Fields.Has("Origin")
+	s.origin = asked.Origin
 	if p := req.Fields.Get("WebSocket-Protocol"); p != "" {
-		o.Protocols = []string{p}
+		asked.Protocols = []string{p}
 	}
-	o.WholeProtocol = true
+	asked.WholeProtocol = true
 	return nil
 }
 
-// Head: hixie-75 5.2. The origin goes back in ASCII lower case.
+// Head appends the answer (hixie-75 5.2).
 func (s *server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
-	dst = append(dst, opening...)
-	dst = wire.AppendField(dst, "WebSocket-Origin", wire.LowerASCII(s.origin))
-	dst = wire.AppendField(dst, "WebSocket-Location", acc.Location)
+	dst = append(dst, statusLines...)
+	dst = ascii.AppendField(dst, "WebSocket-Origin", hixie.RepeatOrigin(s.origin))
+	dst = ascii.AppendField(dst, "WebSocket-Location", acc.Location)
 	if acc.Protocol != "" {
-		dst = wire.AppendField(dst, "WebSocket-Protocol", acc.Protocol)
+		dst = ascii.AppendField(dst, "WebSocket-Protocol", acc.Protocol)
 	}
 	dst = acc.Fields.Append(dst)
 	return append(dst, "\r\n"...), 0
@@ -60,48 +59,77 @@ func (s *server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 func (s *server) Tail(dst, _ []byte) []byte { return dst }
 
 type client struct {
-	origin, location, protocol string
+	origin, protocol string
+	locations        []string
 }
 
-// Head: hixie-75 4.1 steps 3 to 9, in this order of lines. The subprotocols
-// are one string.
+// Head appends the request, with its lines in this order (hixie-75 4.1 steps 3 to 9). The
+// subprotocols are one string.
 func (c *client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
-	c.origin = wire.LowerASCII(o.Origin)
-	c.location = wire.Location(o.Secure, o.Host, o.Target)
+	c.origin = ascii.ToLower(o.Origin)
+	c.locations = hixie.Locations(o)
 	c.protocol = strings.Join(o.Protocols, " ")
 	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
 	dst = append(dst, "Upgrade: WebSocket\r\nConnection: Upgrade\r\n"...)
-	dst = wire.AppendField(dst, "Host", o.Host)
-	dst = wire.AppendField(dst, "Origin", o.Origin)
+	dst = ascii.AppendField(dst, "Host", o.Host)
+	dst = ascii.AppendField(dst, "Origin", o.Origin)
 	if c.protocol != "" {
-		dst = wire.AppendField(dst, "WebSocket-Protocol", c.protocol)
+		dst = ascii.AppendField(dst, "WebSocket-Protocol", c.protocol)
 	}
 	dst = o.Fields.Append(dst)
 	return append(dst, "\r\n"...), nil
 }
 
-// Check: hixie-75 4.1 steps 12 to 23.
+// Saw takes the place of Head where another client has sent the request: Check then judges the
+// answer to that one.
+func (c *client) Saw(req *wire.Request, _ []byte) error {
+	c.origin, c.protocol = ascii.ToLower(req.Fields.Get("Origin")), req.Fields.Get("WebSocket-Protocol")
+	c.locations = hixie.Locations(&wire.Offer{Host: req.Host(), Secure: req.Secure, Target: req.SentPath(), Fields: req.Fields})
+	return nil
+}
+
+// Check compares the answer with what was asked for (hixie-75 4.1 steps 12 to 23).
 func (c *client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
 	if resp.Status != 101 {
-		return 0, wire.Refused(wire.Hixie75, resp)
+		return 0, wire.NewRefusedError(wire.Hixie75, resp)
 	}
-	if !strings.HasPrefix(resp.Raw, opening) {
-		return 0, wire.Refuse(wire.Hixie75, wire.ReasonBadResponse, "the first three lines are not those of the draft (4.1 steps 12, 13)")
+	if err := checkFirstLines(resp); err != nil {
+		return 0, err
 	}
-	for _, want := range []wire.Field{
-		{Name: "WebSocket-Origin", Value: c.origin},
-		{Name: "WebSocket-Location", Value: c.location},
-		{Name: "WebSocket-Protocol", Value: c.protocol},
-	} {
-		if want.Value == "" && want.Name == "WebSocket-Protocol" {
-			continue // not asked for: what the server says of it is ignored
-		}
-		if err := wire.ExactlyOnce(wire.Hixie75, resp.Fields, want.Name, want.Value); err != nil {
+	if err := hixie.RequireField(wire.Hixie75, resp.Fields, "WebSocket-Origin", c.origin); err != nil {
+		return 0, err
+	}
+	if err := hixie.RequireLocation(wire.Hixie75, resp, "WebSocket-Location", c.locations); err != nil {
+		return 0, err
+	}
+	if c.protocol != "" { // otherwise it ignores what the server says of one
+		if err := hixie.RequireField(wire.Hixie75, resp.Fields, "WebSocket-Protocol", c.protocol); err != nil {
 			return 0, err
 		}
 	}
 	acc.Protocol = c.protocol
 	return 0, nil
+}
+
+// lineEnds makes CR LF of the line ends that TolerateLineEnds accepts.
+var lineEnds = strings.NewReplacer("\r\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r\n")
+
+// checkFirstLines compares the first three lines of an answer with those of the draft.
+func checkFirstLines(resp *wire.Response) error {
+	const fault = "the first three lines are not those of the draft (4.1 steps 12, 13)"
+	raw := resp.Raw
+	if resp.Tolerated.Has(wire.TolerateLineEnds) {
+		raw = lineEnds.Replace(raw)
+	}
+	if strings.HasPrefix(raw, statusLines) {
+		return nil
+	}
+	for _, f := range []wire.Field{{Name: "Upgrade", Value: "WebSocket"}, {Name: "Connection", Value: "Upgrade"}} {
+		if resp.Fields.Count(f.Name) != 1 || !ascii.EqualFold(resp.Fields.Get(f.Name), f.Value) {
+			return wire.NewHandshakeError(wire.Hixie75, wire.ReasonBadResponse, fault)
+		}
+	}
+	return resp.Excuse(wire.Hixie75, wire.TolerateFirstLines, fault)
 }
 
 func (c *client) CheckBody([]byte) error { return nil }

@@ -11,8 +11,8 @@ import (
 // The handshake of hixie-76 1.2, and a message.
 func Example() {
 	hs := hixie76.Draft.NewServer(nil)
-	var open wire.Opening
-	err := hs.Open(&wire.Request{Method: "GET", Target: "/demo", Proto: "HTTP/1.1", Fields: wire.Fields{
+	var asked wire.ClientRequest
+	err := hs.ReadRequest(&wire.Request{Method: "GET", Target: "/demo", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Host", Value: "example.com"},
 		{Name: "Connection", Value: "Upgrade"},
 		{Name: "Sec-WebSocket-Key2", Value: "12998 5 Y3 1  .P00"},
@@ -20,14 +20,14 @@ func Example() {
 		{Name: "Upgrade", Value: "WebSocket"},
 		{Name: "Sec-WebSocket-Key1", Value: "4 @1  46546xW%0l 1 5"},
 		{Name: "Origin", Value: "http://example.com"},
-	}}, &open)
+	}}, &asked)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	head, body := hs.Head(nil, &wire.Accept{
-		Protocol: open.Protocols[0],
-		Location: wire.Location(false, "example.com", "/demo"),
+		Protocol: asked.Protocols[0],
+		Location: "ws://example.com/demo",
 	})
 	// head is sent, then body bytes are read.
 	key3 := []byte("^n:ds[4U")[:body]

@@ -87,7 +87,7 @@ func ExampleBeyond() {
 func ExampleBudget() {
 	b := hostile.Budget{Memory: 1 << 20}.WithDefaults()
 	fmt.Println(b.Memory, time.Duration(b.Time), b.LogLines)
-	// Output: 1048576 5s 20
+	// Output: 1048576 8s 40
 }
 
 func ExampleDuration() {

@@ -26,10 +26,11 @@ const (
 	Client = "client" // a client that sends "hello", waits for an answer and closes; the attacker is its server
 	Front  = "front"  // a proxy, from its client's side; behind it is the player's own echo server
 	Behind = "behind" // a proxy, from its backend's side; before it is the player's own, honest client
+	Pages  = "pages"  // a proxy that carries ordinary requests too, from its client's side; behind it is the player's own recorder
 )
 
 // Sides are the files, in the order that All returns them.
-var Sides = []string{Server, Client, Front, Behind}
+var Sides = []string{Server, Client, Front, Behind, Pages}
 
 // File is one file of cases.
 type File struct {
@@ -98,6 +99,7 @@ var Needs = []string{
 	"flash",   // Flash policy requests are answered
 	"routes",  // a proxy with the routes of README.md
 	"forward", // a proxy that believes X-Forwarded-For and Forwarded of the player's address
+	"loose",   // heads of upgrades are read loosely: README.md says how
 	"stderr",  // the player sees its log
 }
 
@@ -159,7 +161,7 @@ type Verdict struct {
 	Status   []int    `json:"status,omitempty"` // refused: one of these statuses, if one comes
 	Codes    []int    `json:"codes,omitempty"`  // failed: one of these close codes, if the version has codes and one comes. 1004 of the versions 6 to 8 is 1009
 	Never    []string `json:"never,omitempty"`  // what must not come from the target; as Part.Text
-	// Beyond is for the sides front and behind: what must not be seen at the player's other
+	// Beyond is for the sides front, behind and pages: what must not be seen at the player's other
 	// end.
 	Beyond *Beyond `json:"beyond,omitempty"`
 }
@@ -170,26 +172,27 @@ type Beyond struct {
 	Never       []string `json:"never,omitempty"`       // these bytes; as Part.Text
 	Early       bool     `json:"early,omitempty"`       // bytes behind the request's head before its 101 went
 	Opened      bool     `json:"opened,omitempty"`      // behind: a connection that opened
+	Requests    *int     `json:"requests,omitempty"`    // pages: more than so many. Each has to end where every program sees it
 }
 
 // Budget is what an attack may cost the target. Zero fields are the defaults.
 type Budget struct {
-	Time     Duration `json:"time,omitzero"`       // until the verdict. Default 5 s
+	Time     Duration `json:"time,omitzero"`       // until the verdict. Default 8 s, above the 5 s that many programs wait for the end of a closing handshake
 	Memory   int64    `json:"memory,omitempty"`    // resident bytes beyond those before, at most, at any time. Default 32 MiB
 	CPU      Duration `json:"cpu,omitzero"`        // processor time, all threads. Default 1 s
 	Probe    Duration `json:"probe,omitzero"`      // the slowest echo or handshake of an honest client beside. Default 1 s
 	Recover  Duration `json:"recover,omitzero"`    // behind the end of the attacker's connections, until the target's descriptors are as many as before. Default 5 s
-	LogLines int      `json:"log_lines,omitempty"` // lines of its log, beside one for each connection of the attacker. Default 20
+	LogLines int      `json:"log_lines,omitempty"` // lines of its log, beside one for each connection of the attacker. Default 40: the stack of one exception
 }
 
 // The defaults of a Budget.
 const (
-	DefaultTime     = Duration(5 * time.Second)
+	DefaultTime     = Duration(8 * time.Second)
 	DefaultMemory   = 32 << 20
 	DefaultCPU      = Duration(time.Second)
 	DefaultProbe    = Duration(time.Second)
 	DefaultRecover  = Duration(5 * time.Second)
-	DefaultLogLines = 20
+	DefaultLogLines = 40
 )
 
 // WithDefaults returns b with the defaults in the place of zero fields.

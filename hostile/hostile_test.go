@@ -44,7 +44,7 @@ func TestFilesSayWhatTheyAre(t *testing.T) {
 }
 
 func TestIDsAreUniqueAndSayWhatACaseIs(t *testing.T) {
-	form := regexp.MustCompile(`^(server|client|front|behind)/([a-z0-9]+)(/[a-z0-9][a-z0-9.-]*)+$`)
+	form := regexp.MustCompile(`^(server|client|front|behind|pages)/([a-z0-9]+)(/[a-z0-9][a-z0-9.-]*)+$`)
 	seen := map[string]bool{}
 	for _, side := range hostile.Sides {
 		f, err := hostile.Load(side)
@@ -108,10 +108,25 @@ func TestCasesUseTheWordsOfTheContract(t *testing.T) {
 	}
 }
 
+// TestStepsFitTheirBudget: a target that does nothing for as long as the steps wait is told
+// from one that is late.
+func TestStepsFitTheirBudget(t *testing.T) {
+	for _, c := range all(t) {
+		var waits hostile.Duration
+		for _, s := range c.Steps {
+			waits += s.For + s.Most
+		}
+		may := slices.Contains(c.Verdict.Outcomes, hostile.Any) && c.Rounds <= 1 || c.Budget.Time == 0
+		if least := waits + hostile.Duration(time.Second); may && c.Budget.WithDefaults().Time < least {
+			t.Errorf("%s: a budget of %v for steps that wait for %v", c.ID, time.Duration(c.Budget.WithDefaults().Time), time.Duration(waits))
+		}
+	}
+}
+
 func TestVerdictsFitTheirSides(t *testing.T) {
 	for _, c := range all(t) {
 		v := c.Verdict
-		proxy := strings.HasPrefix(c.ID, hostile.Front+"/") || strings.HasPrefix(c.ID, hostile.Behind+"/")
+		proxy := strings.HasPrefix(c.ID, hostile.Front+"/") || strings.HasPrefix(c.ID, hostile.Behind+"/") || strings.HasPrefix(c.ID, hostile.Pages+"/")
 		if v.Beyond != nil && !proxy {
 			t.Errorf("%s: looks beyond what is no proxy", c.ID)
 		}
@@ -147,7 +162,7 @@ func checkText(t *testing.T, id, text string) {
 	}
 	ours := []string{"{host}", "{port}", "{accept}", "{digest}", "{origin}", "{location}", "{protocol}"}
 	for _, n := range names.FindAllString(text, -1) {
-		if asServer := !strings.HasPrefix(id, hostile.Server) && !strings.HasPrefix(id, hostile.Front); slices.Index(ours, n) > 1 && !asServer {
+		if asServer := !strings.HasPrefix(id, hostile.Server) && !strings.HasPrefix(id, hostile.Front) && !strings.HasPrefix(id, hostile.Pages); slices.Index(ours, n) > 1 && !asServer {
 			t.Errorf("%s: %s, which a client does not know", id, n)
 		}
 	}

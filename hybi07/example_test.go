@@ -12,8 +12,8 @@ import (
 // code for "too big", 1004.
 func Example() {
 	hs := hybi07.Draft.NewServer(nil)
-	var open wire.Opening
-	err := hs.Open(&wire.Request{Method: "GET", Target: "/chat", Proto: "HTTP/1.1", Fields: wire.Fields{
+	var asked wire.ClientRequest
+	err := hs.ReadRequest(&wire.Request{Method: "GET", Target: "/chat", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Host", Value: "server.example.com"},
 		{Name: "Upgrade", Value: "websocket"},
 		{Name: "Connection", Value: "Upgrade"},
@@ -21,12 +21,12 @@ func Example() {
 		{Name: "Sec-WebSocket-Origin", Value: "http://example.com"},
 		{Name: "Sec-WebSocket-Protocol", Value: "chat, superchat"},
 		{Name: "Sec-WebSocket-Version", Value: "7"},
-	}}, &open)
+	}}, &asked)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	head, _ := hs.Head(nil, &wire.Accept{Protocol: open.Protocols[0]})
+	head, _ := hs.Head(nil, &wire.Accept{Protocol: asked.Protocols[0]})
 	fmt.Print(strings.ReplaceAll(string(head), "\r\n", "\n"))
 
 	codec := hybi07.Draft.NewCodec(wire.CodecConfig{Role: wire.Server})

@@ -13,24 +13,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Whatever peers say, and whatever a program makes a label of, the number of
-// series ends.
+// Whatever peers send, and whatever a program uses as a label, the number of series is
+// bounded.
 func TestSeriesAreBounded(t *testing.T) {
 	m, reg := fresh()
 	r := rand.New(rand.NewPCG(1, 2))
 	word := func() string { return fmt.Sprintf("\xff%x\x00\n", r.Uint64()) }
-	o := &listening{m, m.listenerSet.pass("front")}
+	o := m.listener("front")
 	v := func() wire.Version { return wire.Version(r.UintN(256)) }
 	known := wire.Reasons()
 	suites := append(tls.CipherSuites(), tls.InsecureCipherSuites()...)
 	before := count(t, reg)
 	for i := range 20000 {
 		o.refused(word(), []byte(word()), &wire.HandshakeError{Version: v(), Reason: wire.Reason(word()), Detail: word()})
-		o.refused(word(), nil, wire.Refuse(v(), known[i%len(known)].Reason, word()))
+		o.refused(word(), nil, wire.NewHandshakeError(v(), known[i%len(known)].Reason, word()))
 		o.refused(word(), nil, &wire.HandshakeError{Version: v(), Reason: wire.ReasonIO, Err: fmt.Errorf("tls: %w", errors.New(word()))})
 		o.tolerated(word(), wire.Tolerances(r.UintN(1<<16)))
-		code, who := ending(v(), &wire.CloseError{Code: wire.CloseCode(r.UintN(1 << 13)), Reason: word()})
-		m.closes.WithLabelValues(draft(v()), closeCode(code), who).Inc()
+		code, who := closeOf(v(), &wire.CloseError{Code: wire.CloseCode(r.UintN(1 << 13)), Reason: word()})
+		m.closesOf(v(), code, who).Inc()
 		m.tlsConnections.WithLabelValues(tlsVersion(uint16(r.UintN(1<<16))), cipher(uint16(r.UintN(1<<16)))).Inc()
 		m.tlsConnections.WithLabelValues(tlsVersion(uint16(0x301+i%4)), cipher(suites[r.IntN(len(suites))].ID)).Inc()
 		m.Meter(v(), word()).Message(wire.Op(r.UintN(256)), int(r.Int32()))
@@ -47,25 +47,26 @@ func TestSeriesAreBounded(t *testing.T) {
 		m.Observer(word())
 		m.TLSProfile(word(), word())
 		m.Limited(word())
-		m.Lost(word())
+		m.Loss(word())
 		m.Clients(v(), word(), 1)
 		m.Retire(v(), time.Unix(1, 0))
 		m.BackendDialFailed(word(), word())
+		m.BackendTolerated(word(), wire.Tolerances(r.UintN(1<<32-1)))
 		m.BackendUp(word(), word(), true)
 	}
 	program := count(t, reg) - series
-	if program > 3000+mostListeners+2*mostWords+drafts*(mostWords+2)+mostRoutes+9 {
+	if program > 3000+maxListeners+2*maxValues+drafts*(maxValues+2)+maxRoutes+9 {
 		t.Errorf("the program made %d series", program)
 	}
 	for i := range 3000 {
 		m.BackendUp("/"+fmt.Sprint(i), "b", true)
 	}
-	if more := count(t, reg) - series - program; more > mostRoutes+1 {
+	if more := count(t, reg) - series - program; more > maxRoutes+1 {
 		t.Errorf("routes made %d series", more)
 	}
 }
 
-// count returns the number of series, those of histograms among them.
+// count returns the number of series, those of histograms included.
 func count(t *testing.T, reg *prometheus.Registry) int {
 	t.Helper()
 	n := 0

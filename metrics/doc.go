@@ -1,14 +1,14 @@
-// Package metrics counts what a server or gateway does, for Prometheus.
+// Package metrics counts what a server or a gateway does, for Prometheus.
 //
-// The names begin with draftwire_, times are in seconds and sizes in bytes. A
-// server's Options.Observer is what Observer returns; what the library cannot see
-// of messages, backends and configuration, the program tells by the other methods.
+// The names begin with draftwire_, times are in seconds and sizes in bytes. Observer returns
+// an observer for the Options of a server. The library does not see the messages, backends
+// and configuration of a program, so the program reports them with the other methods.
 //
-// Every label has a closed set of values. What a peer chooses, for example a
-// close code or a version, is counted under its own name only where this package
-// knows it, and else under a class of its kind, "other" or "unknown". Words of the
-// program, for example routes, are kept as they are, up to a limit for each label.
-// A client's address is never a label.
+// Every label has a bounded set of values. A value that a peer chooses, for example a close
+// code or a version, is counted under its own name only if this package knows it, and
+// otherwise under a class of its kind, "other" or "unknown". Values that the program chooses,
+// for example routes, are kept as they are, up to a limit for each label. A client's address
+// is never a label.
 //
 //	draftwire_build_info{version,goversion}                           1
 //	draftwire_connections{listener,draft,tls}                         open now
@@ -23,13 +23,22 @@
 //	draftwire_tls_connections_total{version,cipher}
 //	draftwire_tls_profile{listener,profile}                           1 for the profile in use
 //	draftwire_tolerated_total{tolerance}
-//	draftwire_losses_total{loss}                                      what a translation lost
+//	draftwire_losses_total{loss}                                      lost or changed between two versions
 //	draftwire_limit_rejections_total{limit}
 //	draftwire_backend_connections{route,backend}                      open now
 //	draftwire_backend_up{route,backend}                               1 or 0
 //	draftwire_backend_dial_failures_total{route,reason}
+//	draftwire_http_requests_total{listener,route,status}              ordinary ones; status 2xx and so on, or none
+//	draftwire_http_failures_total{route,reason}                       that the gateway refused or broke off
+//	draftwire_http_request_duration_seconds{route}                    histogram
+//	draftwire_http_requests_in_flight{listener}
+//	draftwire_backend_tolerated_total{route,tolerance}
+//	draftwire_ledger_failing                                          1 while the ledger's file cannot be written
+//	draftwire_log_lines_lost_total                                    lines that nobody read in time
 //	draftwire_config_reloads_total{result}                            ok, failed
 //	draftwire_config_last_reload_success_timestamp_seconds
+//	draftwire_upgrades_total{result}                                  ok, failed
+//	draftwire_generations                                             1, and what upgrades have replaced
 //	draftwire_max_connections
 //	draftwire_draft_last_seen_timestamp_seconds{draft}
 //	draftwire_draft_retire_timestamp_seconds{draft}

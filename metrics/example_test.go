@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// A server that counts, and what a gateway tells beside it. The registry is
-// served by promhttp.HandlerFor.
+// A server that counts, and what a gateway reports in addition. promhttp.HandlerFor serves
+// the registry.
 func ExampleMetrics() {
 	reg := prometheus.NewRegistry()
 	m := metrics.New(reg, metrics.Build{Version: "v1.0.0", GoVersion: "go1.26"})
@@ -21,7 +21,7 @@ func ExampleMetrics() {
 	m.Retire(wire.Hixie75, time.Unix(1800000000, 0))
 	m.TLSProfile(":8080", "legacy")
 	err := testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP draftwire_draft_retire_timestamp_seconds When the version is to be switched off.
+# HELP draftwire_draft_retire_timestamp_seconds When the version will be switched off.
 # TYPE draftwire_draft_retire_timestamp_seconds gauge
 draftwire_draft_retire_timestamp_seconds{draft="hixie-75"} 1.8e+09
 `), "draftwire_draft_retire_timestamp_seconds")

@@ -15,30 +15,30 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Values for what has no name of its own.
+// The values of labels for everything that has no value of its own.
 const (
 	other   = "other"
 	unknown = "unknown"
 )
 
-// The most values of labels that the program chooses. More become "other".
+// How many values the program may choose for a label. Further ones become "other".
 const (
-	mostListeners = 100
-	mostRoutes    = 500
-	mostBackends  = 500
-	mostWords     = 50 // limits, losses, windows
+	maxListeners = 100
+	maxRoutes    = 500
+	maxBackends  = 500
+	maxValues    = 50 // limits, losses, windows
 )
 
-// words is a set of label values that the program chooses, and that ends.
-type words struct {
-	most int
+// values is a bounded set of values of a label, which the program chooses.
+type values struct {
+	max  int
 	mu   sync.RWMutex
 	seen map[string]struct{}
 }
 
-// pass returns w if there is room for it, else "other".
-func (s *words) pass(w string) string {
-	w = strings.ToValidUTF8(w, "?") // else a counter would panic
+// pass returns w if it is in the set or there is room for it, and otherwise "other".
+func (s *values) pass(w string) string {
+	w = strings.ToValidUTF8(w, "?") // otherwise a counter would panic
 	s.mu.RLock()
 	_, ok := s.seen[w]
 	s.mu.RUnlock()
@@ -50,7 +50,7 @@ func (s *words) pass(w string) string {
 	if _, ok := s.seen[w]; ok {
 		return w
 	}
-	if len(s.seen) >= s.most || len(w) > 200 {
+	if len(s.seen) >= s.max || len(w) > 200 {
 		return other
 	}
 	if s.seen == nil {
@@ -61,7 +61,7 @@ func (s *words) pass(w string) string {
 }
 
 // drafts is the number of versions, Unknown among them.
-var drafts = wire.Every.Len() + 1
+var drafts = wire.AllVersions.Len() + 1
 
 // draft is the label of a version.
 func draft(v wire.Version) string {
@@ -79,18 +79,18 @@ var reasons = func() map[string]bool {
 	return known
 }()
 
-// reason is the label of a handshake that failed. What happened within TLS has
-// reasons of its own, as an error there may say.
+// reason is the label of a failed handshake. A failure in TLS has reasons of its own, which
+// its error may tell.
 func reason(he *wire.HandshakeError) string {
 	r := string(he.Reason)
 	if he.Reason == wire.ReasonIO && isTLS(he) {
 		r = "tls"
-		var says interface {
+		var reasoned interface {
 			error
 			Reason() string
 		}
-		if errors.As(he.Err, &says) {
-			r = says.Reason()
+		if errors.As(he.Err, &reasoned) {
+			r = reasoned.Reason()
 		}
 	}
 	if reasons[r] {
@@ -99,13 +99,13 @@ func reason(he *wire.HandshakeError) string {
 	return other
 }
 
-// isTLS reports whether the connection failed in TLS's handshake.
+// isTLS reports whether the TLS handshake of the connection failed.
 func isTLS(he *wire.HandshakeError) bool {
 	return he.Err != nil && strings.HasPrefix(he.Err.Error(), "tls: ")
 }
 
-// closeCode is the label of a close code: a registered one as it is (RFC 6455
-// 7.4.1), others by their range.
+// closeCode is the label of a close code: a registered one (RFC 6455 7.4.1) is its number, any
+// other is its range.
 func closeCode(c wire.CloseCode) string {
 	switch {
 	case c >= wire.CodeNormal && c <= wire.CodeTLS:
@@ -148,13 +148,12 @@ func tlsProfile(name string) string {
 	return other
 }
 
-// dialReasons are why a backend was not reached, beside the reasons of package
-// wire.
+// dialReasons are the reasons why a backend was not reached, besides those of package wire.
 var dialReasons = map[string]bool{"refused": true, "timeout": true, "dns": true, "tls": true, "unreachable": true, "canceled": true, "closed": true}
 
-// DialReason returns the reason for BackendDialFailed of an error from a dial:
-// dns, refused, unreachable, tls, timeout, canceled, a reason of package wire
-// where the backend answered, or "other".
+// DialReason returns the reason for BackendDialFailed from the error of a dial: dns, refused,
+// unreachable, tls, timeout, canceled, a reason of package wire if the backend has answered,
+// or "other".
 func DialReason(err error) string {
 	var (
 		he      *wire.HandshakeError

@@ -5,13 +5,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Directions of messages.
+// The directions of messages.
 const (
 	In  = "in"
 	Out = "out"
 )
 
-// The rows of Metrics.meters.
+// The indexes of Metrics.meters.
 const (
 	rowIn = iota
 	rowOut
@@ -19,11 +19,11 @@ const (
 	numDirections
 )
 
-// metered are the types of messages, by operation; others are "other".
+// metered are the types of messages by their operation. Any other operation is "other".
 var metered = [...]string{wire.OpText: "text", wire.OpBinary: "binary", wire.OpPing: "ping", wire.OpPong: "pong", wire.OpClose: "close"}
 
-// Meter counts the messages of one version in one direction. It is made once and
-// shared: to count neither allocates nor looks anything up.
+// Meter counts the messages of one version in one direction. It is made once and shared, so
+// that counting neither allocates nor looks anything up.
 type Meter struct {
 	types [len(metered)]prometheus.Counter
 	rest  prometheus.Counter
@@ -31,8 +31,8 @@ type Meter struct {
 	size  prometheus.Observer
 }
 
-// Meter returns the counter of messages in a version and a direction, In or Out
-// as the program sees it.
+// Meter returns the counter of messages of a version in a direction, In or Out from the
+// program's point of view.
 func (m *Metrics) Meter(v wire.Version, direction string) *Meter {
 	row := rowOther
 	switch direction {
@@ -43,10 +43,7 @@ func (m *Metrics) Meter(v wire.Version, direction string) *Meter {
 	default:
 		direction = other
 	}
-	if int(v) >= drafts {
-		v = wire.Unknown
-	}
-	slot := &m.meters[v][row]
+	slot := &m.meters[index(v)][row]
 	if got := slot.Load(); got != nil {
 		return got
 	}
@@ -61,11 +58,11 @@ func (m *Metrics) Meter(v wire.Version, direction string) *Meter {
 			made.types[op] = m.messages.WithLabelValues(draft(v), direction, name)
 		}
 	}
-	slot.Store(made) // another may have been there first: it counts into the same
+	slot.Store(made) // another goroutine may have stored one: it has the same counters
 	return made
 }
 
-// Message counts a message of n bytes of payload, a ping, a pong or a close.
+// Message counts a message, a ping, a pong or a close with n bytes of payload.
 func (m *Meter) Message(op wire.Op, n int) {
 	c := m.rest
 	if int(op) < len(m.types) {

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -9,14 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Build is what the program was built from.
+// Build says how the program was built.
 type Build struct {
 	Version   string // of the program
-	GoVersion string // as runtime.Version() says it
+	GoVersion string // what runtime.Version() returns
 }
 
-// Metrics is a set of counters in one registry. Its methods may be called from
-// any goroutine. They must not be called on nil.
+// Metrics is a set of metrics in one registry. Its methods may be called from any goroutine,
+// but not on nil.
 type Metrics struct {
 	connections       *prometheus.GaugeVec
 	handshakes        *prometheus.CounterVec
@@ -35,16 +36,23 @@ type Metrics struct {
 	backends          *prometheus.GaugeVec
 	backendUp         *prometheus.GaugeVec
 	dialFailures      *prometheus.CounterVec
+	backendTolerated  *prometheus.CounterVec
 	reloads           *prometheus.CounterVec
+	upgrades          *prometheus.CounterVec
 	limit             prometheus.Gauge
 	lastReload        prometheus.Gauge
+	ledgerFailing     prometheus.Gauge
+	linesLost         prometheus.Counter
 	lastSeen          *prometheus.GaugeVec
 	retire            *prometheus.GaugeVec
 	clients           *prometheus.GaugeVec
+	requests          requestMetrics
 
-	listenerSet, routeSet, backendSet, limitSet, lossSet, windowSet words
+	listenerSet, routeSet, backendSet, limitSet, lossSet, windowSet values
 
-	meters [][numDirections]atomic.Pointer[Meter] // by version
+	meters     [][numDirections]atomic.Pointer[Meter] // by version
+	byDraft    []draftSlots                           // by version
+	backendsOf pairs[prometheus.Gauge]
 }
 
 // The buckets of the histograms.
@@ -54,44 +62,54 @@ var (
 	durationBuckets  = []float64{1, 10, 60, 300, 1800, 3600, 4 * 3600, 86400, 7 * 86400, 2.6e6} // a second to a month
 )
 
-// New registers the metrics. It panics where reg has metrics of the same names
-// already, as prometheus.MustRegister does.
+// New registers the metrics. It panics if reg already has metrics with these names, as
+// prometheus.MustRegister does.
 func New(reg prometheus.Registerer, b Build) *Metrics {
 	f := maker{reg}
 	m := &Metrics{
 		connections:       f.gauge("connections", "Open connections.", "listener", "draft", "tls"),
-		handshakes:        f.counter("handshakes_total", "Opening handshakes by result: accepted, refused, or silent, where nothing was said, as health checks do.", "listener", "draft", "result"),
+		handshakes:        f.counter("handshakes_total", "Opening handshakes by result: accepted, refused, or silent, where the peer sent nothing, as health checks do.", "listener", "draft", "result"),
 		failures:          f.counter("handshake_failures_total", "Opening handshakes that were refused or broke off, by reason.", "listener", "draft", "reason"),
-		handshakeDuration: f.histogram("handshake_duration_seconds", "Time from the first look at a connection to its answer, of accepted handshakes.", handshakeBuckets, "draft"),
-		messages:          f.counter("messages_total", "Messages by direction, as the server sees it, and type.", "draft", "direction", "type"),
+		handshakeDuration: f.histogram("handshake_duration_seconds", "Time from the acceptance of a connection to the answer, for accepted handshakes.", handshakeBuckets, "draft"),
+		messages:          f.counter("messages_total", "Messages by type and by direction from the server's point of view.", "draft", "direction", "type"),
 		messageBytes:      f.counter("message_bytes_total", "Payload of messages.", "draft", "direction"),
 		messageSize:       f.histogram("message_size_bytes", "Payload of a text or binary message.", sizeBuckets, "direction"),
-		closes:            f.counter("closes_total", "Ended connections by close code, and by who began: local, peer, or none where it broke.", "draft", "code", "initiator"),
+		closes:            f.counter("closes_total", "Ended connections by close code and by the side that began the close: local, peer, or none if the connection broke.", "draft", "code", "initiator"),
 		duration:          f.histogram("connection_duration_seconds", "Time from the end of the handshake to the end of the connection.", durationBuckets, "draft"),
 		tlsConnections:    f.counter("tls_connections_total", "WebSocket connections over TLS.", "version", "cipher"),
-		tlsProfile:        f.gauge("tls_profile", "1 for the TLS profile that a listener has.", "listener", "profile"),
+		tlsProfile:        f.gauge("tls_profile", "1 for the TLS profile of a listener.", "listener", "profile"),
 		tolerated:         f.counter("tolerated_total", "Known faults of peers that were accepted.", "tolerance"),
-		losses:            f.counter("losses_total", "What could not be said in the version of the other side.", "loss"),
-		limits:            f.counter("limit_rejections_total", "What was refused because of a limit.", "limit"),
+		losses:            f.counter("losses_total", "What was lost or changed because the version of the other side cannot express it.", "loss"),
+		limits:            f.counter("limit_rejections_total", "Clients that were refused because of a limit.", "limit"),
 		backends:          f.gauge("backend_connections", "Open connections to a backend.", "route", "backend"),
-		backendUp:         f.gauge("backend_up", "Whether a backend is taken for reachable.", "route", "backend"),
-		dialFailures:      f.counter("backend_dial_failures_total", "Connections to a backend that did not come about.", "route", "reason"),
+		backendUp:         f.gauge("backend_up", "1 if the last health check reached the backend, otherwise 0.", "route", "backend"),
+		dialFailures:      f.counter("backend_dial_failures_total", "Connections to a backend that could not be opened.", "route", "reason"),
+		backendTolerated:  f.counter("backend_tolerated_total", "Known faults of backends that were accepted.", "route", "tolerance"),
 		reloads:           f.counter("config_reloads_total", "Reloads of the configuration by result: ok or failed.", "result"),
+		upgrades:          f.counter("upgrades_total", "Upgrades of the running program by result: ok or failed.", "result"),
 		lastSeen:          f.gauge("draft_last_seen_timestamp_seconds", "When a client last opened a connection in this version.", "draft"),
-		retire:            f.gauge("draft_retire_timestamp_seconds", "When the version is to be switched off.", "draft"),
+		retire:            f.gauge("draft_retire_timestamp_seconds", "When the version will be switched off.", "draft"),
 		clients:           f.gauge("draft_distinct_clients", "Different clients within a window of time.", "draft", "window"),
+		requests:          newRequestMetrics(f),
 		meters:            make([][numDirections]atomic.Pointer[Meter], drafts),
+		byDraft:           make([]draftSlots, drafts),
 	}
-	m.lastReload = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "config_last_reload_success_timestamp_seconds", Help: "When the configuration was last taken."})
+	m.lastReload = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "config_last_reload_success_timestamp_seconds", Help: "When a new configuration last came into force."})
 	reg.MustRegister(m.lastReload)
+	m.ledgerFailing = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "ledger_failing", Help: "1 while the ledger's file cannot be written, otherwise 0."})
+	reg.MustRegister(m.ledgerFailing)
+	m.linesLost = prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "log_lines_lost_total", Help: "Lines of the log that were lost, because it was not read or could not be written."})
+	reg.MustRegister(m.linesLost)
 	for _, result := range []string{"ok", "failed"} {
-		m.reloads.WithLabelValues(result) // there from the start, so that the first failure is an increase
+		m.reloads.WithLabelValues(result) // exists from the start, so that the first failure is an increase
+		m.upgrades.WithLabelValues(result)
 	}
-	m.limit = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "max_connections", Help: "How many connections may be open; 0 where there is no limit."})
+	f.gauge("generations", "Processes that are this program: 1, and those that upgrades have replaced and that still have connections.").WithLabelValues().Set(1)
+	m.limit = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "max_connections", Help: "How many connections may be open; 0 if there is no limit."})
 	reg.MustRegister(m.limit)
-	f.gauge("build_info", "What the program was built from; always 1.", "version", "goversion").WithLabelValues(b.Version, b.GoVersion).Set(1)
-	m.listenerSet.most, m.routeSet.most, m.backendSet.most = mostListeners, mostRoutes, mostBackends
-	m.limitSet.most, m.lossSet.most, m.windowSet.most = mostWords, mostWords, mostWords
+	f.gauge("build_info", "How the program was built; always 1.", "version", "goversion").WithLabelValues(b.Version, b.GoVersion).Set(1)
+	m.listenerSet.max, m.routeSet.max, m.backendSet.max = maxListeners, maxRoutes, maxBackends
+	m.limitSet.max, m.lossSet.max, m.windowSet.max = maxValues, maxValues, maxValues
 	return m
 }
 
@@ -118,19 +136,25 @@ func (f maker) histogram(name, help string, buckets []float64, labels ...string)
 	return v
 }
 
-// BackendOpened counts a connection to a backend that is open now.
+// BackendOpened counts a connection to a backend that was opened.
 func (m *Metrics) BackendOpened(route, backend string) {
-	m.backends.WithLabelValues(m.routeSet.pass(route), m.backendSet.pass(backend)).Inc()
+	m.connectionsTo(route, backend).Inc()
 }
 
-// BackendClosed takes back what BackendOpened counted.
+// BackendClosed counts the end of a connection that BackendOpened has counted.
 func (m *Metrics) BackendClosed(route, backend string) {
-	m.backends.WithLabelValues(m.routeSet.pass(route), m.backendSet.pass(backend)).Dec()
+	m.connectionsTo(route, backend).Dec()
 }
 
-// BackendDialFailed counts a connection to a backend that did not come about.
-// reason is one that DialReason returns, or one of package wire; others are
-// "other".
+// connectionsTo is the gauge of connections to a backend.
+func (m *Metrics) connectionsTo(route, backend string) prometheus.Gauge {
+	return m.backendsOf.get(route, backend, func() prometheus.Gauge {
+		return m.backends.WithLabelValues(m.routeSet.pass(route), m.backendSet.pass(backend))
+	})
+}
+
+// BackendDialFailed counts a connection to a backend that could not be opened. reason is one
+// that DialReason returns or one of package wire; any other is counted as "other".
 func (m *Metrics) BackendDialFailed(route, reason string) {
 	if !dialReasons[reason] && !reasons[reason] {
 		reason = other
@@ -138,7 +162,16 @@ func (m *Metrics) BackendDialFailed(route, reason string) {
 	m.dialFailures.WithLabelValues(m.routeSet.pass(route), reason).Inc()
 }
 
-// BackendUp tells whether a backend is taken for reachable.
+// BackendTolerated counts known faults of a backend that were accepted.
+func (m *Metrics) BackendTolerated(route string, t wire.Tolerances) {
+	for name := range strings.SplitSeq(t.String(), ",") {
+		if name != "" {
+			m.backendTolerated.WithLabelValues(m.routeSet.pass(route), name).Inc()
+		}
+	}
+}
+
+// BackendUp sets whether a backend is up.
 func (m *Metrics) BackendUp(route, backend string, up bool) {
 	n := 0.0
 	if up {
@@ -147,12 +180,12 @@ func (m *Metrics) BackendUp(route, backend string, up bool) {
 	m.backendUp.WithLabelValues(m.routeSet.pass(route), m.backendSet.pass(backend)).Set(n)
 }
 
-// Limited counts what was refused because of a limit. The name is the program's;
-// at most 50 different ones are kept.
+// Limited counts a client that was refused because of a limit. The program chooses the names
+// of limits; at most 50 different ones are kept.
 func (m *Metrics) Limited(limit string) { m.limits.WithLabelValues(m.limitSet.pass(limit)).Inc() }
 
-// Limits tells how many connections may be open, 0 for no limit, and the names of
-// the limits, so that their counters are there before the first refusal.
+// Limits sets how many connections may be open, 0 or less for no limit, and the names of the
+// limits, so that their counters exist before the first refusal.
 func (m *Metrics) Limits(connections int, names ...string) {
 	m.limit.Set(float64(max(connections, 0)))
 	for _, n := range names {
@@ -160,11 +193,11 @@ func (m *Metrics) Limits(connections int, names ...string) {
 	}
 }
 
-// Lost counts something that the version of the other side cannot say. The name
-// is the program's; at most 50 different ones are kept.
-func (m *Metrics) Lost(loss string) { m.losses.WithLabelValues(m.lossSet.pass(loss)).Inc() }
+// Loss counts what was lost or changed because the version of the other side cannot express
+// it. The program chooses the names of losses; at most 50 different ones are kept.
+func (m *Metrics) Loss(loss string) { m.losses.WithLabelValues(m.lossSet.pass(loss)).Inc() }
 
-// Reloaded counts a reload of the configuration, and notes when one succeeded.
+// Reloaded counts a reload of the configuration, and sets the time of the last success.
 func (m *Metrics) Reloaded(ok bool, at time.Time) {
 	if !ok {
 		m.reloads.WithLabelValues("failed").Inc()
@@ -174,8 +207,29 @@ func (m *Metrics) Reloaded(ok bool, at time.Time) {
 	m.lastReload.Set(unix(at))
 }
 
-// Retire announces when a version is to be switched off. The zero time takes the
-// announcement back.
+// LedgerFailing says whether the file of the ledger cannot be written.
+func (m *Metrics) LedgerFailing(failing bool) {
+	var x float64
+	if failing {
+		x = 1
+	}
+	m.ledgerFailing.Set(x)
+}
+
+// LogLineLost counts a line of the log that was lost, because it was not read or could not be
+// written.
+func (m *Metrics) LogLineLost() { m.linesLost.Inc() }
+
+// Upgraded counts an upgrade of the running program.
+func (m *Metrics) Upgraded(ok bool) {
+	result := "failed"
+	if ok {
+		result = "ok"
+	}
+	m.upgrades.WithLabelValues(result).Inc()
+}
+
+// Retire sets when a version will be switched off. The zero time means that it will not.
 func (m *Metrics) Retire(v wire.Version, at time.Time) {
 	if at.IsZero() {
 		m.retire.DeleteLabelValues(draft(v))
@@ -184,14 +238,13 @@ func (m *Metrics) Retire(v wire.Version, at time.Time) {
 	m.retire.WithLabelValues(draft(v)).Set(unix(at))
 }
 
-// Clients tells how many different clients spoke a version within a window, for
+// Clients sets how many different clients have spoken a version within a window of time, for
 // example "30d". At most 50 different windows are kept.
 func (m *Metrics) Clients(v wire.Version, window string, n int) {
 	m.clients.WithLabelValues(draft(v), m.windowSet.pass(window)).Set(float64(n))
 }
 
-// TLSProfile tells which TLS profile a listener has: modern, legacy or museum; ""
-// is none.
+// TLSProfile sets the TLS profile of a listener: modern, legacy or museum, or "" for none.
 func (m *Metrics) TLSProfile(listener, profile string) {
 	listener = m.listenerSet.pass(listener)
 	m.tlsProfile.DeletePartialMatch(prometheus.Labels{"listener": listener})

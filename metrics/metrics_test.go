@@ -31,8 +31,8 @@ func fresh() (*Metrics, *prometheus.Registry) {
 	return New(reg, Build{Version: "v1.2.3", GoVersion: runtime.Version()}), reg
 }
 
-// want compares the values of a metric, each written as `{labels} value`, with
-// what is in the registry.
+// want compares the values of a metric, each written as `{labels} value`, with those in the
+// registry.
 func want(t *testing.T, reg *prometheus.Registry, name string, lines ...string) {
 	t.Helper()
 	var got []string
@@ -64,15 +64,19 @@ func everything(m *Metrics) {
 	m.Meter(wire.RFC6455, Out).Message(wire.OpPing, 0)
 	m.BackendOpened("/", "ws://b:1")
 	m.BackendDialFailed("/", "refused")
+	m.BackendTolerated("/", wire.TolerateUnmasked)
 	m.BackendUp("/", "ws://b:1", true)
+	m.RequestBegan("a")
+	m.RequestEnded("a", "/", 502, wire.ReasonBackend, time.Second)
 	m.Limited("pending")
-	m.Lost("binary")
+	m.Loss("binary")
+	m.LogLineLost()
 	m.Reloaded(true, now)
 	m.Retire(wire.Hixie75, now)
 	m.Clients(wire.Hixie76, "30d", 7)
 	m.TLSProfile("a", "legacy")
-	l := &listening{m, "a"}
-	l.refused("", []byte("x"), wire.Refuse(wire.Unknown, wire.ReasonOrigin, ""))
+	l := m.listener("a")
+	l.refused("", []byte("x"), wire.NewHandshakeError(wire.Unknown, wire.ReasonOrigin, ""))
 	l.tolerated("", wire.TolerateUnmasked|wire.TolerateNoOrigin)
 	m.connections.WithLabelValues("a", "rfc6455", "true").Inc()
 	m.handshakeDuration.WithLabelValues("rfc6455").Observe(.01)
@@ -82,7 +86,7 @@ func everything(m *Metrics) {
 	m.lastSeen.WithLabelValues("rfc6455").Set(unix(now))
 }
 
-// documented are the names and labels of the package's documentation.
+// documented returns the names and labels in the package's documentation.
 func documented(t *testing.T) map[string]string {
 	doc, err := os.ReadFile("doc.go")
 	if err != nil {
@@ -97,7 +101,7 @@ func documented(t *testing.T) map[string]string {
 	return out
 }
 
-// Names and labels are those that are documented, and keep the rules of names.
+// Names and labels are those that are documented, and follow the rules for names.
 func TestNames(t *testing.T) {
 	m, reg := fresh()
 	everything(m)
@@ -119,7 +123,7 @@ func TestNames(t *testing.T) {
 		}
 		delete(doc, f.GetName())
 	}
-	if len(doc) > 0 || len(families) != 24 {
+	if len(doc) > 0 || len(families) != 33 {
 		t.Errorf("%d metrics, documented but missing: %v", len(families), doc)
 	}
 }
@@ -138,7 +142,7 @@ func TestPromtool(t *testing.T) {
 	}
 }
 
-// hold waits for the end of a connection, and ends it where it is asked to.
+// hold waits for the end of a connection, and ends it if it is asked to.
 func hold(ctx context.Context, c *draftwire.Conn) error {
 	_, p, err := c.Read(ctx)
 	if err == nil && string(p) == "bye" {
@@ -148,12 +152,12 @@ func hold(ctx context.Context, c *draftwire.Conn) error {
 	return err
 }
 
-// served runs a server that is observed, and dials it.
+// served runs a server with an observer, and dials it.
 func served(t *testing.T, o *draftwire.Observer) (dial func(v draftwire.Version) *draftwire.Conn, l *memnet.Listener) {
 	t.Helper()
 	l = memnet.Listen(64 << 10)
 	s := &draftwire.Server{
-		Options:   draftwire.AcceptOptions{Versions: draftwire.Every, Origins: []string{"*"}, Protocols: []string{"*"}, Observer: o},
+		Options:   draftwire.AcceptOptions{Versions: draftwire.AllVersions, Origins: []string{"*"}, Protocols: []string{"*"}, Observer: o},
 		WebSocket: hold,
 	}
 	done := make(chan error, 1)
@@ -178,7 +182,8 @@ func TestObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, reg := fresh()
 		dial, l := served(t, m.Observer("front"))
-		a, b, c, d := dial(draftwire.RFC6455), dial(draftwire.RFC6455), dial(draftwire.Hixie76), dial(draftwire.Hixie75)
+		a, b := dial(draftwire.RFC6455), dial(draftwire.RFC6455)
+		c, d := dial(draftwire.Hixie76), dial(draftwire.Hixie75)
 		synctest.Wait()
 		want(t, reg, "draftwire_connections", `{draft="hixie-75",listener="front",tls="false"} 1`, `{draft="hixie-76",listener="front",tls="false"} 1`, `{draft="rfc6455",listener="front",tls="false"} 2`)
 		want(t, reg, "draftwire_draft_last_seen_timestamp_seconds", `{draft="hixie-75"} 9.466848e+08`, `{draft="hixie-76"} 9.466848e+08`, `{draft="rfc6455"} 9.466848e+08`)
@@ -187,8 +192,8 @@ func TestObserver(t *testing.T) {
 		a.Close(4321, "")                                     // the peer closes
 		b.Write(t.Context(), draftwire.OpText, []byte("bye")) // the server closes
 		b.Read(t.Context())
-		c.CloseNow()                      // hixie-76 may end so, too
-		d.Close(draftwire.CodeNormal, "") // the end of the stream is the end
+		c.CloseNow()                      // hixie-76 may also end like this
+		d.Close(draftwire.CodeNormal, "") // the close is the end of the stream
 		nc, err := l.Dial()               // a health check
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +230,7 @@ func (liar) Reason() string { return "what a peer says" }
 func TestReasons(t *testing.T) {
 	io := func(err error) *wire.HandshakeError { return &wire.HandshakeError{Reason: wire.ReasonIO, Err: err} }
 	for want, he := range map[string]*wire.HandshakeError{
-		"origin":    wire.Refuse(wire.RFC6455, wire.ReasonOrigin, ""),
+		"origin":    wire.NewHandshakeError(wire.RFC6455, wire.ReasonOrigin, ""),
 		"io":        io(errors.New("reset")),
 		"tls":       io(fmt.Errorf("tls: %w", errors.New("tls: no"))),
 		"tls_suite": io(fmt.Errorf("tls: %w", tlsMiss{errors.New("x")})),
@@ -252,8 +257,8 @@ func TestEnding(t *testing.T) {
 		{wire.RFC6455, errors.Join(wire.ErrClosed, peer(1001)), "1001 local"}, {wire.RFC6455, errors.New("reset"), "1006 none"},
 		{wire.RFC6455, peer(3999), "3xxx peer"}, {wire.RFC6455, peer(1016), "1xxx peer"}, {wire.RFC6455, peer(2345), "2xxx peer"}, {wire.RFC6455, peer(5000), "other peer"}, {wire.RFC6455, peer(7), "other peer"},
 	} {
-		code, who := ending(c.v, c.err)
-		if got := closeCode(code) + " " + who; got != c.want {
+		code, who := closeOf(c.v, c.err)
+		if got := closeCode(code) + " " + initiators[who]; got != c.want {
 			t.Errorf("%v: %s, want %s", c.err, got, c.want)
 		}
 	}
@@ -313,6 +318,9 @@ func TestGateway(t *testing.T) {
 	m.BackendDialFailed("/a", "refused")
 	m.BackendDialFailed("/a", string(wire.ReasonBadAccept))
 	m.BackendDialFailed("/a", "said by a backend")
+	m.BackendTolerated("/a", wire.TolerateUnmasked|wire.TolerateNoOrigin)
+	m.BackendTolerated("/a", wire.TolerateNoOrigin)
+	m.BackendTolerated("/a", 0)
 	m.Reloaded(false, time.Unix(5, 0))
 	m.Reloaded(true, time.Unix(7, 0))
 	m.Reloaded(false, time.Unix(9, 0))
@@ -328,6 +336,7 @@ func TestGateway(t *testing.T) {
 	m.Clients(wire.Hixie76, "30d", 8)
 	want(t, reg, "draftwire_backend_connections", `{backend="one",route="/a"} 1`)
 	want(t, reg, "draftwire_backend_up", `{backend="one",route="/a"} 1`, `{backend="two",route="/a"} 0`)
+	want(t, reg, "draftwire_backend_tolerated_total", `{route="/a",tolerance="no-origin"} 2`, `{route="/a",tolerance="unmasked"} 1`)
 	want(t, reg, "draftwire_backend_dial_failures_total", `{reason="bad_accept",route="/a"} 1`, `{reason="other",route="/a"} 1`, `{reason="refused",route="/a"} 1`)
 	want(t, reg, "draftwire_config_reloads_total", `{result="failed"} 2`, `{result="ok"} 1`)
 	want(t, reg, "draftwire_config_last_reload_success_timestamp_seconds", `7`)
@@ -344,7 +353,7 @@ func TestDialReason(t *testing.T) {
 		{&net.DNSError{Err: "no such host"}, "dns"}, {&net.OpError{Err: syscall.ECONNREFUSED}, "refused"}, {syscall.EHOSTUNREACH, "unreachable"},
 		{tls.RecordHeaderError{}, "tls"}, {&tls.CertificateVerificationError{Err: errors.New("x")}, "tls"}, {context.Canceled, "canceled"},
 		{fmt.Errorf("dial: %w", context.DeadlineExceeded), "timeout"}, {&net.OpError{Err: os.ErrDeadlineExceeded}, "timeout"},
-		{wire.Refuse(wire.RFC6455, wire.ReasonBadAccept, ""), "bad_accept"}, {&wire.HandshakeError{Reason: "x"}, "other"}, {errors.New("x"), "other"}, {nil, "other"},
+		{wire.NewHandshakeError(wire.RFC6455, wire.ReasonBadAccept, ""), "bad_accept"}, {&wire.HandshakeError{Reason: "x"}, "other"}, {errors.New("x"), "other"}, {nil, "other"},
 		{&wire.HandshakeError{Reason: wire.ReasonIO, Err: syscall.ECONNREFUSED}, "refused"},
 	} {
 		if got := DialReason(c.err); got != c.want || !dialReasons[got] && !reasons[got] && got != other {
@@ -361,4 +370,56 @@ func TestTwice(t *testing.T) {
 		}
 	}()
 	New(reg, Build{})
+}
+
+// Ordinary requests are counted by the class of their status; a request is in flight until it
+// has ended.
+func TestRequests(t *testing.T) {
+	m, reg := fresh()
+	for _, x := range []struct {
+		status int
+		why    wire.Reason
+	}{{200, ""}, {206, ""}, {404, ""}, {404, wire.ReasonNoRoute}, {101, ""}, {0, ""}, {200, wire.ReasonBackend}, {999, "odd"}} {
+		m.RequestBegan("a")
+		m.RequestEnded("a", "r", x.status, x.why, 20*time.Millisecond)
+	}
+	m.RequestBegan("a")
+	want(t, reg, "draftwire_http_requests_total", `{listener="a",route="r",status="2xx"} 3`, `{listener="a",route="r",status="4xx"} 2`,
+		`{listener="a",route="r",status="1xx"} 1`, `{listener="a",route="r",status="none"} 1`, `{listener="a",route="r",status="other"} 1`)
+	want(t, reg, "draftwire_http_failures_total", `{reason="no_route",route="r"} 1`, `{reason="backend",route="r"} 1`, `{reason="other",route="r"} 1`)
+	want(t, reg, "draftwire_http_requests_in_flight", `{listener="a"} 1`)
+	want(t, reg, "draftwire_http_request_duration_seconds_count", `{route="r"} 8`)
+}
+
+// What is kept of a code is that of its label, for each code and each side.
+func TestClosesAreCountedUnderTheirLabel(t *testing.T) {
+	m, _ := fresh()
+	for range 2 {
+		for code := range 6000 {
+			for who := range numInitiators {
+				c := wire.CloseCode(code)
+				if m.closesOf(wire.Hybi07, c, who) != m.closes.WithLabelValues("hybi-07", closeCode(c), initiators[who]) {
+					t.Fatalf("a close with %d, %s, is counted elsewhere", code, initiators[who])
+				}
+			}
+		}
+	}
+}
+
+// A backend's connections are counted under its own name, and where there are too many under
+// that of all others.
+func TestConnectionsToABackendAreCountedUnderItsLabel(t *testing.T) {
+	m, _ := fresh()
+	for i := range 2 * maxPairs {
+		for range 2 {
+			name := fmt.Sprint("b", i)
+			want := name
+			if i >= maxBackends {
+				want = other
+			}
+			if m.connectionsTo("r", name) != m.backends.WithLabelValues("r", want) {
+				t.Fatalf("%s is counted elsewhere", name)
+			}
+		}
+	}
 }

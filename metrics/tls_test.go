@@ -38,7 +38,7 @@ func legacy(t *testing.T) *tls.Config {
 	return conf
 }
 
-// Over TLS: version and suite of who came in, and why others did not.
+// Over TLS: the versions and suites of accepted clients, and why others were refused.
 func TestTLS(t *testing.T) {
 	conf := legacy(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestTLS(t *testing.T) {
 			}
 			c.Write([]byte("GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
-			for head := bufio.NewReader(c); ; { // TLS 1.0 sends a byte ahead
+			for head := bufio.NewReader(c); ; { // TLS 1.0 sends the first byte in a record of its own
 				line, err := head.ReadString('\n')
 				if err != nil || line == "\r\n" {
 					return err
@@ -76,7 +76,7 @@ func TestTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc.Write([]byte("\x16\x03\x01\x00\x01x")) // no hello
+		nc.Write([]byte("\x16\x03\x01\x00\x01x")) // not a hello
 		nc.Close()
 		<-time.After(time.Minute)
 		synctest.Wait()

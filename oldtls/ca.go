@@ -18,15 +18,15 @@ import (
 	"time"
 )
 
-// The validity of what CA makes.
+// The validity of the certificates that a CA makes.
 var (
-	// DefaultNotBefore is far in the past: a device whose battery is empty wakes up
-	// in the year its firmware was built, and takes no certificate from its future.
-	// Before July 2019 it also keeps a leaf out of Apple's rule that none made since
-	// then may live longer than 825 days.
+	// DefaultNotBefore is far in the past: the clock of a device whose battery was empty
+	// starts in the year when its firmware was built, and the device accepts no
+	// certificate from its future. A date before July 2019 also exempts a certificate
+	// from Apple's rule that later ones may be valid for at most 825 days.
 	DefaultNotBefore = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
-	// LatestNotAfter is before 19 January 2038, when seconds since 1970 no longer fit
-	// into 32 bits with a sign: old devices take later dates for 1901, and the
+	// LatestNotAfter is before 19 January 2038, when the seconds since 1970 no longer fit
+	// into 32 bits with a sign. Old devices take a later date for 1901, and the
 	// certificate for expired.
 	LatestNotAfter = time.Date(2037, 12, 31, 23, 59, 59, 0, time.UTC)
 )
@@ -34,8 +34,8 @@ var (
 // CAOptions say how a CA is made. The zero value has an RSA key of 2048 bits, a
 // SHA-256 signature, and the default dates.
 type CAOptions struct {
-	Name                string // default "draftwire private CA", and four bytes of the key's hash
-	SHA1                bool   // signs itself with SHA-1, for devices that verify a root's signature
+	Name                string // default "draftwire private CA" and four bytes of the key's hash
+	SHA1                bool   // sign the CA's own certificate with SHA-1, for devices that verify it
 	NotBefore, NotAfter time.Time
 }
 
@@ -45,14 +45,15 @@ type CA struct {
 	key  *rsa.PrivateKey
 }
 
-// LeafOptions say what is issued. The zero value has an RSA key of 2048 bits, a
-// SHA-256 signature, and the default dates.
+// LeafOptions say how a server's certificate is made. The zero value has an RSA key of 2048
+// bits, a SHA-256 signature, and the default dates.
 type LeafOptions struct {
-	// Names are DNS names, "*.example.com" among them, and IP addresses; one at
-	// least. The first is the common name too, as old clients look nowhere else.
+	// Names are DNS names, which may be like "*.example.com", and IP addresses. At least
+	// one is needed. The first one is also the common name, as old clients look only
+	// there.
 	Names []string
-	// Museum makes a key of 1024 bits and a SHA-1 signature. No browser of today
-	// takes that, and who is rich enough can forge it.
+	// Museum makes a key of 1024 bits and a SHA-1 signature. No current browser accepts
+	// them, and an attacker with enough money can forge the certificate.
 	Museum              bool
 	NotBefore, NotAfter time.Time
 }
@@ -61,7 +62,7 @@ type LeafOptions struct {
 type Issued struct {
 	Leaf  *x509.Certificate
 	Chain []byte // the leaf, then the CA
-	Key   []byte // PKCS #1, which older software reads too
+	Key   []byte // PKCS #1, which older software can read too
 }
 
 // NewCA makes a CA.
@@ -96,16 +97,16 @@ func newCA(der []byte, key crypto.PrivateKey) (*CA, error) {
 	}
 	k, ok := key.(*rsa.PrivateKey)
 	if !ok {
-		return nil, errors.New("oldtls: the key of the CA is no RSA key")
+		return nil, errors.New("oldtls: the key of the CA is not an RSA key")
 	}
 	if !cert.IsCA {
-		return nil, errors.New("oldtls: the certificate is not one of a CA")
+		return nil, errors.New("oldtls: the certificate does not belong to a CA")
 	}
 	return &CA{cert, k}, nil
 }
 
-// ReadCA reads what CA and Key of a CA returned. Certificate and key must belong
-// together.
+// ReadCA reads what the methods PEM and Key of a CA have returned. The certificate and the key
+// must belong together.
 func ReadCA(certPEM, keyPEM []byte) (*CA, error) {
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
@@ -114,13 +115,13 @@ func ReadCA(certPEM, keyPEM []byte) (*CA, error) {
 	return newCA(pair.Certificate[0], pair.PrivateKey)
 }
 
-// Certificate returns the CA's certificate. It is not to be changed.
+// Certificate returns the CA's certificate. The caller must not change it.
 func (c *CA) Certificate() *x509.Certificate { return c.cert }
 
-// PEM returns the certificate, to be installed on devices.
+// PEM returns the CA's certificate in PEM, to be installed on devices.
 func (c *CA) PEM() []byte { return certPEM(c.cert.Raw) }
 
-// Key returns the key in PEM (PKCS #1). Who has it can pose as any server to the
+// Key returns the CA's key in PEM (PKCS #1). Anybody who has it can pose as any server to the
 // devices.
 func (c *CA) Key() []byte { return keyPEM(c.key) }
 
@@ -144,7 +145,7 @@ func (c *CA) Issue(o LeafOptions) (*Issued, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Key exchange by RSA needs KeyEncipherment; old clients look.
+	// Key exchange by RSA needs KeyEncipherment, and old clients check that.
 	t.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	t.BasicConstraintsValid = true
@@ -159,7 +160,7 @@ func (c *CA) Issue(o LeafOptions) (*Issued, error) {
 	return &Issued{Leaf: leaf, Chain: append(certPEM(der), c.PEM()...), Key: keyPEM(key)}, nil
 }
 
-// template begins a certificate.
+// template returns a certificate with what a CA and a server's certificate have in common.
 func template(from, to time.Time, sha1 bool) (*x509.Certificate, error) {
 	if from.IsZero() {
 		from = DefaultNotBefore
@@ -168,9 +169,9 @@ func template(from, to time.Time, sha1 bool) (*x509.Certificate, error) {
 		to = LatestNotAfter
 	}
 	if !from.Before(to) {
-		return nil, fmt.Errorf("oldtls: valid from %s to %s is never", from.Format(time.DateOnly), to.Format(time.DateOnly))
+		return nil, fmt.Errorf("oldtls: a certificate from %s to %s would never be valid", from.Format(time.DateOnly), to.Format(time.DateOnly))
 	}
-	// Eight bytes: some devices keep a serial number in a long.
+	// Eight bytes, as some devices keep a serial number in 64 bits.
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
 		return nil, err
@@ -185,13 +186,13 @@ func template(from, to time.Time, sha1 bool) (*x509.Certificate, error) {
 	return t, nil
 }
 
-// mostNames bounds the names of a certificate: some devices take no chain above
+// maxNames bounds the names of a certificate: some devices do not accept a chain of more than
 // 8 KiB.
-const mostNames = 100
+const maxNames = 100
 
 func setNames(t *x509.Certificate, names []string) error {
-	if len(names) == 0 || len(names) > mostNames {
-		return fmt.Errorf("oldtls: a certificate has 1 to %d names, not %d", mostNames, len(names))
+	if len(names) == 0 || len(names) > maxNames {
+		return fmt.Errorf("oldtls: a certificate can have 1 to %d names, not %d", maxNames, len(names))
 	}
 	for _, n := range names {
 		if err := CheckName(n); err != nil {
@@ -209,9 +210,8 @@ func setNames(t *x509.Certificate, names []string) error {
 	return nil
 }
 
-// CheckName reports what is wrong with a name for a certificate: it is an IP
-// address without a zone, or a host name of at most 253 bytes in ASCII, its first
-// part perhaps "*".
+// CheckName reports what is wrong with a name for a certificate. A name is an IP address
+// without a zone, or a host name of at most 253 ASCII bytes, whose first label may be "*".
 func CheckName(name string) error {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		if ip.Zone() != "" {
@@ -230,7 +230,7 @@ func CheckName(name string) error {
 		})
 	}
 	if bad {
-		return fmt.Errorf("oldtls: %.60q is no host name and no IP address", name)
+		return fmt.Errorf("oldtls: %.60q is neither a host name nor an IP address", name)
 	}
 	return nil
 }
@@ -243,8 +243,8 @@ func keyPEM(key *rsa.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 }
 
-// WriteKey writes a key to a file that only its owner can read. A file that is
-// there stays as it is, and the error is fs.ErrExist.
+// WriteKey writes a key to a file that only its owner can read. If the file exists, WriteKey
+// does not change it, and the error is fs.ErrExist.
 func WriteKey(file string, key []byte) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -253,7 +253,7 @@ func WriteKey(file string, key []byte) error {
 	_, err = f.Write(key)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
-		os.Remove(file) // half a key is none
+		os.Remove(file) // a part of a key is of no use
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func TestIssue(t *testing.T) {
 		if x.KeyUsage&x509.KeyUsageKeyEncipherment == 0 || x.IsCA {
 			t.Error("usage")
 		}
-		if !museum { // Go itself takes no SHA-1
+		if !museum { // Go itself does not accept SHA-1
 			if _, err := x.Verify(x509.VerifyOptions{Roots: theKit().roots(), DNSName: "box.example"}); err != nil {
 				t.Error(err)
 			}
@@ -93,7 +93,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	ca := theKit().ca
-	for _, names := range [][]string{nil, {"good", "b ad"}, make([]string, mostNames+1)} {
+	for _, names := range [][]string{nil, {"good", "b ad"}, make([]string, maxNames+1)} {
 		if _, err := ca.Issue(LeafOptions{Names: names}); err == nil {
 			t.Errorf("%q: issued", names)
 		}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// written puts an issued pair into files.
+// written writes an issued pair to files.
 func written(t *testing.T, dir, name string) (cert, key string) {
 	t.Helper()
 	i, err := theKit().ca.Issue(LeafOptions{Names: []string{name}})
@@ -60,8 +60,8 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// Files that are cut, wherever, while they are written or for want of room: the pair
-// before stays, it is told, and the whole files are taken when they are there.
+// If a file is cut anywhere, while it is written or because the disk is full, the old pair
+// stays in use and failed is called. When the files are whole, they are used.
 func TestReloadOfCutFiles(t *testing.T) {
 	theKit()
 	synctest.Test(t, func(t *testing.T) {
@@ -81,10 +81,10 @@ func TestReloadOfCutFiles(t *testing.T) {
 			must(err)
 			for n := range len(whole) - len("-----END CERTIFICATE-----") {
 				if bytes.HasSuffix(bytes.TrimSpace(whole[:n]), []byte("-----END CERTIFICATE-----")) {
-					continue // a chain may end there
+					continue // a chain can end there
 				}
 				must(os.WriteFile(file, whole[:n], 0o600))
-				must(os.Chtimes(file, time.Time{}, time.Unix(int64(n), 0))) // each is another change
+				must(os.Chtimes(file, time.Time{}, time.Unix(int64(n), 0))) // each is a further change
 				told++
 				if got := look(); got != before || failed != told {
 					t.Fatalf("%d of %d bytes of %s: it serves %s, and told of %d of %d", n, len(whole), file, got.leaf.Subject.CommonName, failed, told)
@@ -98,7 +98,7 @@ func TestReloadOfCutFiles(t *testing.T) {
 	})
 }
 
-// A link that moves to a file of the same age and size is seen.
+// A link that is moved to a file with the same time and size is noticed.
 func TestReloadThroughLink(t *testing.T) {
 	theKit()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,8 +133,8 @@ func TestLoadFilesErrors(t *testing.T) {
 	}
 }
 
-// Many handshakes look at files that keep changing: one at a time reads them, and
-// each gets a whole pair.
+// Many handshakes check files that keep changing: one at a time reads them, and each gets a
+// whole pair.
 func TestReloadAtOnce(t *testing.T) {
 	theKit()
 	synctest.Test(t, func(t *testing.T) {
@@ -156,8 +156,9 @@ func TestReloadAtOnce(t *testing.T) {
 		}
 		for i := range 4 {
 			time.Sleep(2 * CheckEvery)
-			// A file written in place is a change when it is cut and another when it is
-			// filled; one that is renamed is one change, whoever looks in between.
+			// Writing a file in place is two changes, one when it is truncated
+			// and one when it is filled. Renaming a file is one change, whatever
+			// handshake comes in between.
 			next := key + ".next"
 			must(os.WriteFile(next, make([]byte, i), 0o600))
 			must(os.Rename(next, key))
@@ -169,7 +170,34 @@ func TestReloadAtOnce(t *testing.T) {
 	})
 }
 
-// A new certificate is served from the next handshake on.
+// Reread does not wait for the next check, and fails as long as the files are wrong.
+func TestReread(t *testing.T) {
+	theKit()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		cert, key := written(t, dir, "one.example")
+		c, err := LoadFiles(cert, key, func(err error) { t.Error(err) })
+		must(err)
+		old := c.Leaf()
+		must(c.Reread())
+		must(os.WriteFile(key, nil, 0o600))
+		for range 2 {
+			if c.Reread() == nil || c.Leaf() != old {
+				t.Error("a wrong key is taken")
+			}
+		}
+		written(t, dir, "two.example")
+		must(c.Reread())
+		if c.Leaf() == old {
+			t.Error("still the old certificate")
+		}
+		if c, err = NewCertificate(*c.pair().tls); err != nil || c.Reread() != nil {
+			t.Error("a certificate without files", err)
+		}
+	})
+}
+
+// A new certificate is used from the next handshake on.
 func TestReloadIsServed(t *testing.T) {
 	theKit()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,7 +245,7 @@ func TestNewCertificateErrors(t *testing.T) {
 	}
 }
 
-// The CA's own signature does not make a chain weak, a leaf's does.
+// The signature of a root does not make a chain weak, that of a leaf does.
 func TestWeak(t *testing.T) {
 	k := theKit()
 	for c, want := range map[*Certificate]bool{k.rsa: false, k.ecdsa: false, k.weak: true} {

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// suite is what the choice needs to know of a cipher suite below TLS 1.3.
+// suite has the properties of a cipher suite for TLS 1.2 or earlier.
 type suite struct {
-	profile Profile // the mildest that has it
-	ecdhe   bool    // the key exchange is signed; else RSA decrypts it
+	profile Profile // the strictest profile that has it
+	ecdhe   bool    // the key exchange is ECDHE, which is signed; otherwise RSA
 	ecdsa   bool
-	tls12   bool // TLS 1.2 only
+	tls12   bool // only for TLS 1.2
 }
 
 var suites = func() map[uint16]suite {
@@ -34,8 +34,8 @@ var suites = func() map[uint16]suite {
 	return all
 }()
 
-// suitesOf returns the suites of a profile. With signed they include those whose
-// key exchange is signed.
+// suitesOf returns the suites of a profile. Only with signed they include those with a signed
+// key exchange.
 func suitesOf(p Profile, signed bool) []uint16 {
 	var ids []uint16
 	for id, s := range suites {
@@ -47,23 +47,23 @@ func suitesOf(p Profile, signed bool) []uint16 {
 	return ids
 }
 
-// signatures are the schemes that Go signs a TLS 1.2 key exchange with, by kind
-// of key. SHA-1 is not among them.
+// signatures are the schemes with which Go signs a TLS 1.2 key exchange, by kind of key. SHA-1
+// is not among them.
 var signatures = map[keyKind][]tls.SignatureScheme{
 	keyRSA:     {tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512, tls.PSSWithSHA256, tls.PSSWithSHA384},
 	keyECDSA:   {tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512},
 	keyEd25519: {tls.Ed25519},
 }
 
-// known are the curves that Go can do below TLS 1.3.
-var known = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+// knownCurves are the curves that Go supports in TLS 1.2 and earlier.
+var knownCurves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
-// offer is what counts of a hello.
+// offer is a hello, and the properties by which it is answered.
 type offer struct {
 	chi     *tls.ClientHelloInfo
-	version uint16 // the highest known; 0 below TLS 1.0
-	ecdhe   bool   // it shares a curve
-	sha1    bool   // it may know no better signature on a certificate
+	version uint16 // the highest that is known; 0 if that is lower than TLS 1.0
+	ecdhe   bool   // it has a curve that Go knows
+	sha1    bool   // of signatures on certificates it names only SHA-1 or worse
 }
 
 func read(chi *tls.ClientHelloInfo) offer {
@@ -73,7 +73,7 @@ func read(chi *tls.ClientHelloInfo) offer {
 			o.version = max(o.version, v)
 		}
 	}
-	o.ecdhe = slices.ContainsFunc(chi.SupportedCurves, func(c tls.CurveID) bool { return slices.Contains(known, c) }) &&
+	o.ecdhe = slices.ContainsFunc(chi.SupportedCurves, func(c tls.CurveID) bool { return slices.Contains(knownCurves, c) }) &&
 		(len(chi.SupportedPoints) == 0 || slices.Contains(chi.SupportedPoints, 0))
 	if len(chi.SignatureSchemes) > 0 {
 		o.sha1 = !slices.ContainsFunc(chi.SignatureSchemes, betterThanSHA1)
@@ -82,19 +82,18 @@ func read(chi *tls.ClientHelloInfo) offer {
 }
 
 func betterThanSHA1(s tls.SignatureScheme) bool {
-	// The high byte is the hash: 2 SHA-1, 3 SHA-224, 4 to 6 SHA-256 to 512; the
-	// schemes from 8 on have no weak hash (RFC 8446 4.2.3).
+	// The high byte is the hash: 2 is SHA-1, 3 SHA-224, and 4 to 6 are SHA-256 to SHA-512.
+	// The schemes from 8 on have no weak hash (RFC 8446 4.2.3).
 	return s>>8 >= 4
 }
 
-// bare reports a hello from before about 2008: no name, no curves. Whether its
-// sender can check a SHA-256 signature nobody knows.
+// bare reports whether a hello has neither a name nor curves, as clients before about 2008
+// sent it. Such a client may be unable to verify a SHA-256 signature.
 func (o *offer) bare() bool {
 	return o.version < tls.VersionTLS12 && o.chi.ServerName == "" && len(o.chi.SupportedCurves) == 0
 }
 
-// signs reports whether a key exchange that is signed with p's key can be
-// verified by the client.
+// signs reports whether the client can verify a key exchange that is signed with p's key.
 func (o *offer) signs(p *pair) bool {
 	if !o.ecdhe {
 		return false
@@ -102,17 +101,17 @@ func (o *offer) signs(p *pair) bool {
 	if p.kind == keyECDSA && !slices.Contains(o.chi.SupportedCurves, p.curve) {
 		return false
 	}
-	if o.version < tls.VersionTLS12 { // the hash is fixed there
+	if o.version < tls.VersionTLS12 { // with a fixed hash
 		return p.kind != keyEd25519
 	}
-	// Go signs nothing for a TLS 1.2 client that names no schemes.
+	// Go does not sign for a TLS 1.2 client that names no schemes.
 	return slices.ContainsFunc(signatures[p.kind], func(s tls.SignatureScheme) bool {
 		return slices.Contains(o.chi.SignatureSchemes, s)
 	})
 }
 
-// shares reports whether hello and pair come together under a profile, at TLS
-// 1.2 or below.
+// shares reports whether a profile has a suite with which the pair can answer the hello, in
+// TLS 1.2 or earlier.
 func (o *offer) shares(p *pair, profile Profile) bool {
 	signs := o.signs(p)
 	return slices.ContainsFunc(o.chi.CipherSuites, func(id uint16) bool {
@@ -127,25 +126,25 @@ func (o *offer) shares(p *pair, profile Profile) bool {
 	})
 }
 
-// choice is how a hello is answered.
+// choice says how a hello is answered.
 type choice struct {
 	profile Profile
-	signed  bool // suites whose key exchange is signed are among those to offer
+	signed  bool // suites with a signed key exchange are possible
 	pair    *pair
 }
 
-// choose finds the mildest profile up to most that answers a hello, and the
-// certificate for it.
+// choose returns the strictest profile up to most that can answer a hello, and the certificate
+// for it.
 func choose(o *offer, pairs []*pair, most Profile) (choice, Miss) {
 	switch {
 	case o.version == 0:
 		return choice{}, MissVersion
-	case o.version == tls.VersionTLS13: // never anything old
+	case o.version == tls.VersionTLS13: // never with old settings
 		chi := *o.chi
-		chi.ServerName = "" // a wrong name is no reason
+		chi.ServerName = "" // a wrong name does not exclude a certificate
 		p := best(o, pairs, most, func(p *pair) bool { return chi.SupportsCertificate(p.tls) == nil })
 		if p == nil {
-			p = pairs[0] // crypto/tls knows what to say
+			p = pairs[0] // crypto/tls answers with the right alert
 		}
 		return choice{Modern, true, p}, 0
 	}
@@ -160,7 +159,7 @@ func choose(o *offer, pairs []*pair, most Profile) (choice, Miss) {
 	return choice{}, o.miss(most)
 }
 
-// miss says why nothing answers.
+// miss returns why no profile up to most can answer the hello.
 func (o *offer) miss(most Profile) Miss {
 	if most == Modern && o.version < tls.VersionTLS12 {
 		return MissVersion
@@ -173,13 +172,13 @@ func (o *offer) miss(most Profile) Miss {
 	return MissSuite
 }
 
-// best returns the certificate for a hello among those that can be used: by
-// name, then by strength, then ECDSA before RSA, then the first. A weak one comes
-// first for a client that says that it knows nothing better, and in a museum for
-// one that may not.
+// best returns the certificate for a hello, of those for which can holds: by name, then by
+// strength, then ECDSA before RSA, then the first. A weak one is preferred for a client that
+// says that it knows nothing better, and with Museum for a client that may know nothing
+// better.
 func best(o *offer, pairs []*pair, most Profile, can func(*pair) bool) *pair {
 	named := func(p *pair) bool { return o.chi.ServerName != "" && p.leaf.VerifyHostname(o.chi.ServerName) == nil }
-	if !slices.ContainsFunc(pairs, named) { // no name, or nobody's: that of the first
+	if !slices.ContainsFunc(pairs, named) { // no name, or an unknown one: use the first certificate's
 		named = func(p *pair) bool { return p == pairs[0] || sharesName(p, pairs[0]) }
 	}
 	weak := o.sha1 || most == Museum && o.bare()

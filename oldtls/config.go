@@ -6,30 +6,30 @@ import (
 	"slices"
 )
 
-// Options are what a server's TLS configuration is made of.
+// Options say how a server speaks TLS.
 type Options struct {
 	// Profile says how old a client may be. Default Modern.
 	Profile Profile
-	// Certificates are what the server can show; at least one. Old clients need
-	// one with an RSA key. A hello with a name gets a certificate for that name; one
-	// without, or with a name that no certificate has, gets the first or another one
-	// for the first's names. Of these an ECDSA key is preferred where the client can
-	// verify it. A chain that is signed with SHA-1, or has an RSA key below 2048
-	// bits, is for clients that say they know nothing better, for clients that
-	// nothing else fits, and with Museum for hellos that have neither name nor curves.
+	// Certificates are what the server can show. At least one is needed, and old clients
+	// need one with an RSA key. A hello with a name gets a certificate for that name. A
+	// hello without a name, or with a name that no certificate has, gets the first one or
+	// another one with the same names. Of these, one with an ECDSA key is preferred if
+	// the client can verify it. A chain with a SHA-1 signature or an RSA key of less than
+	// 2048 bits is for clients that say that they know nothing better, for clients that
+	// can use no other one, and with Museum for hellos with neither name nor curves.
 	Certificates []*Certificate
-	// Seen, if not nil, is told of each handshake once its settings are agreed on.
-	// It is called from the handshake and must not block.
+	// Seen, if not nil, is called in each handshake once its settings are agreed on. It
+	// must not block.
 	Seen func(Hello)
-	// Base is what else the configuration has, for example ClientAuth, NextProtos
-	// or KeyLogWriter; nil is nothing. What is set in the result of Config later
-	// does not hold for hellos that are answered with old settings, so set here
-	// whatever keeps clients out.
+	// Base has further settings of the configuration, for example ClientAuth, NextProtos
+	// or KeyLogWriter; nil: none. Settings that are made later, in the result of Config,
+	// do not hold for clients that get old settings. So everything that keeps clients out
+	// belongs here.
 	Base *tls.Config
 }
 
-// Config returns a server's configuration for a profile and certificates, without
-// anything else: see Options.
+// Config returns a server's configuration with a profile and certificates, and with the
+// defaults of the other Options.
 func Config(p Profile, certs []*Certificate) (*tls.Config, error) {
 	return Options{Profile: p, Certificates: certs}.Config()
 }
@@ -42,9 +42,9 @@ type server struct {
 	old     [numProfiles][2]*tls.Config // by profile and choice.signed
 }
 
-// Config returns the server's configuration. It answers modern hellos; for the
-// others it has a GetConfigForClient that hands out old settings. A hello that
-// shares nothing with the server makes the handshake return a *HelloError.
+// Config returns the server's configuration. It has the settings for modern hellos; for other
+// hellos its GetConfigForClient returns old settings. If a hello shares nothing with the
+// server, the handshake returns a *HelloError.
 func (o Options) Config() (*tls.Config, error) {
 	base := o.Base
 	if base == nil {
@@ -52,11 +52,11 @@ func (o Options) Config() (*tls.Config, error) {
 	}
 	switch {
 	case o.Profile >= numProfiles:
-		return nil, errors.New("oldtls: there is no " + o.Profile.String())
+		return nil, errors.New("oldtls: unknown " + o.Profile.String())
 	case len(o.Certificates) == 0 || slices.Contains(o.Certificates, nil):
-		return nil, errors.New("oldtls: no certificate")
+		return nil, errors.New("oldtls: at least one certificate is needed")
 	case base.GetConfigForClient != nil || base.GetCertificate != nil || len(base.Certificates) > 0:
-		return nil, errors.New("oldtls: certificates, and the choice between them, belong into the options and not into their base")
+		return nil, errors.New("oldtls: set certificates in Options.Certificates, not in Options.Base")
 	}
 	s := &server{profile: o.Profile, certs: slices.Clone(o.Certificates), seen: o.Seen}
 	modern := s.derive(base, Modern)
@@ -70,8 +70,8 @@ func (o Options) Config() (*tls.Config, error) {
 	for p := Legacy; p <= o.Profile; p++ {
 		for i, signed := range []bool{false, true} {
 			c := s.derive(base, p)
-			// There is no MaxVersion on purpose: with one of TLS 1.2 the handshake
-			// would lose the marks that tell a client that it was pushed down.
+			// MaxVersion is not set on purpose: with TLS 1.2 as the highest version the
+			// handshake would lack the mark that shows a client an attack on its version.
 			c.MinVersion, c.CipherSuites = tls.VersionTLS10, suitesOf(p, signed)
 			// HTTP/2 forbids these suites (RFC 9113 9.2.2).
 			c.NextProtos = slices.DeleteFunc(slices.Clone(c.NextProtos), func(n string) bool { return n == "h2" })
@@ -81,8 +81,7 @@ func (o Options) Config() (*tls.Config, error) {
 	return modern, nil
 }
 
-// derive returns the base with our choice of certificates, and with what tells
-// Seen.
+// derive returns the base with our choice of certificates and a call of Seen.
 func (s *server) derive(base *tls.Config, p Profile) *tls.Config {
 	c := base.Clone()
 	c.GetCertificate = s.certificate
@@ -101,7 +100,7 @@ func (s *server) derive(base *tls.Config, p Profile) *tls.Config {
 	return c
 }
 
-// pairs returns the certificates of now.
+// pairs returns the current certificates.
 func (s *server) pairs() []*pair {
 	out := make([]*pair, len(s.certs))
 	for i, c := range s.certs {
@@ -110,7 +109,7 @@ func (s *server) pairs() []*pair {
 	return out
 }
 
-// certificate is GetCertificate of all configurations.
+// certificate is the GetCertificate of all configurations.
 func (s *server) certificate(chi *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	o, pairs := read(chi), s.pairs()
 	c, miss := choose(&o, pairs, s.profile)
@@ -120,13 +119,13 @@ func (s *server) certificate(chi *tls.ClientHelloInfo) (*tls.Certificate, error)
 	return c.pair.tls, nil
 }
 
-// configFor is GetConfigForClient. A modern hello gets no other configuration.
+// configFor is the GetConfigForClient. A modern hello gets no other configuration.
 func (s *server) configFor(chi *tls.ClientHelloInfo) (*tls.Config, error) {
 	o, pairs := read(chi), s.pairs()
 	c, miss := choose(&o, pairs, s.profile)
 	if miss != 0 {
-		// The package would tell the client of an internal error, which sends people
-		// looking in the wrong place. The connection is lost anyway.
+		// crypto/tls would send the client an internal error, which would lead people to
+		// look for a fault in the server. The connection is lost anyway.
 		chi.Conn.Write([]byte{0x15, 3, 1, 0, 2, 2, miss.alert()})
 		return nil, s.refusal(&o, pairs, miss)
 	}
@@ -140,7 +139,7 @@ func (s *server) configFor(chi *tls.ClientHelloInfo) (*tls.Config, error) {
 	return s.old[c.profile][signed], nil
 }
 
-// refusal describes a hello that nothing answers.
+// refusal returns the error for a hello that cannot be answered.
 func (s *server) refusal(o *offer, pairs []*pair, miss Miss) error {
 	e := &HelloError{Miss: miss, Profile: s.profile, ServerName: o.chi.ServerName}
 	if o.version > 0 {

@@ -20,8 +20,8 @@ const (
 	ecdsaAES = tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
 )
 
-// clients are hellos of several ages, and what each profile answers: version,
-// suite and certificate, or what is missed.
+// clients are hellos of several ages, and what each profile answers: the version, the suite
+// and the certificate, or what is missing.
 type answer struct {
 	version, suite uint16
 	cert           string
@@ -106,8 +106,7 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
-// A device without SNI and curves gets the weak chain in a museum, and in no
-// other profile.
+// A device without SNI and curves gets the weak chain with Museum, and with no other profile.
 func TestWeakChain(t *testing.T) {
 	k := theKit()
 	old := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{rsaAES}, InsecureSkipVerify: true}
@@ -125,7 +124,7 @@ func TestWeakChain(t *testing.T) {
 	}
 }
 
-// choose on hellos that Go's client does not send.
+// choose with hellos that Go's client does not send.
 func TestChoose(t *testing.T) {
 	k := theKit()
 	v12, v10 := []uint16{tls.VersionTLS12, tls.VersionTLS11, tls.VersionTLS10}, []uint16{tls.VersionTLS10}
@@ -167,8 +166,8 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// The pushed-down client: its own hello asked for TLS 1.3, what came asked for
-// less. It finds the mark and ends the handshake (RFC 8446 4.1.3). One that says
+// A client under attack: its own hello offers TLS 1.3, but the hello that arrives offers
+// less. The client finds the mark and ends the handshake (RFC 8446 4.1.3). A client that says
 // that it fell back is refused (RFC 7507 3).
 func TestPushedDown(t *testing.T) {
 	conf, err := Config(Museum, theKit().all())
@@ -203,7 +202,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// What is in the base holds for old clients too.
+// The settings in the base hold for old clients too.
 func TestBase(t *testing.T) {
 	k := theKit()
 	refuse := errors.New("not today")
@@ -245,7 +244,7 @@ func TestResumed(t *testing.T) {
 	if len(seen) != 2 || seen[0].Resumed || !seen[1].Resumed || seen[1].Profile != Legacy {
 		t.Fatalf("%+v", seen)
 	}
-	// A session of old settings is worth nothing to a modern hello.
+	// A session with old settings cannot be resumed with a modern hello.
 	client.MaxVersion, client.CipherSuites = tls.VersionTLS12, nil
 	if m := handshake(new(met), conf, client); m.clientErr != nil || seen[2].Resumed || seen[2].Profile != Modern {
 		t.Errorf("%v, %+v", m.clientErr, seen)

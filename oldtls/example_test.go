@@ -11,7 +11,7 @@ import (
 	"github.com/draftwire/draftwire/oldtls"
 )
 
-// pair issues a certificate for a host and returns it, ready to be served.
+// pair issues a certificate for a host, ready to be used.
 func pair(ca *oldtls.CA, name string) (*oldtls.Certificate, error) {
 	issued, err := ca.Issue(oldtls.LeafOptions{Names: []string{name}})
 	if err != nil {
@@ -24,7 +24,7 @@ func pair(ca *oldtls.CA, name string) (*oldtls.Certificate, error) {
 	return oldtls.NewCertificate(c)
 }
 
-// An old and a new client at one configuration.
+// An old and a new client with one configuration.
 func ExampleOptions() {
 	ca, err := oldtls.NewCA(oldtls.CAOptions{Name: "our devices"})
 	if err != nil {
@@ -72,7 +72,7 @@ func ExampleHello() {
 	// Output: TLS 1.0 TLS_RSA_WITH_3DES_EDE_CBC_SHA (legacy)
 }
 
-// A hello in the format of SSLv2 says what the log should say.
+// A hello in the format of SSLv2, and the error for the log.
 func ExampleHelloError() {
 	first := "\x80\x31\x01\x03\x01\x00\x06\x00\x00\x00\x20\x00\x00\x2f\x00\x00\x0a"
 	if err, ok := oldtls.SSLv2Hello([]byte(first)); ok {
@@ -135,7 +135,7 @@ func ExampleLeafOptions() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// oldtls: "kiosk example" is no host name and no IP address
+	// oldtls: "kiosk example" is neither a host name nor an IP address
 }
 
 func ExampleIssued() {

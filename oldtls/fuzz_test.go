@@ -13,7 +13,7 @@ import (
 	"github.com/draftwire/draftwire/internal/seed"
 )
 
-// script is a connection that says what it was told to and keeps the answer.
+// script is a connection that sends what it was told to and keeps the answer.
 type script struct {
 	in  *bytes.Reader
 	out bytes.Buffer
@@ -28,15 +28,14 @@ func (s *script) SetDeadline(time.Time) error      { return nil }
 func (s *script) SetReadDeadline(time.Time) error  { return nil }
 func (s *script) SetWriteDeadline(time.Time) error { return nil }
 
-// play lets a client say in, and returns how the handshake ended and what the
-// server said.
+// play lets a client send in, and returns how the handshake ended and what the server sent.
 func play(conf *tls.Config, in []byte) (out []byte, err error) {
 	s := &script{in: bytes.NewReader(in)}
 	err = tls.Server(s, conf).Handshake()
 	return s.out.Bytes(), err
 }
 
-// hello is a ClientHello record.
+// hello returns a ClientHello record.
 func hello(version uint16, suites []uint16, extensions []byte) []byte {
 	body := binary.BigEndian.AppendUint16(nil, version)
 	body = append(body, make([]byte, 32)...) // random
@@ -54,8 +53,8 @@ func hello(version uint16, suites []uint16, extensions []byte) []byte {
 	return append([]byte{0x16, 3, 1, byte(len(msg) >> 8), byte(len(msg))}, msg...)
 }
 
-// A hello of any kind never panics, and one that offers TLS 1.3, or TLS 1.2 with
-// what the defaults can do, never gets old settings.
+// No hello causes a panic, and one that offers TLS 1.3, or TLS 1.2 with something that the
+// defaults support, never gets old settings.
 func FuzzHello(f *testing.F) {
 	k := theKit()
 	conf, err := Config(Museum, k.all())
@@ -109,8 +108,8 @@ func FuzzHello(f *testing.F) {
 		chi := last.chi
 		chi.ServerName = ""
 		for _, c := range k.all() {
-			// crypto/tls's own opinion, on the modern configuration. It forgets that it
-			// signs nothing without schemes.
+			// The opinion of crypto/tls itself, for the modern configuration. It
+			// ignores that it does not sign without schemes.
 			if len(chi.SignatureSchemes) > 0 && chi.SupportsCertificate(c.pair().tls) == nil {
 				t.Fatalf("old settings for a hello that the defaults can answer: %+v", chi)
 			}
@@ -118,8 +117,8 @@ func FuzzHello(f *testing.F) {
 	})
 }
 
-// FuzzRecords plays any bytes: nothing panics, and the server says something
-// short or goes on.
+// FuzzRecords sends any bytes: nothing panics, and the server sends something short or goes
+// on.
 func FuzzRecords(f *testing.F) {
 	conf, err := Config(Museum, theKit().all())
 	must(err)
@@ -130,7 +129,7 @@ func FuzzRecords(f *testing.F) {
 		if _, err := play(conf, in); err == nil {
 			t.Fatal("a handshake without a client succeeded")
 		}
-		if e, ok := SSLv2Hello(in); ok && (len(e.Suites) > mostListed || len(e.Error()) > 8<<10 || in[0] < 0x80) {
+		if e, ok := SSLv2Hello(in); ok && (len(e.Suites) > maxListed || len(e.Error()) > 8<<10 || in[0] < 0x80) {
 			t.Fatalf("%+v", e)
 		}
 	})

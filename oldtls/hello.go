@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Hello is a handshake that succeeded as far as TLS agreed on its settings.
+// Hello is a handshake whose settings are agreed on.
 type Hello struct {
 	Version uint16  // as tls.VersionTLS10
 	Suite   uint16  // as tls.TLS_RSA_WITH_AES_128_CBC_SHA
-	Profile Profile // whose settings the client needed: the mildest that would do
+	Profile Profile // the strictest profile with which the client could be answered
 	SNI     string  // chosen by the client; "" for none
-	Resumed bool    // from a session before
+	Resumed bool    // with the keys of an earlier session
 }
 
-// String returns version, suite and profile in one line, and nothing that the
-// client chose.
+// String returns the version, the suite and the profile in one line, and no text that the
+// client has chosen.
 func (h Hello) String() string {
 	return tls.VersionName(h.Version) + " " + tls.CipherSuiteName(h.Suite) + " (" + h.Profile.String() + ")"
 }
@@ -44,7 +44,7 @@ func (m Miss) String() string {
 	return "unknown"
 }
 
-// alert is what the client is told (RFC 5246 7.2.2).
+// alert returns the alert for the client (RFC 5246 7.2.2).
 func (m Miss) alert() byte {
 	if m == MissVersion {
 		return alertProtocolVersion
@@ -57,31 +57,30 @@ const (
 	alertProtocolVersion  = 70
 )
 
-// mostListed bounds the suites and versions that a HelloError keeps of a hello.
-const mostListed = 64
+// maxListed bounds the suites and versions of a hello that a HelloError keeps.
+const maxListed = 64
 
-// HelloError is a hello that shares nothing with the server. It is found with
-// errors.As in what the handshake returns.
+// HelloError is the error for a hello that shares nothing with the server. errors.As finds it
+// in the error of the handshake.
 type HelloError struct {
 	Miss       Miss
 	Profile    Profile  // of the server
-	Needs      Profile  // the profile that would take the hello; Modern where none would
+	Needs      Profile  // the profile that would accept the hello; Modern if there is none
 	Versions   []uint16 // that the client offered, at most 64; empty below TLS 1.0
 	Suites     []uint16 // that the client offered, at most 64
 	ServerName string   // chosen by the client
 	SSLv2      bool     // the hello has the format of SSLv2
 }
 
-// Reason returns a word for logs and counters: tls_version, tls_suite or
-// tls_certificate.
+// Reason returns the reason for logs and metrics: tls_version, tls_suite or tls_certificate.
 func (e *HelloError) Reason() string { return "tls_" + e.Miss.String() }
 
-// Error says what was offered, by name, and what would help.
+// Error returns what the client offered, by name, and which profile would accept it.
 func (e *HelloError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oldtls: the client's hello shares no %s with profile %s", e.Miss, e.Profile)
 	if e.Needs != Modern {
-		b.WriteString("; profile " + e.Needs.String() + " would take it")
+		b.WriteString("; profile " + e.Needs.String() + " would accept it")
 	}
 	if e.SSLv2 {
 		b.WriteString("; it has the format of SSLv2")
@@ -117,7 +116,7 @@ func suiteNames(ids []uint16) string {
 	return strings.Join(names, ", ")
 }
 
-// others are suites that old clients offer and Go does not know.
+// others are suites that old clients offer and that Go does not know.
 var others = map[uint16]string{
 	0x0003: "TLS_RSA_EXPORT_WITH_RC4_40_MD5",
 	0x0004: "TLS_RSA_WITH_RC4_128_MD5",
@@ -141,25 +140,24 @@ func suiteName(id uint16) string {
 	return tls.CipherSuiteName(id)
 }
 
-// isGrease reports a value that stands for nothing (RFC 8701 2).
+// isGrease reports whether a value is a reserved one without meaning (RFC 8701 2).
 func isGrease(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 
 func head[T any](list []T) []T {
-	return append([]T(nil), list[:min(len(list), mostListed)]...)
+	return append([]T(nil), list[:min(len(list), maxListed)]...)
 }
 
-// SSLv2Alert is the answer to a hello in the format of SSLv2: a fatal alert,
-// protocol version.
+// SSLv2Alert is the answer to a hello in the format of SSLv2: a fatal alert, protocol_version.
 const SSLv2Alert = "\x15\x03\x01\x00\x02\x02\x46"
 
-// SSLv2Hello recognises a hello in the format of SSLv2 by the first bytes of a
-// connection, five at least. Clients of the age of OpenSSL 0.9.8 and Java 6 begin
-// so, though they may go on with TLS 1.0. Go cannot serve them, as the checksum of
-// such a handshake is over the old format; what they offer is in the error, as
-// far as it is in p, for the log. The answer to send is SSLv2Alert.
+// SSLv2Hello recognises a hello in the format of SSLv2 by the first bytes of a connection, of
+// which it needs at least five. Clients as old as OpenSSL 0.9.8 and Java 6 begin with it,
+// though they may go on with TLS 1.0. Go cannot serve them, as the checksum of such a
+// handshake covers the old format. The error has what the client offers, as far as it is in
+// p, for the log. The answer to send is SSLv2Alert.
 func SSLv2Hello(p []byte) (*HelloError, bool) {
-	// Two bytes of length with the top bit set, the type 1, the version, three
-	// lengths, then suites of three bytes each (RFC 5246 E.2).
+	// Two bytes of length with the top bit set, the type 1, the version, three lengths, and
+	// then suites of three bytes each (RFC 5246 E.2).
 	if len(p) < 5 || p[0]&0x80 == 0 || p[2] != 1 || p[3] != 0 && p[3] != 3 {
 		return nil, false
 	}
@@ -179,8 +177,8 @@ func SSLv2Hello(p []byte) (*HelloError, bool) {
 		return e, true
 	}
 	specs := p[11:min(len(p), 11+(int(p[5])<<8|int(p[6])), 2+length)]
-	for ; len(specs) >= 3 && len(e.Suites) < mostListed; specs = specs[3:] {
-		if specs[0] == 0 { // others are of SSLv2 alone
+	for ; len(specs) >= 3 && len(e.Suites) < maxListed; specs = specs[3:] {
+		if specs[0] == 0 { // the other suites exist only in SSLv2
 			e.Suites = append(e.Suites, uint16(specs[1])<<8|uint16(specs[2]))
 		}
 	}

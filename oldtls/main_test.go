@@ -19,7 +19,7 @@ import (
 // TestMain fails the run if a goroutine outlives the tests.
 func TestMain(m *testing.M) { leak.Main(m, nil, nil) }
 
-// kit is the certificates that the tests serve, made once.
+// kit has the certificates of the tests, made once.
 type kit struct {
 	ca                    *CA
 	rsa, ecdsa, weak, two *Certificate
@@ -66,10 +66,10 @@ func ecdsaLeaf(ca *CA, name string) *Certificate {
 	return c
 }
 
-// all is the certificates in the order that operators would give them.
+// all returns the certificates in the order in which operators would give them.
 func (k kit) all() []*Certificate { return []*Certificate{k.rsa, k.ecdsa, k.weak, k.two} }
 
-// met is what came of a handshake, as server and client saw it.
+// met is the result of a handshake, as the server and the client saw it.
 type met struct {
 	client    tls.ConnectionState
 	seen      []Hello
@@ -101,7 +101,7 @@ func handshake(m *met, conf, client *tls.Config) met {
 	m.clientErr = c.Handshake()
 	m.client = c.ConnectionState()
 	if m.clientErr == nil {
-		c.Read(make([]byte, 1)) // what comes behind the handshake of TLS 1.3
+		c.Read(make([]byte, 1)) // what comes after the handshake of TLS 1.3
 	}
 	b.Close()
 	<-done

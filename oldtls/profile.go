@@ -8,12 +8,12 @@ import (
 // Profile says how old a client may be. The zero value is Modern.
 type Profile uint8
 
-// The profiles. Each takes what the one before it takes.
+// The profiles. Each accepts what the one before it accepts.
 const (
-	// Modern is Go's defaults: TLS 1.2 with ECDHE, and TLS 1.3.
+	// Modern has Go's defaults: TLS 1.2 with ECDHE, and TLS 1.3.
 	Modern Profile = iota
-	// Legacy adds TLS 1.0 and 1.1 and key exchange by RSA, with AES or 3DES, for
-	// hellos that Modern cannot answer.
+	// Legacy adds TLS 1.0 and 1.1, and key exchange by RSA with AES or 3DES, for hellos
+	// that Modern cannot answer.
 	Legacy
 	// Museum adds RC4, for hellos that Legacy cannot answer.
 	Museum
@@ -41,7 +41,7 @@ func ParseProfile(s string) (Profile, error) {
 	if name == "" {
 		return Modern, nil
 	}
-	return Modern, fmt.Errorf("oldtls: unknown profile %.40q; known are %s", s, strings.Join(profileNames[:], ", "))
+	return Modern, fmt.Errorf("oldtls: unknown profile %.40q; the profiles are %s", s, strings.Join(profileNames[:], ", "))
 }
 
 // MarshalText writes the profile's name.
@@ -56,14 +56,14 @@ func (p *Profile) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Warning returns what an operator must know before the profile serves anybody,
-// in one line; "" for Modern.
+// Warning returns in one line what an operator must know before using the profile; "" for
+// Modern.
 func (p Profile) Warning() string {
 	switch p {
 	case Modern:
 		return ""
 	case Legacy:
-		return "old clients get TLS 1.0 and 1.1, RSA key exchange and 3DES: what they send can be read later by who gets the server's key"
+		return "old clients get TLS 1.0 and 1.1, RSA key exchange and 3DES: anybody who gets the server's key can later read what they sent"
 	}
-	return "old clients get TLS 1.0, RSA key exchange, 3DES and RC4: RC4 is broken, take what they send for readable"
+	return "old clients get TLS 1.0, RSA key exchange, 3DES and RC4: RC4 is broken, so assume that others can read what they send"
 }

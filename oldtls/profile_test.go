@@ -24,7 +24,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// What each profile has of old suites.
+// The old suites that each profile has.
 func TestSuites(t *testing.T) {
 	for _, p := range []Profile{Modern, Legacy, Museum} {
 		rsaKeys, des, rc4 := 0, 0, 0
@@ -52,7 +52,7 @@ func TestSuites(t *testing.T) {
 
 func TestHelloError(t *testing.T) {
 	e := &HelloError{Miss: MissSuite, Profile: Legacy, Needs: Museum, Versions: []uint16{0x3a3a, tls.VersionTLS10}, Suites: []uint16{0x2a2a, rsaRC4, 0x39, 0xc0ff}, ServerName: "\x1b"}
-	const want = "oldtls: the client's hello shares no suite with profile legacy; profile museum would take it; it offers TLS 1.0 with TLS_RSA_WITH_RC4_128_SHA, TLS_DHE_RSA_WITH_AES_256_CBC_SHA, 0xC0FF"
+	const want = "oldtls: the client's hello shares no suite with profile legacy; profile museum would accept it; it offers TLS 1.0 with TLS_RSA_WITH_RC4_128_SHA, TLS_DHE_RSA_WITH_AES_256_CBC_SHA, 0xC0FF"
 	if e.Error() != want || e.Reason() != "tls_suite" {
 		t.Errorf("%s: %s", e.Reason(), e)
 	}
@@ -65,7 +65,7 @@ func TestHelloError(t *testing.T) {
 }
 
 func TestSSLv2Hello(t *testing.T) {
-	// OpenSSL 0.9.8's hello: SSLv2's format, TLS 1.0 in it.
+	// The hello of OpenSSL 0.9.8: TLS 1.0 in the format of SSLv2.
 	const openssl = "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" +
 		"\x00\x00\x39\x00\x00\x35\x07\x00\xc0\x00\x00\x33\x00\x00\x2f\x00\x00\x0a\x00\x00\x05" + "0123456789abcdef"
 	e, ok := SSLv2Hello([]byte(openssl))
@@ -88,7 +88,7 @@ func TestSSLv2Hello(t *testing.T) {
 	if e, ok := SSLv2Hello([]byte("\x80\x1c\x01\x00\x02\x00\x03\x00\x00\x00\x10\x07\x00\xc0")); !ok || len(e.Versions) != 0 || len(e.Suites) != 0 || !contains(e.Error(), "nothing above SSL 3.0") {
 		t.Errorf("SSLv2 alone: %v %t", e, ok)
 	}
-	// What crypto/tls answers, so that ours is the same.
+	// Our alerts are those of crypto/tls.
 	conf, err := Config(Museum, theKit().all())
 	must(err)
 	if out, _ := play(conf, []byte(openssl)); string(out) != SSLv2Alert {

@@ -16,15 +16,15 @@ import (
 // patience bounds every wait for a program.
 const patience = 20 * time.Second
 
-// counter is where the programs connect to: a listener that does handshakes and
-// tells how each ended.
+// counter is a listener to which the programs connect. It does handshakes and tells how each
+// one ended.
 type counter struct {
 	addr string
 	seen chan Hello
 	errs chan error
 }
 
-// open starts a counter with a profile.
+// open starts a counter with that profile.
 func open(t *testing.T, p Profile) *counter {
 	t.Helper()
 	c := &counter{seen: make(chan Hello, 64), errs: make(chan error, 64)}
@@ -67,7 +67,7 @@ func (c *counter) visit(t *testing.T, program string, args ...string) (h Hello, 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
-	// The settings of a distribution would forbid what is tested here.
+	// The settings of the distribution would forbid what is tested here.
 	cmd.Env = append(os.Environ(), "OPENSSL_CONF=/dev/null", "GNUTLS_SYSTEM_PRIORITY_FILE=/dev/null")
 	_, err = cmd.StdinPipe() // open until the server ends the connection
 	must(err)
@@ -100,16 +100,16 @@ func rootFile(t *testing.T) string {
 	return file
 }
 
-// result is what a profile answers a program; suite 0 is a refusal.
+// result is what a program gets from a profile; suite 0 is a refusal.
 type result struct {
 	version, suite uint16
 	profile        Profile
-	key            string // as the program names it
+	key            string // the suite as the program names it
 }
 
 var refused = result{}
 
-// OpenSSL with all it has left of old times: no 3DES, no RC4.
+// OpenSSL with all its remaining old suites, without 3DES and RC4.
 func TestOpenSSL(t *testing.T) {
 	openssl := program(t, "openssl", "openssl")
 	roots := rootFile(t)
@@ -150,7 +150,7 @@ func TestOpenSSL(t *testing.T) {
 	}
 }
 
-// GnuTLS has kept 3DES and RC4.
+// GnuTLS still has 3DES and RC4.
 func TestGnuTLS(t *testing.T) {
 	gnutls := program(t, "gnutls-cli", "gnutls-bin")
 	roots := rootFile(t)

@@ -11,8 +11,8 @@ import (
 // The handshake of RFC 6455 1.2, and the first frame of RFC 6455 5.7.
 func Example() {
 	hs := rfc6455.Draft.NewServer(nil)
-	var open wire.Opening
-	err := hs.Open(&wire.Request{Method: "GET", Target: "/chat", Proto: "HTTP/1.1", Fields: wire.Fields{
+	var asked wire.ClientRequest
+	err := hs.ReadRequest(&wire.Request{Method: "GET", Target: "/chat", Proto: "HTTP/1.1", Fields: wire.Fields{
 		{Name: "Host", Value: "server.example.com"},
 		{Name: "Upgrade", Value: "websocket"},
 		{Name: "Connection", Value: "Upgrade"},
@@ -20,12 +20,12 @@ func Example() {
 		{Name: "Origin", Value: "http://example.com"},
 		{Name: "Sec-WebSocket-Protocol", Value: "chat, superchat"},
 		{Name: "Sec-WebSocket-Version", Value: "13"},
-	}}, &open)
+	}}, &asked)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	head, _ := hs.Head(nil, &wire.Accept{Protocol: open.Protocols[0]})
+	head, _ := hs.Head(nil, &wire.Accept{Protocol: asked.Protocols[0]})
 	fmt.Print(strings.ReplaceAll(string(head), "\r\n", "\n"))
 
 	codec := rfc6455.Draft.NewCodec(wire.CodecConfig{Role: wire.Server})

@@ -2,8 +2,8 @@ package usage
 
 import "strings"
 
-// products are the words by which people know a client, the most telling
-// first: most user agents name half a dozen browsers.
+// products are the names by which people know a client. The most specific come first, as
+// most user agents name half a dozen browsers.
 var products = []struct{ find, show string }{
 	{"HbbTV/", "HbbTV/"}, {"PhantomJS/", "PhantomJS/"}, {"SMART-TV", "Smart TV"}, {"NetCast", "NetCast"}, {"Kindle/", "Kindle/"}, {"BB10", "BlackBerry 10"},
 	{"PlayStation ", "PlayStation "}, {"Nintendo ", "Nintendo "}, {"OPR/", "Opera/"}, {"Opera/", "Opera/"}, {"Edge/", "Edge/"}, {"Edg/", "Edge/"},
@@ -14,7 +14,7 @@ var products = []struct{ find, show string }{
 // maxAgent is how long a name may be, in bytes.
 const maxAgent = 32
 
-// agentName is a short name for a user agent: product and version.
+// agentName returns a short name for a user agent: product and version.
 func agentName(ua string) string {
 	for _, p := range products {
 		if _, rest, ok := strings.Cut(ua, p.find); ok {
@@ -33,7 +33,7 @@ func agentName(ua string) string {
 	return first[:cutAt(first, maxAgent)]
 }
 
-// number is the version at the beginning of s, two parts of it: "5_1_1" is 5.1.
+// number returns the first two numbers of the version at the beginning of s: "5_1_1" is 5.1.
 func number(s string) string {
 	n, dots := 0, 0
 	for n < len(s) && n < 12 {

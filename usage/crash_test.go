@@ -21,12 +21,13 @@ import (
 
 const pageSize = 4096
 
-// images are a ledger's file after each of some flushes, and what it counted then.
+// images returns the file of a ledger after each of some flushes, and what it had counted by
+// then.
 func images(t *testing.T) (files [][]byte, held []string) {
 	t.Helper()
 	c := &clock{newYear}
 	path := filepath.Join(t.TempDir(), "ledger")
-	l := open(t, path, c, usage.Options{Clients: 60}) // some give way to others
+	l := open(t, path, c, usage.Options{Clients: 60}) // some records are evicted
 	for i, e := range someEvents(rand.New(rand.NewPCG(7, 8)), 500, 60*aDay) {
 		c.t = e.at
 		e.tell(l)
@@ -45,8 +46,8 @@ func images(t *testing.T) (files [][]byte, held []string) {
 	return files, held
 }
 
-// changed are the pages in which two files differ, in the order in which they are written:
-// the two that describe the file come last.
+// changed returns the pages in which two files differ, in the order in which they are
+// written: the two meta pages come last.
 func changed(before, after []byte) (pages []int) {
 	for p := 2; p < len(after)/pageSize; p++ {
 		if from := p * pageSize; from >= len(before) || !bytes.Equal(before[from:from+pageSize], after[from:from+pageSize]) {
@@ -56,7 +57,7 @@ func changed(before, after []byte) (pages []int) {
 	return append(pages, 0, 1)
 }
 
-// crashed is the file where of the changes only some bytes of some pages have come to the
+// crashed returns a file in which only some bytes of some changed pages have reached the
 // disk.
 func crashed(before, after []byte, pages []int, bytes func(i int) int) []byte {
 	file := append(slices.Clone(before), make([]byte, max(0, len(after)-len(before)))...)
@@ -68,7 +69,7 @@ func crashed(before, after []byte, pages []int, bytes func(i int) int) []byte {
 	return file
 }
 
-// holds checks that a file holds one of what is wanted, and can be used on.
+// holds checks that a file holds one of the wanted states and can be used further.
 func holds(t *testing.T, what string, file []byte, want ...string) {
 	t.Helper()
 	path := writeFile(t, file)
@@ -82,9 +83,9 @@ func holds(t *testing.T, what string, file []byte, want ...string) {
 	os.Remove(path)
 }
 
-// A process that is killed between any two writes of a flush, or in the midst of one, and a
-// system that crashes with its writes in any order, leave what was there before the flush
-// or, behind its last write, what is there after it.
+// If a process is killed between any two writes of a flush or within one, or if the system
+// crashes with the writes done in any order, the file holds the state before the flush or,
+// after its last write, the state after it.
 func TestCrashAtEveryWrite(t *testing.T) {
 	files, held := images(t)
 	rnd := rand.New(rand.NewPCG(9, 10))
@@ -100,7 +101,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 			some := crashed(before, after, pages[:data], func(int) int { return pageSize * rnd.IntN(2) })
 			holds(t, fmt.Sprintf("flush %d, some pages", i), some, held[i-1])
 		}
-		for n := range 90 { // what describes the file is shorter than that
+		for n := range 90 { // a meta page is shorter than that
 			torn := crashed(before, after, pages, func(j int) int { return pageSize - (pageSize-n)*(j/data) })
 			holds(t, fmt.Sprintf("flush %d, %d bytes of the last", i, n), torn, held[i-1], held[i])
 		}
@@ -108,7 +109,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	}
 }
 
-// upTo is n whole pages and, behind them, some bytes of one.
+// upTo returns n whole pages and some bytes of the next one.
 func upTo(n, rest int) func(int) int {
 	return func(i int) int {
 		switch {
@@ -121,8 +122,8 @@ func upTo(n, rest int) func(int) int {
 	}
 }
 
-// With Aside a gateway starts whatever has become of its file, and never with other
-// numbers than it once had: what is too broken is set aside, and the reason told.
+// With Aside a gateway starts whatever has happened to its file, and never with numbers that
+// it never had: a file that is too damaged is set aside, with the reason.
 func TestStartsWithAnyDamage(t *testing.T) {
 	good, held := sample(t)
 	rnd := rand.New(rand.NewPCG(11, 12))
@@ -131,7 +132,7 @@ func TestStartsWithAnyDamage(t *testing.T) {
 		path := writeFile(t, bad)
 		l, err := usage.Open(path, &usage.Options{Aside: true, LockWait: time.Millisecond, Every: time.Hour})
 		if err != nil {
-			if len(bad) >= 512 || !errors.Is(err, usage.ErrDamaged) { // else nothing tells that it was a ledger
+			if len(bad) >= 512 || !errors.Is(err, usage.ErrDamaged) { // otherwise nothing shows that it was a ledger
 				t.Fatalf("%s: %v", what, err)
 			}
 			return
@@ -170,7 +171,7 @@ func TestStartsWithAnyDamage(t *testing.T) {
 	for i := range 30 {
 		bad := bytes.Clone(good)
 		at := rnd.IntN(len(bad))
-		if i%2 == 0 { // where the tree's own pages are, and the list of free ones
+		if i%2 == 0 { // where the pages of the tree and of the free list are
 			at = at%(8*pageSize)/pageSize*pageSize + rnd.IntN(90)
 		}
 		bad[at] ^= byte(1 + rnd.IntN(255))
@@ -183,7 +184,7 @@ func TestStartsWithAnyDamage(t *testing.T) {
 
 func init() { children["writes"] = writeUntilKilled }
 
-// writeUntilKilled counts and flushes, and says so behind each flush.
+// writeUntilKilled counts and flushes, and prints a line after each flush.
 func writeUntilKilled(path string) {
 	l, err := usage.Open(path, &usage.Options{Name: "gw-1", Every: time.Hour, Clients: 500})
 	if err != nil {
@@ -209,7 +210,7 @@ func child(t *testing.T, name, path string) *exec.Cmd {
 	return cmd
 }
 
-// What was flushed is there after kill -9, whenever it comes.
+// Whenever kill -9 comes, what was flushed is in the file.
 func TestKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	rnd := rand.New(rand.NewPCG(13, 14))
@@ -248,7 +249,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// A device that is always full is told of, and nothing else happens.
+// A device that is always full is reported, and nothing else happens.
 func TestDevFull(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); errors.Is(err, os.ErrNotExist) {
 		return // no such system
@@ -262,7 +263,7 @@ func TestDevFull(t *testing.T) {
 	if err := <-told; !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("told %v", err)
 	}
-	if err := l.Close(); err == nil || len(l.Snapshot().Clients) != 1 {
-		t.Errorf("close: %v", err)
+	if err := l.Close(); err == nil || len(l.Snapshot().Clients) != 1 || l.Unwritten() != 1 {
+		t.Errorf("close: %v, %d unwritten", err, l.Unwritten())
 	}
 }

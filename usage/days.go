@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// KeptDays is for how many days, today included, counts by day are kept.
+// KeptDays is for how many days counts by day are kept, today included.
 const KeptDays = 180
 
 const secondsADay = 24 * 60 * 60
@@ -47,7 +47,7 @@ func (d *Date) UnmarshalText(p []byte) (err error) {
 func ParseDate(s string) (Date, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return 0, fmt.Errorf("usage: %q is no date; dates are like 2027-01-01", s)
+		return 0, fmt.Errorf("usage: %q is not a date like 2027-01-01", s)
 	}
 	return DateOf(t), nil
 }
@@ -57,7 +57,7 @@ type Day struct {
 	Date    Date
 	Opened  uint64 // handshakes that opened a connection
 	Refused uint64 // handshakes that were refused
-	Carried bool   // an open connection was there, whenever it was opened
+	Carried bool   // a connection was open, whenever it was opened
 	In, Out uint64 // bytes from and to clients; only in the totals of a version
 }
 
@@ -70,8 +70,8 @@ func (d *Day) merge(x Day) {
 	d.Out = sum(d.Out, x.Out)
 }
 
-// MarshalJSON writes [date, opened, refused, carried, in, out] without the
-// zeros at the end; date counts days since 1970-01-01.
+// MarshalJSON writes [date, opened, refused, carried, in, out] without the zeros at its end.
+// The date is the number of days since 1970-01-01.
 func (d Day) MarshalJSON() ([]byte, error) { return d.append(nil), nil }
 
 func (d Day) append(b []byte) []byte {
@@ -103,7 +103,7 @@ func (d *Day) UnmarshalJSON(p []byte) error {
 	return err
 }
 
-// compact takes out the spaces that others put in.
+// compact removes white space, which other programs may have added.
 func compact(p []byte) ([]byte, error) {
 	if !bytes.ContainsAny(p, " \t\r\n") {
 		return p, nil
@@ -113,10 +113,10 @@ func compact(p []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func errDay(p []byte) error { return fmt.Errorf("usage: %.40q is no day", p) }
+func errDay(p []byte) error { return fmt.Errorf("usage: %.40q is not a record of a day", p) }
 
-// parse reads a day at the beginning of p and returns what follows. It is
-// written by hand, as a ledger has millions of days.
+// parse reads a day at the beginning of p and returns what follows. It does not use package
+// json, as a ledger has millions of days.
 func (d *Day) parse(p []byte) (rest []byte, err error) {
 	if len(p) == 0 || p[0] != '[' {
 		return nil, errDay(p)
@@ -146,10 +146,10 @@ func (d *Day) parse(p []byte) (rest []byte, err error) {
 	return nil, errDay(p)
 }
 
-// maxDate is in the year 9999, the last that JSON can tell.
+// maxDate is the last day of the year 9999, the last year of a time in JSON.
 const maxDate = 2932896
 
-// sum adds without going over: a count that is full stays full.
+// sum adds without overflow: a count stays at its maximum.
 func sum(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64
@@ -157,21 +157,21 @@ func sum(a, b uint64) uint64 {
 	return a + b
 }
 
-// maxADay bounds the handshakes that are told of one client on one day.
+// maxADay bounds the handshakes that are counted for one client on one day.
 const maxADay = 1 << 60
 
-// History is a client's days, oldest first, at most KeptDays of them. It takes
-// three or four bytes for a day. The zero value is empty.
+// History is the days of a client, oldest first, at most KeptDays of them. A day takes three
+// or four bytes. The zero value is empty.
 type History struct {
-	past []byte // days before last: gap, opened<<2 | carried<<1 | refused > 0, refused
-	base Date   // the first gap counts from here
-	tail Date   // of the last day in past
+	past []byte // the days before last, each: days since the one before, opened<<2 | carried<<1 | refused > 0, refused
+	base Date   // from which the first day in past is counted
+	tail Date   // the last day in past
 	last Day
-	some bool
+	some bool // last is set
 }
 
-// add counts d, whose date is not before the last one: a clock that went back
-// counts on the last day.
+// add counts d. If the clock went back and its date is before the last day, it counts for
+// the last day.
 func (h *History) add(d Day) {
 	d.In, d.Out = 0, 0
 	if h.some && d.Date <= h.last.Date {
@@ -206,7 +206,7 @@ func (h *History) push(d Day) {
 	h.tail = d.Date
 }
 
-// trim drops the days that are too old when it is today.
+// trim removes the days that are too old today.
 func (h *History) trim(today Date) {
 	for len(h.past) > 0 {
 		d, n := pull(h.past, h.base)
@@ -218,7 +218,7 @@ func (h *History) trim(today Date) {
 	h.past = nil
 }
 
-// pull takes one day from p and tells how long it was.
+// pull reads one day from p, which is n bytes long.
 func pull(p []byte, from Date) (d Day, n int) {
 	gap, a := binary.Uvarint(p)
 	code, b := binary.Uvarint(p[a:])
@@ -247,8 +247,8 @@ func (h History) All() iter.Seq[Day] {
 	}
 }
 
-// Sum adds up the days from first to last, both included. Its Date is that of
-// the latest of them; seen is false if there was none.
+// Sum adds up the days from first to last, both included. The Date of the total is the
+// latest of these days; seen is false if there are none.
 func (h History) Sum(first, last Date) (total Day, seen bool) {
 	return sumDays(h.All(), first, last)
 }
@@ -308,16 +308,16 @@ func (h *History) UnmarshalJSON(p []byte) (err error) {
 func checkDays(days []Day) error {
 	for i, d := range days {
 		if i > 0 && d.Date <= days[i-1].Date {
-			return fmt.Errorf("usage: day %s stands behind day %s", d.Date, days[i-1].Date)
+			return fmt.Errorf("usage: day %s follows day %s", d.Date, days[i-1].Date)
 		}
 	}
 	if n := len(days); n > 0 && days[n-1].Date-days[0].Date >= KeptDays {
-		return fmt.Errorf("usage: days from %s to %s are more than %d", days[0].Date, days[n-1].Date, KeptDays)
+		return fmt.Errorf("usage: the days from %s to %s are more than %d", days[0].Date, days[n-1].Date, KeptDays)
 	}
 	return nil
 }
 
-// addDay counts d in days, which are in order, and drops what is too old.
+// addDay counts d in days, which are in order, and removes the days that are too old.
 func addDay(days []Day, d Day) []Day {
 	if n := len(days); n > 0 && d.Date <= days[n-1].Date {
 		days[n-1].merge(d)
@@ -330,7 +330,7 @@ func addDay(days []Day, d Day) []Day {
 	return days
 }
 
-// mergeDays adds up two sequences day by day; each is in order.
+// mergeDays adds up two sequences day by day. Both are in order.
 func mergeDays(a, b []Day) []Day {
 	out := make([]Day, 0, max(len(a), len(b)))
 	for len(a) > 0 || len(b) > 0 {

@@ -15,40 +15,40 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// DryRunOptions are a dry run's.
+// DryRunOptions are the options of a dry run.
 type DryRunOptions struct {
 	Plan Plan
 
-	// On is the time at which the plan is looked at. Default: when the snapshot
-	// was made.
+	// On is the time whose stages of the plan are applied. Default: when the snapshot was
+	// made.
 	On time.Time
 
-	// First and Last are the days whose traffic is put to the plan. Default of
-	// both: the day before the snapshot was made, the last whole one.
+	// First and Last are the days to whose traffic the plan is applied. Default of both:
+	// the day before the snapshot was made, which is the last whole day.
 	First, Last Date
 }
 
 // DryRun is what a plan would have refused.
 type DryRun struct {
 	Format string    `json:"format"` // "draftwire-dryrun/1"
-	On     time.Time `json:"on"`     // when the plan was looked at
-	First  Date      `json:"first"`  // the days
+	On     time.Time `json:"on"`     // the time whose stages were applied
+	First  Date      `json:"first"`  // the first day
 	Last   Date      `json:"last"`
-	Rows   []DryRow  `json:"versions"` // those that the plan names, oldest first
+	Rows   []DryRow  `json:"versions"` // the versions that the plan names, oldest first
 }
 
 // DryRow is a version in a dry run.
 type DryRow struct {
 	Version  wire.Version `json:"version"`
 	Stage    Stage        `json:"stage"`
-	Asked    uint64       `json:"handshakes"` // that were asked for, whatever came of them
-	Expected float64      `json:"expected"`   // how many of them the plan refuses; clients that try again make it more
-	Clients  []DryClient  `json:"clients"`    // those that would be hit, the likeliest first
-	AtLeast  bool         `json:"at_least"`   // handshakes of others, whose records had to go
-	Open     int          `json:"open"`       // clients that had a connection and asked for none: it stays until it ends
+	Asked    uint64       `json:"handshakes"` // all that were tried, also those that were refused
+	Expected float64      `json:"expected"`   // how many of them the plan refuses; more if clients try again
+	Clients  []DryClient  `json:"clients"`    // the clients that it may refuse, the most affected first
+	AtLeast  bool         `json:"at_least"`   // there were more clients, whose records were evicted
+	Open     int          `json:"open"`       // clients that only had an open connection, which the plan does not touch
 }
 
-// DryClient is a client that would be hit.
+// DryClient is a client that a plan may refuse.
 type DryClient struct {
 	Key       string    `json:"client"`
 	Asked     uint64    `json:"handshakes"`
@@ -59,8 +59,8 @@ type DryClient struct {
 	Path      string    `json:"path"`
 }
 
-// DryRun puts the traffic of some days to a plan: what would it have refused?
-// Connections that are open stay open, so only handshakes count.
+// DryRun returns what a plan would have refused of the traffic of some days. Only
+// handshakes count, as open connections stay open.
 func (s *Snapshot) DryRun(o DryRunOptions) *DryRun {
 	if o.On.IsZero() {
 		o.On = s.Made
@@ -93,7 +93,7 @@ func (s *Snapshot) DryRun(o DryRunOptions) *DryRun {
 	return r
 }
 
-// client adds a client to the row, and returns the handshakes it asked for.
+// client adds a client to the row, and returns how many handshakes it tried.
 func (r *DryRow) client(c *Client, o DryRunOptions) uint64 {
 	d, ok := c.Days.Sum(o.First, o.Last)
 	asked := sum(d.Opened, d.Refused)
@@ -117,7 +117,7 @@ func (r *DryRun) head() string {
 	return fmt.Sprintf("What the plan as of %s would have refused of the handshakes of %s (UTC):", r.On.Format("2006-01-02 15:04"), days)
 }
 
-// Text writes a table of versions, and one of the clients that would be hit.
+// Text writes a table of the versions, and one of the clients that the plan may refuse.
 func (r *DryRun) Text(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n\n", r.head())
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -151,7 +151,7 @@ func expected(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10
 // JSON writes the dry run as one object.
 func (r *DryRun) JSON(w io.Writer) error { return writeJSON(w, r) }
 
-// CSV writes a line for each client that would be hit.
+// CSV writes a line for each client that the plan may refuse.
 func (r *DryRun) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write([]string{"version", "mode", "client", "handshakes", "expected", "hit", "last_seen", "user_agent", "path"})

@@ -9,8 +9,8 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// A client that was given up, came again and was given up again before the next flush is
-// not left in the file.
+// A client that is evicted, comes again and is evicted again before the next flush is not
+// left in the file.
 func TestGivenUpTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := open(t, path, &clock{newYear}, usage.Options{Clients: 1})

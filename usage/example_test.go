@@ -12,7 +12,7 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// two is a ledger that watched for 60 days: two kiosks, then one.
+// two returns a ledger that has watched for 60 days: first two kiosks, then one.
 func two() *usage.Snapshot {
 	now := newYear
 	l, err := usage.Open("", &usage.Options{Name: "gw-1", Now: func() time.Time { return now }})
@@ -28,10 +28,9 @@ func two() *usage.Snapshot {
 	return l.Snapshot()
 }
 
-// A gateway tells its ledger of each handshake and of what went over the
-// connection.
+// A gateway reports each handshake to its ledger, and the traffic of each connection.
 func ExampleLedger() {
-	l, err := usage.Open("", &usage.Options{Name: "gw-1"}) // in a gateway a file, as /var/lib/draftwire/usage.db
+	l, err := usage.Open("", &usage.Options{Name: "gw-1"}) // in a gateway it is a file like /var/lib/draftwire/usage.db
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -71,7 +70,7 @@ func ExampleSnapshot() {
 }
 
 func ExampleReport() {
-	r := two().Report(usage.ReportOptions{Since: 30 * aDay, List: wire.SetOf(wire.Hixie76)})
+	r := two().Report(usage.ReportOptions{Since: 30 * aDay, List: wire.VersionsOf(wire.Hixie76)})
 	old := r.Rows[1]
 	fmt.Println(old.Version, old.Clients, old.Verdict.Text)
 	for _, c := range old.List {
@@ -104,7 +103,7 @@ func ExampleVerdict() {
 	// Output: {"code":"ask","confidence":"high","text":"ask: 1 client left (kiosk-2)","clients":["kiosk-2"]}
 }
 
-// A script asks for the code.
+// A script reads the code.
 func ExampleCode() {
 	for _, row := range two().Report(usage.ReportOptions{}).Rows[:2] {
 		fmt.Println(row.Version, row.Verdict.Code == usage.SafeToOff)

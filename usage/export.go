@@ -13,36 +13,36 @@ import (
 	"time"
 )
 
-// exportFormat is the first thing that an export says.
+// exportFormat is the first value in an export.
 const exportFormat = "draftwire-usage/1"
 
-// What Import takes at most.
+// The bounds of what Import accepts.
 const (
 	maxRecord  = 1 << 20   // bytes of one record
 	maxClients = 1_000_000 // records
 	maxSources = 1000
 )
 
-// Export writes what Snapshot().Export does, and holds no copy of the ledger: it costs
-// less than a megabyte of memory, however slowly w takes it.
+// Export writes the same as Snapshot().Export, but without a copy of the ledger: it needs
+// less than a megabyte of memory, however slow w is.
 func (l *Ledger) Export(w io.Writer) error {
 	s, seats := l.outline()
 	return s.export(w, l.copies(seats))
 }
 
 const (
-	exportWait  = 5 * time.Second  // of a request for the one before it
-	exportStall = 30 * time.Second // for a reader that takes nothing
+	exportWait  = 5 * time.Second  // that a request waits for the one before it
+	exportStall = 30 * time.Second // after which a reader that reads nothing is cut off
 )
 
-// ServeHTTP answers GET with an export, for the listener of an administrator: it has
-// the keys of all clients. One is written at a time, so that many requests take no more
-// of the processor than one: who comes meanwhile waits for up to 5 seconds and then is
-// answered 503. A reader that takes nothing for 30 seconds is cut off.
+// ServeHTTP answers GET with an export. It is for the port of an administrator, as an export
+// has the keys of all clients. One export is written at a time, so that many requests need
+// no more processor time than one. A request that comes meanwhile waits for up to 5 seconds
+// and then gets a 503. A reader that reads nothing for 30 seconds is cut off.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "only GET", http.StatusMethodNotAllowed)
+		http.Error(w, "the method must be GET", http.StatusMethodNotAllowed)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -53,35 +53,36 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		defer func() { <-l.export }()
-		w.Header().Set("Connection", "close") // which ends the deadline of the last write too
+		w.Header().Set("Connection", "close") // so that the last write's deadline does not outlast the answer
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if r.Method == http.MethodGet {
-		l.Export(&impatient{w, http.NewResponseController(w)}) // an error is the client's that went away
+		l.Export(&deadlineWriter{w, http.NewResponseController(w)}) // it fails when the client has gone away
 	}
 }
 
-// takeTurn waits for the right to export. Whoever has it gives it back.
+// takeTurn waits until this request may export. The caller receives from l.export when it is
+// done.
 func (l *Ledger) takeTurn(ctx context.Context) bool {
-	late := time.NewTimer(exportWait)
-	defer late.Stop()
+	timeout := time.NewTimer(exportWait)
+	defer timeout.Stop()
 	select {
 	case l.export <- struct{}{}:
 		return true
 	case <-ctx.Done():
-	case <-late.C:
+	case <-timeout.C:
 	}
 	return false
 }
 
-// impatient writes to a reader that has to go on reading.
-type impatient struct {
+// deadlineWriter gives each write its own deadline.
+type deadlineWriter struct {
 	io.Writer
 	c *http.ResponseController
 }
 
-func (w *impatient) Write(p []byte) (int, error) {
-	w.c.SetWriteDeadline(time.Now().Add(exportStall)) // what has no deadlines is no socket
+func (w *deadlineWriter) Write(p []byte) (int, error) {
+	w.c.SetWriteDeadline(time.Now().Add(exportStall)) // fails only where there is no socket, as in tests
 	return w.Writer.Write(p)
 }
 
@@ -92,13 +93,13 @@ func (w *impatient) Write(p []byte) (int, error) {
 //	"versions":[...],
 //	"clients":[...]}
 //
-// A day is an array [date, opened, refused, carried, in, out] without the zeros
-// at its end; date counts days since 1970-01-01.
+// A day is an array [date, opened, refused, carried, in, out] without the zeros at its end.
+// The date is the number of days since 1970-01-01.
 func (s *Snapshot) Export(w io.Writer) error {
 	return s.export(w, func(yield func([]Client) bool) { yield(s.Clients) })
 }
 
-// export is Export with the clients from elsewhere.
+// export writes an export with these clients.
 func (s *Snapshot) export(w io.Writer, clients iter.Seq[[]Client]) error {
 	made, err := json.Marshal(s.Made)
 	if err != nil {
@@ -128,13 +129,13 @@ func (s *Snapshot) export(w io.Writer, clients iter.Seq[[]Client]) error {
 	return e.end()
 }
 
-// exporter writes arrays of records. The first error sticks.
+// exporter writes arrays of records. After the first error it writes nothing.
 type exporter struct {
 	out    *bufio.Writer
-	line   bytes.Buffer // of the record in hand
+	line   bytes.Buffer // the current record
 	json   *json.Encoder
 	arrays int
-	n      int // records of the array in hand
+	n      int // records of the current array
 	err    error
 }
 
@@ -175,16 +176,16 @@ func (e *exporter) end() error {
 	return e.out.Flush()
 }
 
-// Import reads what Export writes. It takes a million clients and a thousand
-// sources at most, each in a megabyte at most; what it does not know it passes
-// over. Strings are cleaned as those of a Visit are.
+// Import reads what Export writes. It accepts up to a million clients and a thousand
+// sources, each of at most a megabyte, and ignores keys that it does not know. It cleans
+// strings as those of a Visit.
 func Import(r io.Reader) (*Snapshot, error) {
 	p := &importer{s: &Snapshot{}, seen: map[any]bool{}}
 	p.in = &ration{r: r}
 	p.d = json.NewDecoder(p.in)
 	if err := p.read(); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("it ends too early")
+		if isCutOff(err) {
+			err = errors.New("the export ends too early")
 		}
 		return nil, fmt.Errorf("usage: export: %w", err)
 	}
@@ -192,9 +193,17 @@ func Import(r io.Reader) (*Snapshot, error) {
 	return p.s, nil
 }
 
-var errRation = fmt.Errorf("a record is above %d bytes", maxRecord)
+// isCutOff reports whether encoding/json has found the end of its input within a value. It
+// says so in two ways: the second is that of Go 1.27.
+func isCutOff(err error) bool {
+	syntax, ok := errors.AsType[*json.SyntaxError](err)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		ok && syntax.Error() == "unexpected end of JSON input"
+}
 
-// ration lets one record's worth of bytes through until it is filled again.
+var errRation = fmt.Errorf("a record is longer than %d bytes", maxRecord)
+
+// ration returns at most left bytes, until left is set again for the next record.
 type ration struct {
 	r    io.Reader
 	left int
@@ -213,8 +222,10 @@ type importer struct {
 	s    *Snapshot
 	in   *ration
 	d    *json.Decoder
-	seen map[any]bool // each key of the object, each record
+	seen map[any]bool // keys of the object, and keys of records
 }
+
+var errNoExport = errors.New("this is not an export of a ledger")
 
 func (p *importer) read() error {
 	if err := p.want(json.Delim('{')); err != nil {
@@ -227,7 +238,7 @@ func (p *importer) read() error {
 		}
 		name, ok := t.(string)
 		if !ok || first != (name == "format") || p.seen[name] {
-			return errors.New("it is not from a ledger")
+			return errNoExport
 		}
 		p.seen[name] = true
 		if err := p.value(name); err != nil {
@@ -235,7 +246,7 @@ func (p *importer) read() error {
 		}
 	}
 	if !p.seen["format"] {
-		return errors.New("it is not from a ledger")
+		return errNoExport
 	}
 	return p.want(json.Delim('}'))
 }
@@ -247,7 +258,7 @@ func (p *importer) want(d json.Delim) error {
 		return err
 	}
 	if t != d {
-		return fmt.Errorf("%v where %v should be", t, d)
+		return fmt.Errorf("expected %v, found %v", d, t)
 	}
 	return nil
 }
@@ -270,7 +281,7 @@ func (p *importer) value(name string) error {
 			return err
 		}
 		if f != exportFormat {
-			return fmt.Errorf("format %.40q; this program knows %s", f, exportFormat)
+			return fmt.Errorf("the format is %.40q, but this program reads only %s", f, exportFormat)
 		}
 		return nil
 	case "made":
@@ -301,17 +312,17 @@ func (p *importer) value(name string) error {
 	return p.decode(&skip)
 }
 
-// sourceKey tells a source's ID from a key of the object.
+// sourceKey is the ID of a source. Its type keeps it apart from the keys of the object.
 type sourceKey string
 
-// array reads records one by one. None may come twice.
-func array[T any](p *importer, most int, f func(*T) (key any, err error)) error {
+// array reads up to limit records one by one. No key may occur twice.
+func array[T any](p *importer, limit int, f func(*T) (key any, err error)) error {
 	if err := p.want(json.Delim('[')); err != nil {
 		return err
 	}
 	for n := 0; p.more(); n++ {
-		if n == most {
-			return fmt.Errorf("more than %d records", most)
+		if n == limit {
+			return fmt.Errorf("more than %d records", limit)
 		}
 		x := new(T)
 		if err := p.decode(x); err != nil {

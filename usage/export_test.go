@@ -44,7 +44,7 @@ func TestExport(t *testing.T) {
 	if s, err := usage.Import(&pretty); err != nil || export(t, s) != want {
 		t.Errorf("pretty: %v", err)
 	}
-	// Members of a later program are passed over.
+	// Keys that a later program has added are ignored.
 	more := strings.Replace(want, `"sources":`, `"later":{"a":[1,{}]},"sources":`, 1)
 	if s, err := usage.Import(strings.NewReader(more)); err != nil || export(t, s) != want {
 		t.Errorf("later: %v", err)
@@ -117,7 +117,7 @@ func TestServeHTTP(t *testing.T) {
 	}
 }
 
-// Whatever is imported can be exported and comes back the same, merges with
+// Whatever can be imported can be exported and comes back the same, can be merged with
 // itself, and makes a report.
 func FuzzImport(f *testing.F) {
 	f.Add([]byte(export(f, someSnapshot(f, 4))))
@@ -136,7 +136,7 @@ func FuzzImport(f *testing.F) {
 		if b := export(t, again); b != out {
 			t.Fatalf("they differ:\n%s\n%s", out, b)
 		}
-		r := usage.Merge(s, again).Report(usage.ReportOptions{List: wire.Every})
+		r := usage.Merge(s, again).Report(usage.ReportOptions{List: wire.AllVersions})
 		for _, write := range []func(io.Writer) error{r.Text, r.JSON, r.CSV, r.HTML} {
 			if err := write(io.Discard); err != nil {
 				t.Error(err)

@@ -4,25 +4,25 @@ import (
 	"time"
 )
 
-// idle is how often the times of watching are written when nothing else
-// changes. It is shorter than restart, so that a crash makes no gap.
+// idle is how often the watched time is written when nothing else has changed. It is shorter
+// than restart, so that a crash leaves no gap in it.
 const idle = time.Minute
 
-// batch is how many records are copied at a time while the lock is held.
+// batch is how many records are copied while the lock is held.
 const batch = 512
 
-// flushEvery writes what changed until Close. err is how the first flush ended.
+// flushEvery writes the changes at intervals until Close. err is the result of the first
+// flush.
 func (l *Ledger) flushEvery(err error) {
 	defer close(l.stopped)
 	tick := time.NewTicker(l.o.Every)
 	defer tick.Stop()
-	var said string
 	var when time.Time
 	for {
 		if err == nil {
-			said = ""
-		} else if l.o.Failed != nil && (err.Error() != said || l.now().Sub(when) >= time.Hour) {
-			said, when = err.Error(), l.now()
+			l.recovered()
+		} else if l.o.Failed != nil && (err.Error() != l.failing || l.now().Sub(when) >= time.Hour) {
+			l.failing, when = err.Error(), l.now()
 			l.o.Failed(err)
 		}
 		select {
@@ -34,7 +34,28 @@ func (l *Ledger) flushEvery(err error) {
 	}
 }
 
-// changes is what Flush has to write.
+// recovered tells that the file is written again, if it was told that it was not.
+func (l *Ledger) recovered() {
+	if l.failing != "" && l.o.Recovered != nil {
+		l.o.Recovered()
+	}
+	l.failing = ""
+}
+
+// Unwritten returns how many records have changes that are not in the file. After Close has
+// failed these changes are lost.
+func (l *Ledger) Unwritten() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.dirty {
+		if !s.gone {
+			n++
+		}
+	}
+	return n
+}
+
+// changes are what Flush has to write.
 type changes struct {
 	seats  []*seat
 	totals []Totals
@@ -42,8 +63,8 @@ type changes struct {
 	source Source
 }
 
-// Flush writes what changed to the file. What cannot be written is kept for
-// the next time.
+// Flush writes the changes to the file. Changes that cannot be written are kept for the next
+// time.
 func (l *Ledger) Flush() error {
 	if l.store == nil {
 		return nil
@@ -68,14 +89,14 @@ func (l *Ledger) Flush() error {
 	return nil
 }
 
-// take takes the marks of what is to be written.
+// take returns the changes and marks them as written.
 func (l *Ledger) take() (c changes, any bool) {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.seats, l.dirty = l.dirty, nil
 	for _, s := range c.seats {
-		s.dirty = false // here: a write that fails early comes to none of them
+		s.dirty = false // here and not in write, which may fail before it comes to them
 	}
 	c.drop, l.drop = l.drop, map[seatKey]struct{}{}
 	for _, t := range l.versions {
@@ -85,11 +106,11 @@ func (l *Ledger) take() (c changes, any bool) {
 		}
 	}
 	c.source = l.source(now)
-	any = len(c.seats)+len(c.drop)+len(c.totals) > 0 || now.Sub(l.written) >= idle || l.full
+	any = len(c.seats)+len(c.drop)+len(c.totals) > 0 || now.Sub(l.written) >= idle || l.finished
 	return c, any
 }
 
-// giveBack marks what could not be written.
+// giveBack marks changes that could not be written as unwritten.
 func (l *Ledger) giveBack(c changes) {
 	for _, s := range c.seats {
 		if !s.gone {
@@ -108,8 +129,8 @@ func (l *Ledger) giveBack(c changes) {
 	}
 }
 
-// write writes the changes in one transaction. Records are copied in batches:
-// those who count must not wait for the disk.
+// write writes the changes in one transaction. It copies the records in batches, so that
+// goroutines that count do not wait for the disk.
 func (l *Ledger) write(w *writer, c changes) error {
 	for key := range c.drop {
 		if err := w.drop(key); err != nil {
@@ -143,8 +164,8 @@ func (l *Ledger) write(w *writer, c changes) error {
 	return w.source(&c.source)
 }
 
-// Close writes what is left and closes the file. The ledger counts nothing
-// from then on. A second call returns what the first did.
+// Close writes the remaining changes and closes the file. The ledger counts nothing after
+// it. A second call returns the result of the first.
 func (l *Ledger) Close() error {
 	l.closing.Do(func() {
 		if l.store == nil {
@@ -154,8 +175,11 @@ func (l *Ledger) Close() error {
 		close(l.stop)
 		<-l.stopped
 		l.finish()
-		l.closeErr = l.Flush()
-		if err := l.store.close(); l.closeErr == nil {
+		if l.closeErr = l.Flush(); l.closeErr == nil {
+			l.recovered()
+		}
+		err := l.store.close()
+		if l.closeErr == nil {
 			l.closeErr = err
 		}
 	})
@@ -168,5 +192,5 @@ func (l *Ledger) finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.source(now)
-	l.full = true
+	l.finished = true
 }

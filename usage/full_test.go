@@ -16,8 +16,8 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// A disk that is full, at whatever size of the file, ends nothing: the ledger starts, says
-// so, keeps counting, and writes all of it once there is room. What was there before stays.
+// A disk that is full at any size of the file ends nothing: the ledger starts, reports it,
+// goes on counting, and writes everything once there is room. What was in the file stays.
 func TestFullDisk(t *testing.T) {
 	out, err := child(t, "full", filepath.Join(t.TempDir(), "ledger")).CombinedOutput()
 	if err != nil || string(out) != "done\n" {
@@ -25,9 +25,53 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func init() { children["full"] = fillUp }
+func init() { children["full"], children["recovers"] = fillUp, recovers }
 
-// room lets files of this process grow up to n bytes. That is a process of its own.
+// A ledger that cannot be written says so once, and once that it is written again, be it with
+// the next flush or only when it is closed.
+func TestRecovers(t *testing.T) {
+	out, err := child(t, "recovers", filepath.Join(t.TempDir(), "ledger")).CombinedOutput()
+	if want := "failed\nrecovered\nfailed\nclosing 300\nrecovered\n0 unwritten\n"; err != nil || string(out) != want {
+		t.Errorf("%v\n%.4000s", err, out)
+	}
+}
+
+func recovers(path string) {
+	signal.Ignore(syscall.SIGXFSZ)
+	failed, recovered := make(chan struct{}), make(chan struct{}, 1)
+	options := func(every time.Duration) *usage.Options {
+		return &usage.Options{Every: every,
+			Failed:    func(error) { fmt.Println("failed"); failed <- struct{}{} },
+			Recovered: func() { fmt.Println("recovered"); recovered <- struct{}{} },
+		}
+	}
+	l, err := usage.Open(path, options(10*time.Millisecond))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	room(4 << 10)
+	crowd(l, 0, 300)
+	<-failed
+	room(1 << 40)
+	<-recovered
+	l.Close()
+
+	room(1 << 10)
+	if l, err = usage.Open(path+"2", options(time.Hour)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	<-failed
+	crowd(l, 0, 300)
+	fmt.Println("closing", l.Unwritten())
+	room(1 << 40)
+	l.Close()
+	fmt.Println(l.Unwritten(), "unwritten")
+}
+
+// room lets the files of this process grow up to n bytes. The test does it in a child
+// process.
 func room(n uint64) {
 	lim := syscall.Rlimit{Cur: n, Max: 1 << 40}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &lim); err != nil {
@@ -62,7 +106,7 @@ func clientsIn(path string, want int) error {
 	return err
 }
 
-// fullFrom is a disk that has n bytes at the beginning.
+// fullFrom has a disk with n bytes of room from the beginning.
 func fullFrom(path string, n uint64) error {
 	room(n)
 	defer room(1 << 40)
@@ -84,8 +128,8 @@ func fullFrom(path string, n uint64) error {
 	return clientsIn(path, 400)
 }
 
-// fullLater is a disk that has n bytes when there is a ledger already, and a gateway that
-// is started anew meanwhile.
+// fullLater has a disk with n bytes of room when a ledger exists already, and a gateway that
+// is restarted meanwhile.
 func fullLater(path string, n uint64) error {
 	defer room(1 << 40)
 	l, err := usage.Open(path, &usage.Options{Every: time.Hour})

@@ -13,7 +13,7 @@ var page string
 
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"date": DateOf, "sum": sum}).Parse(page))
 
-// pageRow is a row and what the page shows of it.
+// pageRow is a row, and the texts in which the page shows it.
 type pageRow struct {
 	*Row
 	Count, Seen, Less, Share, Floor, Who string
@@ -28,8 +28,7 @@ const (
 	chartHeight = 24
 )
 
-// HTML writes the report as one page that needs nothing else: no script, no
-// file from elsewhere.
+// HTML writes the report as one page that needs no script and no other file.
 func (r *Report) HTML(w io.Writer) error {
 	var rows []pageRow
 	for i := range r.Rows {
@@ -47,7 +46,8 @@ func (r *Report) HTML(w io.Writer) error {
 	}{r, r.summary(), rows, chartWidth, chartHeight})
 }
 
-// points draws the days, today at the right end, the highest at the top.
+// points returns the points of the chart: today is at the right end, the day with the most
+// at the top.
 func points(days []uint64) (line string, peak uint64) {
 	for _, n := range days {
 		peak = max(peak, n)

@@ -21,56 +21,60 @@ const (
 	DefaultLockWait = 2 * time.Second
 )
 
-// Options are a ledger's. The zero value has the defaults.
+// Options are the options of a ledger. Fields that are zero have their defaults.
 type Options struct {
-	// Name tells the gateway from others in reports. Default: the host's name.
+	// Name is the name of the gateway in reports. Default: the host's name.
 	Name string
 
-	// Clients is how many records are kept in all, one for each client of a
-	// version. Above it the version with the most records gives up that of the
-	// client that was not seen for the longest time, so that a crowd in one
-	// version cannot drive out the few of another. Default 50,000, which take
-	// some 30 MB of memory and 120 MB of file if each came daily for two months;
-	// 100 MB of memory if each came daily for half a year, and sends in every
-	// field all that is kept of one, unlike any other. Go's collector lets a
-	// process hold up to as much again, unless GOMEMLIMIT bounds it.
+	// Clients is how many records are kept in all, one for each client of a version.
+	// When there are more, the ledger evicts the record that was seen longest ago, of
+	// the version that has the most records: so many clients of one version cannot
+	// evict the few of another. Default 50,000. They take some 30 MB of memory and
+	// 120 MB of file if each client came daily for two months, and 100 MB of memory if
+	// each came daily for half a year and fills every field with different text. Go's
+	// garbage collector lets a process use up to as much again, unless GOMEMLIMIT
+	// bounds it.
 	Clients int
 
-	// Every is how often changes are written to the file: what a crash may
-	// lose. Default 10s.
+	// Every is how often changes are written to the file. A crash may lose the changes
+	// of that time. Default 10s.
 	Every time.Duration
 
-	// LockWait is how long Open waits for another process that has the file.
+	// LockWait is how long Open waits if another process has locked the file.
 	// Default 2s.
 	LockWait time.Duration
 
-	// Aside lets Open rename a damaged ledger and begin a new one. Without it that
-	// is an error, and so is in any case a file that was never a ledger.
+	// Aside lets Open rename a damaged ledger and begin a new one. Without it a damaged
+	// ledger is an error. A file that was never a ledger always is.
 	Aside bool
 
-	// Failed is told when the file cannot be written, from a goroutine of the
-	// ledger's: at the first failure, when the error changes, and then once an
-	// hour. What could not be written is tried again. Nil tells nobody.
+	// Failed is called by a goroutine of the ledger when the file cannot be written: at
+	// the first failure, when the error changes, and then once an hour. The ledger
+	// writes the changes later.
 	Failed func(error)
+	// Recovered is called when the file has been written again after Failed, by the same
+	// goroutine or by Close.
+	Recovered func()
 
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
-// Ledger counts who uses which version. Its methods may be called from many
-// goroutines; Opened, Refused and Traffic take a short lock and do no I/O.
+// Ledger counts which clients use which version. Its methods may be called from many
+// goroutines. Opened, Refused and Traffic hold a lock for a short time and do no I/O.
 type Ledger struct {
 	o      Options
-	store  *store // nil: in memory alone
+	store  *store // nil: only in memory
 	aside  string
-	damage error // why
+	damage error // why the file was set aside
 
-	flushing sync.Mutex    // before mu
-	export   chan struct{} // has room for the one who answers with an export
+	flushing sync.Mutex    // locked before mu
+	export   chan struct{} // has one element while an export is written
 	stop     chan struct{}
 	stopped  chan struct{}
 	closing  sync.Once
 	closeErr error
+	failing  string // what Failed was told last, "" if the file can be written; of flushEvery, and then of Close
 
 	mu       sync.Mutex
 	words    words
@@ -78,10 +82,10 @@ type Ledger struct {
 	watched  []Span
 	seats    map[seatKey]*seat
 	versions map[wire.Version]*tally
-	full     bool // closed: count no more
+	finished bool // nothing is counted any more
 	dirty    []*seat
-	drop     map[seatKey]struct{} // in the file, and to go
-	written  time.Time            // when the times of watching were written last
+	drop     map[seatKey]struct{} // in the file, and to be deleted from it
+	written  time.Time            // when the watched time was last written
 }
 
 type seatKey struct {
@@ -89,8 +93,8 @@ type seatKey struct {
 	client  string
 }
 
-// seat is the record of a client in a version. Those of a version form a list,
-// the one seen last in front.
+// seat is the record of a client of a version. The records of a version form a list, the one
+// seen last in front.
 type seat struct {
 	Client
 	prev, next *seat
@@ -99,12 +103,12 @@ type seat struct {
 	gone       bool
 }
 
-// tally is a version.
+// tally is what is counted of a version.
 type tally struct {
 	Totals
 	dirty bool
 	seats int
-	list  seat // the ends of the list
+	list  seat // the sentinel of the list
 }
 
 func newTally(v wire.Version) *tally {
@@ -124,10 +128,10 @@ func (t *tally) remove(s *seat) {
 	t.seats--
 }
 
-// Open opens the ledger in a file, which is made with mode 0600 if it is not
-// there. An empty path keeps the ledger in memory alone. A nil o has the
-// defaults. Errors match ErrLocked if another process has the file, and
-// ErrDamaged if it is damaged or no ledger. Close closes.
+// Open opens the ledger in a file, and creates the file with mode 0600 if it does not exist.
+// With an empty path the ledger is kept only in memory. A nil o has the defaults. Errors
+// match ErrLocked if another process has locked the file, and ErrDamaged if it is damaged or
+// not a ledger. Close must be called.
 func Open(path string, o *Options) (*Ledger, error) {
 	l := &Ledger{
 		seats:    map[seatKey]*seat{},
@@ -139,7 +143,7 @@ func Open(path string, o *Options) (*Ledger, error) {
 		l.o = *o
 	}
 	l.o.fill()
-	for _, v := range wire.Every.List() {
+	for _, v := range wire.AllVersions.List() {
 		l.versions[v] = newTally(v)
 	}
 	now := l.now()
@@ -152,7 +156,7 @@ func Open(path string, o *Options) (*Ledger, error) {
 		return nil, err
 	}
 	err := l.Flush()
-	if isDamaged(err) && l.o.Aside { // it can be read, but not be written: all of it goes into a new one
+	if isDamaged(err) && l.o.Aside { // the file can be read but not written: everything goes into a new one
 		if err = l.setAside(err, now); err == nil {
 			l.markAll()
 			err = l.Flush()
@@ -167,8 +171,7 @@ func Open(path string, o *Options) (*Ledger, error) {
 	return l, nil
 }
 
-// openFile opens the file and reads it. A disk without room is no error: what is to
-// be written waits.
+// openFile opens the file and reads it. A full disk is not an error: the changes wait.
 func (l *Ledger) openFile(path string, now time.Time) (err error) {
 	s := &Snapshot{}
 	if l.store, err = openStore(path, false, l.o.LockWait); err == nil {
@@ -187,7 +190,7 @@ func (l *Ledger) openFile(path string, now time.Time) (err error) {
 	return nil
 }
 
-// setAside gives the file, which is damaged as why says, another name and begins a new one.
+// setAside renames the file, which is damaged as why says, and begins a new one.
 func (l *Ledger) setAside(why error, now time.Time) error {
 	st, name, err := setAside(l.store, why, now, l.o.LockWait)
 	if name != "" {
@@ -224,7 +227,7 @@ func newID() string {
 
 func (l *Ledger) now() time.Time { return l.o.Now().UTC().Truncate(time.Second) }
 
-// begin takes up what was in the file.
+// begin goes on from what was in the file.
 func (l *Ledger) begin(s *Snapshot, now time.Time) {
 	l.id = newID()
 	var spans []Span
@@ -238,7 +241,7 @@ func (l *Ledger) begin(s *Snapshot, now time.Time) {
 	slices.SortFunc(s.Clients, func(a, b Client) int { return a.Last.Compare(b.Last) })
 	for _, c := range s.Clients {
 		v := Visit{UserAgent: c.UserAgent, Path: c.Path, Host: c.Host, Origin: c.Origin}
-		c.UserAgent, c.Path, c.Host, c.Origin = "", "", "", ""
+		c.clearTexts()
 		l.keep(&c, &v)
 		e := &seat{Client: c, stored: true}
 		l.seats[seatKey{c.Version, c.Key}] = e
@@ -249,18 +252,18 @@ func (l *Ledger) begin(s *Snapshot, now time.Time) {
 	}
 }
 
-// Aside is the name that a damaged file was given; empty if there was none. What it held
-// is counted anew from zero, unless it could be read and only not be written.
+// Aside returns the new name of a file that was damaged; "" if there was none. Its contents
+// are not in the ledger, unless the file could be read and only not be written.
 func (l *Ledger) Aside() string { return l.aside }
 
 // Damage is what was found wrong with the file that Aside names; nil if there was none.
 func (l *Ledger) Damage() error { return l.damage }
 
-// Opened counts a handshake that opened a connection.
+// Opened counts a handshake that has opened a connection.
 func (l *Ledger) Opened(v Visit) { l.visit(v, Day{Opened: 1}) }
 
-// Refused counts a handshake that was refused though the version was
-// understood: because it is off, or by a Stage that refuses a share.
+// Refused counts a handshake that was refused because of its version: the version is off, or
+// a Stage refuses a share of its handshakes.
 func (l *Ledger) Refused(v Visit) { l.visit(v, Day{Refused: 1}) }
 
 func (l *Ledger) visit(v Visit, d Day) {
@@ -283,7 +286,7 @@ func (l *Ledger) visit(v Visit, d Day) {
 	t.Days = addDay(t.Days, d)
 }
 
-// keep notes what a client said at its last handshake.
+// keep notes the texts of a client's last handshake.
 func (l *Ledger) keep(c *Client, v *Visit) {
 	l.words.keep(&c.UserAgent, v.UserAgent)
 	l.words.keep(&c.Path, v.Path)
@@ -291,14 +294,15 @@ func (l *Ledger) keep(c *Client, v *Visit) {
 	l.words.keep(&c.Origin, v.Origin)
 }
 
-// words are what clients said lately, by a hash of it: clients of one make say the same,
-// and their records share it. What every client says differently costs no more for it.
+// words are texts of recent handshakes, by their hash. Clients of one make send the same
+// texts, and their records share them (interning). Texts that differ for every client cost
+// no more than without it.
 type words [256]string
 
 var wordSeed = maphash.MakeSeed()
 
-// keep copies a string that nobody said lately, as it may be part of a large one that
-// should go.
+// keep sets to to s, or to an equal string that is already known. It copies a new one, as s
+// may be part of a large string that would otherwise stay in memory.
 func (w *words) keep(to *string, s string) {
 	if *to == s {
 		return
@@ -310,10 +314,9 @@ func (w *words) keep(to *string, s string) {
 	*to = *known
 }
 
-// Traffic counts what went over a client's connections since the last call.
-// Call it at the end of a connection, and at least once a day while it is open:
-// a client that stays connected is in use although it opens nothing. Zeros say
-// that it is still there.
+// Traffic counts what has gone over a client's connections since the last call. It must be
+// called at the end of a connection, and at least once a day while it is open, even without
+// traffic: a client that stays connected uses its version, though it opens no connection.
 func (l *Ledger) Traffic(v wire.Version, client string, x Traffic) {
 	client = cleanKey(client)
 	now := l.now()
@@ -333,11 +336,11 @@ func (l *Ledger) Traffic(v wire.Version, client string, x Traffic) {
 	t.Days = addDay(t.Days, d)
 }
 
-// seat finds or makes a client's record and puts it in front. It returns nil
-// if there is nothing to count.
+// seat finds or makes the record of a client and moves it to the front of its list. It
+// returns nil if nothing is to be counted.
 func (l *Ledger) seat(v wire.Version, client string, now time.Time) (*seat, *tally) {
 	t := l.versions[v]
-	if t == nil || l.full {
+	if t == nil || l.finished {
 		return nil, nil
 	}
 	key := seatKey{v, client}
@@ -349,7 +352,7 @@ func (l *Ledger) seat(v wire.Version, client string, now time.Time) (*seat, *tal
 		key.client = strings.Clone(client)
 		c = &seat{Client: Client{Version: v, Key: key.client, First: now}}
 		l.seats[key] = c
-		_, c.stored = l.drop[key] // its old record: who gives this one up is to drop that
+		_, c.stored = l.drop[key] // its old record may still be in the file, and is now this one's
 		delete(l.drop, key)
 	} else {
 		t.remove(c)
@@ -370,13 +373,13 @@ func (l *Ledger) mark(c *seat) {
 		return
 	}
 	c.dirty = true
-	if len(l.dirty) >= 2*l.o.Clients { // most are of a crowd that came and went since the last Flush
+	if len(l.dirty) >= 2*l.o.Clients { // most of them were evicted again since the last Flush
 		l.dirty = slices.DeleteFunc(l.dirty, func(s *seat) bool { return s.gone })
 	}
 	l.dirty = append(l.dirty, c)
 }
 
-// markAll marks all that there is, for a new file.
+// markAll marks everything as unwritten, for a new file.
 func (l *Ledger) markAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -396,8 +399,8 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// evict gives up the record that was seen last the longest ago, in the version
-// that has the most.
+// evict removes the record that was seen longest ago, of the version that has the most
+// records.
 func (l *Ledger) evict() {
 	var most *tally
 	for _, t := range l.versions {
@@ -418,9 +421,8 @@ func (l *Ledger) evict() {
 	}
 }
 
-// Snapshot copies the ledger. It holds the lock for short times only, so what
-// is counted meanwhile may be in the record of a client and not yet in the totals
-// of its version.
+// Snapshot returns a copy of the ledger. It holds the lock only for short times. So what is
+// counted meanwhile may be in the record of a client and not in the totals of its version.
 func (l *Ledger) Snapshot() *Snapshot {
 	s, seats := l.outline()
 	s.Clients = make([]Client, 0, len(seats))
@@ -430,7 +432,7 @@ func (l *Ledger) Snapshot() *Snapshot {
 	return s
 }
 
-// outline is a snapshot without its clients, and the records of these, in order.
+// outline returns a snapshot without clients, and the records of the clients in order.
 func (l *Ledger) outline() (*Snapshot, []*seat) {
 	s := &Snapshot{Made: l.now()}
 	l.mu.Lock()
@@ -444,13 +446,13 @@ func (l *Ledger) outline() (*Snapshot, []*seat) {
 	s.Sources = []Source{l.source(s.Made)}
 	l.mu.Unlock()
 	s.sort()
-	slices.SortFunc(seats, func(a, b *seat) int { return compareClients(&a.Client, &b.Client) }) // by what never changes
+	slices.SortFunc(seats, func(a, b *seat) int { return compareClients(&a.Client, &b.Client) }) // without the lock: version and key never change
 	return s, seats
 }
 
-// copies are the records of seats, a batch at a time, each valid until the next: those
-// who count must not wait for all of them. A record that had to go meanwhile is among
-// them, as the totals of the outline do not say that it went.
+// copies returns the records of seats in batches, each valid until the next, so that
+// goroutines that count do not wait for all of them. A record that is evicted meanwhile is
+// included, as the totals of the outline do not count it as evicted.
 func (l *Ledger) copies(seats []*seat) iter.Seq[[]Client] {
 	return func(yield func([]Client) bool) {
 		some := make([]Client, 0, min(batch, len(seats)))
@@ -474,9 +476,10 @@ func (t *tally) copy() Totals {
 	return c
 }
 
-// source is the ledger itself, which watched until now.
+// source returns this ledger as a Source, which has watched until now.
 func (l *Ledger) source(now time.Time) Source {
-	if last := &l.watched[len(l.watched)-1]; !l.full {
+	if !l.finished {
+		last := &l.watched[len(l.watched)-1]
 		last.To = latest(last.To, now)
 	}
 	return Source{ID: l.id, Name: l.o.Name, Watched: slices.Clone(l.watched)}

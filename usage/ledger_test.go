@@ -29,7 +29,7 @@ func TestCounts(t *testing.T) {
 	l.Opened(usage.Visit{Version: wire.Unknown, Client: "x"})
 	l.Opened(usage.Visit{Version: 200, Client: "x"})
 	s := l.Snapshot()
-	if len(s.Clients) != 1 || len(s.Versions) != wire.Every.Len() {
+	if len(s.Clients) != 1 || len(s.Versions) != wire.AllVersions.Len() {
 		t.Fatalf("%d clients, %d versions", len(s.Clients), len(s.Versions))
 	}
 	got := s.Clients[0]
@@ -53,7 +53,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// What a peer says is cut and cleaned, and keys stay apart.
+// Texts of a peer are cut and cleaned, and different keys stay different.
 func TestStrings(t *testing.T) {
 	l := open(t, "", &clock{newYear}, usage.Options{})
 	long := strings.Repeat("x", 300)
@@ -85,7 +85,8 @@ func TestStrings(t *testing.T) {
 	}
 }
 
-// Whatever a peer sends is kept short and printable, and its key finds it again.
+// Whatever a peer sends, its texts are kept short and printable, and its key finds its record
+// again.
 func FuzzVisit(f *testing.F) {
 	f.Add("10.0.0.1", "Mozilla/5.0", "/feed?x#y")
 	f.Add(strings.Repeat("\xff", 300), "\u202e\x1b[2J", strings.Repeat("漢", 100))
@@ -112,8 +113,8 @@ func FuzzVisit(f *testing.F) {
 	})
 }
 
-// A crowd of 200,000 keys stays within the bound, drives out nobody of another
-// version, and shows in what is told.
+// A crowd of 200,000 keys stays within the bound, evicts no client of another version, and
+// shows in the report.
 func TestBound(t *testing.T) {
 	c := &clock{newYear}
 	path := filepath.Join(t.TempDir(), "ledger")
@@ -159,7 +160,7 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// A file with more records than the bound gives up the oldest.
+// If a file has more records than the bound, the oldest are evicted.
 func TestSmallerBound(t *testing.T) {
 	c := &clock{newYear}
 	path := filepath.Join(t.TempDir(), "ledger")
@@ -169,7 +170,7 @@ func TestSmallerBound(t *testing.T) {
 		l.Opened(usage.Visit{Version: wire.Hybi08, Client: fmt.Sprint(i)})
 	}
 	l.Close()
-	for range 2 { // what goes, goes from the file too
+	for range 2 { // evicted records are deleted from the file too
 		l = open(t, path, c, usage.Options{Clients: 3})
 		var keys string
 		for _, c := range l.Snapshot().Clients {
@@ -202,7 +203,7 @@ func TestDistinct(t *testing.T) {
 	}
 }
 
-// Who calls may call from anywhere, also after Close.
+// Any goroutine may call the methods, also after Close.
 func TestConcurrently(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := open(t, path, &clock{newYear}, usage.Options{Clients: 50})
@@ -210,7 +211,7 @@ func TestConcurrently(t *testing.T) {
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 500 {
-				v := usage.Visit{Version: wire.Every.List()[i%9], Client: fmt.Sprint(g, i%40)}
+				v := usage.Visit{Version: wire.AllVersions.List()[i%9], Client: fmt.Sprint(g, i%40)}
 				l.Opened(v)
 				l.Refused(v)
 				l.Traffic(v.Version, v.Client, usage.Traffic{In: 1, Out: 1})

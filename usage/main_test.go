@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	leak.Main(m, []string{"bbolt."}, nil)
 }
 
-// children are what processes that a test starts do with a ledger's file.
+// children says what the processes that a test starts do with a ledger's file.
 var children = map[string]func(path string){}
 
 // newYear is when the tests begin.
@@ -31,7 +31,7 @@ var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const aDay = 24 * time.Hour
 
-// clock is a time that the test sets.
+// clock is a clock that the test sets.
 type clock struct{ t time.Time }
 
 func (c *clock) now() time.Time { return c.t }
@@ -70,7 +70,7 @@ func rowOf(t *testing.T, r *usage.Report, v wire.Version) usage.Row {
 	return r.Rows[i]
 }
 
-// event is a call to a ledger at some time.
+// event is a call of a ledger's method at some time.
 type event struct {
 	at      time.Time
 	visit   usage.Visit
@@ -90,9 +90,9 @@ func (e event) tell(l *usage.Ledger) {
 	}
 }
 
-// someEvents are n events in as many different seconds, in order.
+// someEvents returns n events in n different seconds, in order.
 func someEvents(rnd *rand.Rand, n int, span time.Duration) []event {
-	versions := wire.Every.List()
+	versions := wire.AllVersions.List()
 	out := make([]event, n)
 	for i := range out {
 		e := &out[i]

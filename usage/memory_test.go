@@ -20,7 +20,7 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// live is how much memory is in use.
+// live returns how much memory is in use.
 func live() int {
 	runtime.GC()
 	runtime.GC()
@@ -29,21 +29,21 @@ func live() int {
 	return int(m.HeapAlloc)
 }
 
-// stranger is a client that sends more than is kept in every field, and nothing that
-// another one sends.
+// stranger is a client that sends in every field more than is kept, and nothing that another
+// client sends.
 func stranger(i int) usage.Visit {
 	long := func(n int) string { return fmt.Sprintf("%d-%d-", i, n) + strings.Repeat("x", 250) }
 	return usage.Visit{Version: wire.Hixie76, Client: long(0), UserAgent: long(1), Path: long(2), Host: long(3), Origin: long(4)}
 }
 
-// kiosk is one of many clients of one make.
+// kiosk is one of many equal clients.
 func kiosk(i int) usage.Visit {
 	return usage.Visit{Version: wire.Hixie76, Client: fmt.Sprint("10.0.", i), Path: "/feed", Host: "kiosk.example:8080", Origin: "http://kiosk.example",
 		UserAgent: "Mozilla/5.0 (iPad; CPU OS 5_1_1 like Mac OS X) AppleWebKit/534.46 (KHTML, like Gecko) Version/5.1 Mobile/9B206 Safari/7534.48.3"}
 }
 
-// What a record costs, on the day of its first visit. Its days cost three or four bytes
-// each.
+// The cost of a record on the day of its first visit. Each further day costs three or four
+// bytes.
 func TestMemoryOfARecord(t *testing.T) {
 	const clients = 5000
 	for _, tt := range []struct {
@@ -63,8 +63,7 @@ func TestMemoryOfARecord(t *testing.T) {
 	}
 }
 
-// Of a crowd that comes and goes between two writes of the file, the records that had
-// to go hold no memory.
+// When a crowd comes and goes between two writes of the file, evicted records hold no memory.
 func TestACrowdBetweenTwoFlushesIsNotHeld(t *testing.T) {
 	const clients = 500
 	before := live()
@@ -80,7 +79,7 @@ func TestACrowdBetweenTwoFlushesIsNotHeld(t *testing.T) {
 	}
 }
 
-// Many exports, however slowly they are read, hold no copy of the ledger.
+// Many exports hold no copy of the ledger, however slowly they are read.
 func TestAnExportHoldsNoCopy(t *testing.T) {
 	const clients, exports = 5000, 10
 	l := open(t, "", &clock{newYear}, usage.Options{})
@@ -92,7 +91,7 @@ func TestAnExportHoldsNoCopy(t *testing.T) {
 		r, w := io.Pipe()
 		done := make(chan error, 1)
 		go func() { done <- l.Export(w) }()
-		io.ReadFull(r, make([]byte, 100)) // and no more, while the others come
+		io.ReadFull(r, make([]byte, 100)) // and no more while the others come
 		t.Cleanup(func() {
 			r.Close()
 			if err := <-done; !errors.Is(err, io.ErrClosedPipe) {
@@ -121,8 +120,8 @@ func usageServer(t *testing.T, l *usage.Ledger) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-// One export is written at a time: the next waits for it for a while, and is told to
-// come back; a reader that takes nothing is cut off and makes room.
+// One export is written at a time. The next one waits for a while and is then told to come
+// back. A reader that reads nothing is cut off and makes room.
 func TestExportsOverHTTPTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open(t, "", &clock{newYear}, usage.Options{})
@@ -159,7 +158,7 @@ func TestExportsOverHTTPTakeTurns(t *testing.T) {
 	})
 }
 
-// Who goes away while it waits for its turn takes none.
+// A client that goes away while it waits for its turn does not take it.
 func TestAWaitingExportThatIsGivenUpTakesNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open(t, "", &clock{newYear}, usage.Options{})
@@ -179,13 +178,14 @@ func TestAWaitingExportThatIsGivenUpTakesNoTurn(t *testing.T) {
 		close(block.until)
 		<-done
 		w := httptest.NewRecorder()
-		if l.ServeHTTP(w, httptest.NewRequest("GET", "/usage", nil)); w.Code != 200 {
+		l.ServeHTTP(w, httptest.NewRequest("GET", "/usage", nil))
+		if w.Code != 200 {
 			t.Errorf("%d", w.Code)
 		}
 	})
 }
 
-// blocked is an answer that nobody reads for a while.
+// blocked is an answer that is not read for a while.
 type blocked struct {
 	*httptest.ResponseRecorder
 	until chan struct{}

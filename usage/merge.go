@@ -8,11 +8,10 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Merge adds up snapshots of several ledgers: counts are added, the earliest
-// first and the latest last time win, and what is known of a client's last
-// handshake comes from the latest one. The order does not matter, nor does it
-// matter how snapshots are grouped. A ledger that is given twice is counted
-// twice; Sources tells.
+// Merge adds up the snapshots of several ledgers. It adds counts, takes the earliest First
+// and the latest Last, and takes the texts of a client's last handshake from the latest one.
+// The result does not depend on the order of the snapshots, or on whether some of them were
+// merged before. A ledger that is given twice is counted twice.
 func Merge(all ...*Snapshot) *Snapshot {
 	out := &Snapshot{}
 	versions := map[wire.Version]Totals{}
@@ -90,8 +89,8 @@ func (c Client) merge(x Client) Client {
 	return c
 }
 
-// compareVisit orders by the last handshake, and of two in the same second by
-// what they said, so that merging has one outcome.
+// compareVisit orders by the time of the last handshake, and within a second by its texts, so
+// that the result of a merge does not depend on the order.
 func (c Client) compareVisit(x Client) int {
 	return cmp.Or(c.Visited.Compare(x.Visited), strings.Compare(c.UserAgent, x.UserAgent), strings.Compare(c.Path, x.Path),
 		strings.Compare(c.Host, x.Host), strings.Compare(c.Origin, x.Origin), cmp.Compare(c.TLS, x.TLS))

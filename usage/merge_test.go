@@ -8,8 +8,8 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// shares deals events to n ledgers, and to one that gets all. Each ledger is
-// open the whole time.
+// shares distributes events over n ledgers, and gives all of them to one further ledger. Each
+// ledger is open the whole time.
 func shares(t *testing.T, rnd *rand.Rand, n int) (parts []*usage.Snapshot, whole *usage.Snapshot) {
 	t.Helper()
 	c := &clock{newYear}
@@ -28,7 +28,7 @@ func shares(t *testing.T, rnd *rand.Rand, n int) (parts []*usage.Snapshot, whole
 	return parts[:n], parts[n]
 }
 
-// Merged, the ledgers of several gateways are that of one which saw it all.
+// The merged ledgers of several gateways equal the ledger of one that has seen everything.
 func TestMergeIsUnion(t *testing.T) {
 	for seed := range uint64(8) {
 		parts, whole := shares(t, rand.New(rand.NewPCG(seed, 1)), 1+int(seed%5))
@@ -43,7 +43,7 @@ func TestMergeIsUnion(t *testing.T) {
 	}
 }
 
-// The order and the grouping do not matter, and nothing merged is nothing.
+// Neither the order nor the grouping of a merge matters, and merging nothing gives nothing.
 func TestMergeLaws(t *testing.T) {
 	for seed := range uint64(4) {
 		p, _ := shares(t, rand.New(rand.NewPCG(seed, 2)), 3)
@@ -63,7 +63,7 @@ func TestMergeLaws(t *testing.T) {
 	}
 }
 
-// Two handshakes in one second have one outcome.
+// Two handshakes in the same second have only one outcome.
 func TestMergeTies(t *testing.T) {
 	var s []*usage.Snapshot
 	for _, agent := range []string{"a", "b", "a"} {

@@ -18,8 +18,8 @@ type Mode uint8
 // The modes.
 const (
 	On     Mode = iota // accept
-	Warn               // accept, and say so
-	Sample             // refuse a share: a brown-out, to find the owners before the real day
+	Warn               // accept, and log it
+	Sample             // refuse a share: a brown-out, to find the owners of clients before the end
 	Off                // refuse
 )
 
@@ -36,21 +36,21 @@ func (m Mode) String() string {
 // MarshalText writes the mode's name.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// Stage is a mode from a time on, until the next stage.
+// Stage is a mode that holds from a time until the next stage.
 type Stage struct {
-	From  time.Time // zero: now and always
+	From  time.Time // zero: always
 	Mode  Mode
 	Share float64 // of handshakes that Sample refuses: above 0, at most 1
 }
 
-// ParseMode reads "on", "warn", "sample 10%" or "off" into a stage that has no
-// time. Case does not matter; percent may have decimals.
+// ParseMode reads "on", "warn", "sample 10%" or "off" into a stage without a time. Case does
+// not matter, and the percentage may have decimals.
 func ParseMode(s string) (Stage, error) {
 	word, rest, _ := strings.Cut(strings.ToLower(strings.TrimSpace(s)), " ")
 	i := slices.Index(modeNames[:], word)
 	rest = strings.TrimSpace(rest)
 	if i < 0 || (rest != "") != (Mode(i) == Sample) {
-		return Stage{}, fmt.Errorf("usage: %q is no mode; modes are on, warn, sample 10%% and off", s)
+		return Stage{}, fmt.Errorf("usage: %q is not a mode; the modes are on, warn, sample 10%% and off", s)
 	}
 	st := Stage{Mode: Mode(i)}
 	if st.Mode == Sample {
@@ -58,7 +58,7 @@ func ParseMode(s string) (Stage, error) {
 		percent, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 		st.Share = percent / 100
 		if !ok || err != nil || !validShare(st.Share) {
-			return Stage{}, fmt.Errorf("usage: %q is no share; shares are from above 0%% to 100%%", rest)
+			return Stage{}, fmt.Errorf("usage: %q is not a share above 0%% and up to 100%%", rest)
 		}
 	}
 	return st, nil
@@ -83,7 +83,7 @@ func (s Stage) MarshalJSON() ([]byte, error) {
 	}{s.Mode, s.Refused(), s.From})
 }
 
-// Refused is the share of handshakes that are refused, from 0 to 1.
+// Refused returns the share of handshakes that the stage refuses, from 0 to 1.
 func (s Stage) Refused() float64 {
 	switch s.Mode {
 	case Off:
@@ -94,8 +94,8 @@ func (s Stage) Refused() float64 {
 	return 0
 }
 
-// Refuses reports whether to refuse a handshake. It calls rnd, which returns
-// numbers from 0 to below 1 as rand.Float64 does, in mode Sample alone.
+// Refuses reports whether to refuse a handshake. In mode Sample, and only then, it calls rnd,
+// which returns a number from 0 to below 1 as rand.Float64 does.
 func (s Stage) Refuses(rnd func() float64) bool {
 	switch s.Mode {
 	case Off:
@@ -106,12 +106,12 @@ func (s Stage) Refuses(rnd func() float64) bool {
 	return false
 }
 
-// Plan says what is done with handshakes in each version, and from when on. A
-// version without a stage is on. The order of stages does not matter.
+// Plan says what is done with the handshakes of each version, and from when on. A version
+// without a stage is on. The order of the stages does not matter.
 type Plan map[wire.Version][]Stage
 
-// At returns the stage of a version at a time: the latest whose From is not
-// after t; of several from the same time the last one.
+// At returns the stage of a version at t: the latest one whose From is not after t. If
+// several have the same From, it is the last of them.
 func (p Plan) At(v wire.Version, t time.Time) Stage {
 	var at Stage
 	for _, s := range p[v] {
@@ -132,20 +132,20 @@ func (p Plan) Next(v wire.Version, t time.Time) (next Stage, ok bool) {
 	return next, ok
 }
 
-// Check reports what is wrong with a plan: an unknown version or mode, a share
-// that is none, two stages of a version from the same time.
+// Check reports what is wrong with a plan: an unknown version or mode, an invalid share, or
+// two stages of a version that begin at the same time.
 func (p Plan) Check() error {
 	for v, stages := range p {
-		if !wire.Every.Has(v) {
-			return fmt.Errorf("usage: plan: no version %d", v)
+		if !wire.AllVersions.Has(v) {
+			return fmt.Errorf("usage: plan: there is no version %d", v)
 		}
 		from := map[int64]bool{}
 		for _, s := range stages {
 			switch {
 			case s.Mode > Off:
-				return fmt.Errorf("usage: plan: %s: no mode %d", v, s.Mode)
+				return fmt.Errorf("usage: plan: %s: there is no mode %d", v, s.Mode)
 			case s.Mode == Sample && !validShare(s.Share):
-				return fmt.Errorf("usage: plan: %s: share %g is not from above 0 to 1", v, s.Share)
+				return fmt.Errorf("usage: plan: %s: the share %g is not above 0 and up to 1", v, s.Share)
 			case from[s.From.UnixNano()]:
 				return fmt.Errorf("usage: plan: %s: two stages begin at the same time", v)
 			}
@@ -155,9 +155,9 @@ func (p Plan) Check() error {
 	return nil
 }
 
-// ParsePlan reads stages joined by commas, each a version, "=", a mode, and if
-// it does not hold from now on "@" and a date: "hixie-76=off@2027-01-01,
-// hybi-08=sample 10%". A version may come several times. The date begins in UTC.
+// ParsePlan reads a list of stages with commas between them: "hixie-76=off@2027-01-01,
+// hybi-08=sample 10%". A stage is a version, "=" and a mode. If it does not hold always, "@"
+// and a date follow, and it begins with that day in UTC. A version may have several stages.
 func ParsePlan(s string) (Plan, error) {
 	p := Plan{}
 	for f := range strings.SplitSeq(s, ",") {
@@ -166,7 +166,7 @@ func ParsePlan(s string) (Plan, error) {
 		}
 		name, mode, ok := strings.Cut(f, "=")
 		if !ok {
-			return nil, fmt.Errorf("usage: %q is no stage of a plan; one is hixie-76=off@2027-01-01", strings.TrimSpace(f))
+			return nil, fmt.Errorf("usage: %q is not a stage like hixie-76=off@2027-01-01", strings.TrimSpace(f))
 		}
 		v, err := wire.ParseVersion(name)
 		if err != nil {
@@ -187,7 +187,7 @@ func ParsePlan(s string) (Plan, error) {
 		p[v] = append(p[v], stage)
 	}
 	if len(p) == 0 {
-		return nil, fmt.Errorf("usage: a plan without a stage; one is hixie-76=off@2027-01-01")
+		return nil, fmt.Errorf("usage: the plan has no stage; a stage is like hixie-76=off@2027-01-01")
 	}
 	return p, p.Check()
 }

@@ -75,8 +75,8 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// A share is refused within four deviations of a binomial distribution, which
-// one run in 15,000 is not; the seed is fixed.
+// The number of refused handshakes is within four standard deviations of a binomial
+// distribution, as it is in all but one of 15,000 runs; the seed is fixed.
 func TestRefuses(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	const n = 20_000

@@ -9,36 +9,34 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// The defaults of ReportOptions, and the longest time that a report looks at.
+// The defaults of ReportOptions, and the longest window of a report.
 const (
 	DefaultSince = 30 * 24 * time.Hour
 	MaxSince     = KeptDays * 24 * time.Hour
 	DefaultFew   = 5
 )
 
-// ReportOptions are a report's. The zero value has the defaults.
+// ReportOptions are the options of a report. Fields that are zero have their defaults.
 type ReportOptions struct {
-	// Since is the window, in whole days; what is over a day counts as one.
-	// Default 30 days; at most 180. The trend needs twice that, so it is unknown
-	// above 90.
+	// Since is the length of the window, rounded up to whole days. Default 30 days; at
+	// most 180. The trend needs twice that, so it is unknown above 90 days.
 	Since time.Duration
 
 	// Now is the end of the window. Default: when the snapshot was made.
 	Now time.Time
 
-	// Plan is what is done with versions, as far as it is decided.
+	// Plan is the plan to retire versions.
 	Plan Plan
 
 	// List are the versions whose clients are listed.
 	List wire.Versions
 
-	// Few is up to how many clients are few enough to be asked one by one.
-	// Default 5.
+	// Few is the number of clients up to which they can be asked one by one. Default 5.
 	Few int
 
-	// Fleet says that the ledgers are those of gateways that stand in for each
-	// other: time that any of them watched has been watched. Without it all
-	// must have watched.
+	// Fleet says that the ledgers are those of gateways that can replace each other: a
+	// time counts as watched if any of them has watched. Without it all of them must
+	// have watched.
 	Fleet bool
 }
 
@@ -58,58 +56,58 @@ func (o *ReportOptions) fill(s *Snapshot) {
 
 // Report is what a ledger says about each version.
 //
-// A window of n days is n whole days in UTC and what there is of today. The
-// trend compares the n whole days with the n before them.
+// A window of n days is n whole days in UTC and the part of today until now. The trend
+// compares the n whole days with the n days before them.
 type Report struct {
 	Format  string    `json:"format"` // "draftwire-report/1"
 	Made    time.Time `json:"made"`   // the end of the window
 	Days    int       `json:"days"`
 	From    Date      `json:"from"`
 	To      Date      `json:"to"`
-	Watched float64   `json:"watched_days"` // of Days; by the ledger that watched least
+	Watched float64   `json:"watched_days"` // how many of Days the ledger that has watched least has watched
 	Sources []string  `json:"sources"`
 	Rows    []Row     `json:"versions"` // every version, oldest first
 }
 
-// Row is a version in a report. Numbers are of the window.
+// Row is a version in a report. Its numbers are those of the window.
 type Row struct {
 	Version wire.Version `json:"version"`
 
-	Clients       int `json:"clients"`         // that opened a connection or had one, or were refused
-	Served        int `json:"clients_served"`  // those of them that opened a connection or had one
-	Turned        int `json:"clients_refused"` // those that were refused at least once
-	ClientsBefore int `json:"clients_before"`  // in the window before; zero if nobody knows
+	Clients       int `json:"clients"`         // that opened a connection, had one open, or were refused
+	Served        int `json:"clients_served"`  // those of them that opened a connection or had one open
+	Turned        int `json:"clients_refused"` // those of them that were refused at least once
+	ClientsBefore int `json:"clients_before"`  // in the window before; zero if it was not watched
 
-	// AtLeast says that Clients may be too few: records had to go.
+	// AtLeast says that there may have been more Clients, whose records were evicted.
 	AtLeast bool `json:"at_least"`
 
-	LastSeen *time.Time `json:"last_seen"` // ever; nil: never
-	Trend    *float64   `json:"trend"`     // of clients: -0.38 is 38 % less; nil: nobody knows
+	LastSeen *time.Time `json:"last_seen"` // also before the window; nil: never
+	Trend    *float64   `json:"trend"`     // of clients: -0.38 is 38 % less; nil: unknown
 
 	Handshakes uint64  `json:"handshakes"` // that opened a connection
 	Refused    uint64  `json:"refused"`
 	BytesIn    uint64  `json:"bytes_in"`
 	BytesOut   uint64  `json:"bytes_out"`
-	BytesShare float64 `json:"bytes_share"` // of all versions, 0 to 1
+	BytesShare float64 `json:"bytes_share"` // of the bytes of all versions, 0 to 1
 
-	// Daily are the handshakes of each day, those that were refused too, from
-	// the first use on and up to today; at most KeptDays.
+	// Daily has the number of handshakes of each day, also refused ones, from the first
+	// day with one up to today; at most KeptDays.
 	Daily []uint64 `json:"daily"`
 
-	Agents    []Named `json:"user_agents"` // the most frequent, by clients
-	TLS       []Named `json:"tls"`         // of the last handshake, by clients, lowest first
-	TLSFloor  string  `json:"tls_floor"`   // the lowest of these; empty if none used TLS
-	Tolerated string  `json:"tolerated"`   // faults that had to be accepted for them, ever
+	Agents    []Named `json:"user_agents"` // the most frequent ones, by number of clients
+	TLS       []Named `json:"tls"`         // versions of TLS in the last handshakes, lowest first
+	TLSFloor  string  `json:"tls_floor"`   // the lowest version of TLS; empty if no client used TLS
+	Tolerated string  `json:"tolerated"`   // faults that were ever accepted of these clients
 
-	Stage Stage  `json:"stage"` // of the plan, now
-	Next  *Stage `json:"next"`  // of the plan
+	Stage Stage  `json:"stage"` // the current stage of the plan
+	Next  *Stage `json:"next"`  // the next stage of the plan
 
 	Verdict Verdict `json:"verdict"`
 
-	List []Client `json:"list,omitempty"` // the clients, seen last first
+	List []Client `json:"list,omitempty"` // the clients, the one seen last first
 }
 
-// Named is how many clients have something in common.
+// Named is the number of clients that have something in common.
 type Named struct {
 	Name    string `json:"name"`
 	Clients int    `json:"clients"`
@@ -141,24 +139,25 @@ func (s *Snapshot) Report(o ReportOptions) *Report {
 		bytes = sum(bytes, sum(row.BytesIn, row.BytesOut))
 	}
 	for i := range r.Rows {
-		if row := &r.Rows[i]; bytes > 0 {
+		row := &r.Rows[i]
+		if bytes > 0 {
 			row.BytesShare = float64(sum(row.BytesIn, row.BytesOut)) / float64(bytes)
 		}
 	}
 	return r
 }
 
-// window is the time that a report looks at.
+// window is the time of a report.
 type window struct {
 	o       ReportOptions
 	days    int
 	today   Date
-	watched time.Duration // of the window
-	least   string        // by whom
+	watched time.Duration // how much of the window the source that has watched least has watched
+	least   string        // the name of that source
 	twice   bool          // the window before was watched too
 }
 
-// enough is the part of a time that must have been watched.
+// enough is the part of a time that must have been watched for the time to count as watched.
 const enough = 0.99
 
 func (s *Snapshot) window(o ReportOptions, days int) *window {
@@ -187,7 +186,8 @@ func (w *window) row(t *Totals, clients []*Client) Row {
 	}
 	first := w.today - Date(w.days)
 	total, _ := sumDays(slices.Values(t.Days), first, w.today)
-	row.Handshakes, row.Refused, row.BytesIn, row.BytesOut = total.Opened, total.Refused, total.In, total.Out
+	row.Handshakes, row.Refused = total.Opened, total.Refused
+	row.BytesIn, row.BytesOut = total.In, total.Out
 	row.AtLeast = t.Evicted > 0 && DateOf(t.EvictedLast) >= first
 	p := &people{agents: map[string]int{}, tls: map[TLS]int{}}
 	for _, c := range clients {
@@ -206,13 +206,13 @@ func (w *window) row(t *Totals, clients []*Client) Row {
 	return row
 }
 
-// people is what the clients of a version have in common.
+// people are the clients of a version, and what they have in common.
 type people struct {
-	seen          []*Client // in the window
+	seen          []*Client // the clients in the window
 	agents        map[string]int
 	tls           map[TLS]int
 	tolerated     wire.Tolerances
-	whole, before int // clients of the whole days, and of those before
+	whole, before int // clients on the whole days of the window, and on the days before
 }
 
 func (w *window) client(row *Row, p *people, c *Client) {
@@ -260,8 +260,7 @@ func (p *people) fill(row *Row) {
 	row.Tolerated = p.tolerated.String()
 }
 
-// trend compares the whole days of the window with those before, if both were
-// watched.
+// trend compares the whole days of the window with the days before, if both were watched.
 func (w *window) trend(row *Row, p *people) {
 	if !w.twice {
 		return
@@ -273,7 +272,7 @@ func (w *window) trend(row *Row, p *people) {
 	}
 }
 
-// daily are the handshakes day by day, today's at the end.
+// daily returns the number of handshakes of each day, today's last.
 func daily(days []Day, today Date) (out []uint64) {
 	for _, d := range days {
 		at := int(d.Date - today + KeptDays - 1)

@@ -15,8 +15,8 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// fleet is a ledger of 70 days: 14 televisions in hixie-76, two browsers in
-// hybi-08 of which one left, a crowd in rfc6455, and hybi-07 that is refused.
+// fleet is a ledger of 70 days: 14 televisions with hixie-76, two browsers with hybi-08 of
+// which one has left, many clients with rfc6455, and refused ones with hybi-07.
 func fleet(t testing.TB, o usage.Options) *usage.Snapshot {
 	t.Helper()
 	c := &clock{newYear}
@@ -53,7 +53,7 @@ func TestText(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := fleet(t, usage.Options{}).Report(usage.ReportOptions{Plan: plan, List: wire.SetOf(wire.Hybi08)}).Text(&b); err != nil {
+	if err := fleet(t, usage.Options{}).Report(usage.ReportOptions{Plan: plan, List: wire.VersionsOf(wire.Hybi08)}).Text(&b); err != nil {
 		t.Fatal(err)
 	}
 	want := `
@@ -80,7 +80,7 @@ site-12  2026-01-01  now        70          0        0      1.1  -          Fire
 	}
 }
 
-// The rules, each with what must change for another verdict.
+// The rules, each with what has to change for another verdict.
 func TestVerdicts(t *testing.T) {
 	day := func(n int) time.Time { return newYear.Add(time.Duration(n)*aDay + time.Hour) }
 	visit := func(l *usage.Ledger, c *clock, at int, clients ...string) {
@@ -119,7 +119,7 @@ func TestVerdicts(t *testing.T) {
 			c.t = day(50)
 			l.Refused(usage.Visit{Version: wire.Hixie76, Client: "a"})
 		}, 60, usage.ReportOptions{}, 1, usage.IsOff, usage.High, "already off; 1 refused, from 1 client"},
-		{"off", func(*usage.Ledger, *clock) {}, 60, usage.ReportOptions{Plan: usage.Plan{wire.Hixie76: {{Mode: usage.Off}}}}, 0, usage.IsOff, usage.High, "already off; nobody was refused"},
+		{"off", func(*usage.Ledger, *clock) {}, 60, usage.ReportOptions{Plan: usage.Plan{wire.Hixie76: {{Mode: usage.Off}}}}, 0, usage.IsOff, usage.High, "already off; no client was refused"},
 		{"sampled", func(l *usage.Ledger, c *clock) { visit(l, c, 50, "a") }, 60, usage.ReportOptions{Plan: usage.Plan{wire.Hixie76: {{Mode: usage.Sample, Share: 0.1}, {Mode: usage.Off, From: day(99)}}}},
 			1, usage.Keep, usage.High, "keep: 1 client; off from 2026-04-10 01:00 UTC"},
 		{"crowd", func(l *usage.Ledger, c *clock) {
@@ -142,7 +142,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// Gateways that stand in for each other may each have watched a part.
+// If gateways can replace each other, each of them may have watched only a part.
 func TestFleet(t *testing.T) {
 	c := &clock{newYear}
 	a := open(t, "", c, usage.Options{Name: "a"})
@@ -190,7 +190,7 @@ func TestJSON(t *testing.T) {
 		names = append(names, v.Version)
 	}
 	old := r.Versions[1]
-	if strings.Join(names, ",") != wire.Every.String() || r.Format != "draftwire-report/1" || r.Days != 30 || old.Clients != 14 || *old.Trend != 0 ||
+	if strings.Join(names, ",") != wire.AllVersions.String() || r.Format != "draftwire-report/1" || r.Days != 30 || old.Clients != 14 || *old.Trend != 0 ||
 		old.BytesShare < 0.069 || old.BytesShare > 0.071 || old.TLSFloor != "1.0" || old.Verdict.Code != "keep" || old.Stage.Mode != "on" || len(old.Daily) != 70 || old.Daily[69] != 14 {
 		t.Errorf("%s", b.String())
 	}
@@ -199,12 +199,12 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// evil is a ledger whose peers wrote what they could.
+// evil is a ledger whose peers have sent the worst that they could.
 func evil(t *testing.T) *usage.Report {
 	l := open(t, "", &clock{newYear}, usage.Options{Name: "<b>gw</b>"})
 	l.Opened(usage.Visit{Version: wire.Hixie76, Client: `=cmd|' /C calc'!A0`, UserAgent: `<script>alert(1)</script>`, Path: `/"><img src=x onerror=alert(1)>`,
 		Host: "+h\x1b[31m", Origin: "@javascript:alert(1)"})
-	return l.Snapshot().Report(usage.ReportOptions{List: wire.Every})
+	return l.Snapshot().Report(usage.ReportOptions{List: wire.AllVersions})
 }
 
 func TestHTML(t *testing.T) {
@@ -212,7 +212,7 @@ func TestHTML(t *testing.T) {
 	if err := evil(t).HTML(&b); err != nil {
 		t.Fatal(err)
 	}
-	if err := fleet(t, usage.Options{}).Report(usage.ReportOptions{List: wire.Every}).HTML(&b); err != nil {
+	if err := fleet(t, usage.Options{}).Report(usage.ReportOptions{List: wire.AllVersions}).HTML(&b); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
@@ -296,7 +296,7 @@ func TestDryRun(t *testing.T) {
 	if err := r.JSON(&object); err != nil || !json.Valid([]byte(object.String())) {
 		t.Errorf("%v: %s", err, object.String())
 	}
-	// A connection that stays open is not refused; a lost record shows.
+	// A connection that stays open is not refused, and an evicted record shows.
 	c := &clock{newYear}
 	l := open(t, "", c, usage.Options{Clients: 1})
 	l.Opened(usage.Visit{Version: wire.Hixie75, Client: "lost"})

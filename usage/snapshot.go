@@ -11,8 +11,7 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Totals is the use of a version by all clients, also by those whose records
-// had to go.
+// Totals is the use of a version by all clients, also by those whose records were evicted.
 type Totals struct {
 	Version wire.Version `json:"version"`
 	First   time.Time    `json:"first,omitzero"` // zero: never
@@ -25,8 +24,8 @@ type Totals struct {
 	MessagesIn  uint64 `json:"messages_in,omitzero"`
 	MessagesOut uint64 `json:"messages_out,omitzero"`
 
-	Evicted     uint64    `json:"evicted,omitzero"`      // records that had to go
-	EvictedLast time.Time `json:"evicted_last,omitzero"` // when the latest of those was seen last
+	Evicted     uint64    `json:"evicted,omitzero"`      // records that were evicted
+	EvictedLast time.Time `json:"evicted_last,omitzero"` // the latest Last of these records
 
 	Days []Day `json:"days,omitempty"` // oldest first, at most KeptDays
 }
@@ -36,8 +35,8 @@ type Client struct {
 	Version wire.Version `json:"version"`
 	Key     string       `json:"client"`
 	First   time.Time    `json:"first"`
-	Last    time.Time    `json:"last"`             // of a handshake or of traffic
-	Visited time.Time    `json:"visited,omitzero"` // of a handshake
+	Last    time.Time    `json:"last"`             // the last handshake or traffic
+	Visited time.Time    `json:"visited,omitzero"` // the last handshake
 
 	Opened      uint64 `json:"opened,omitzero"`
 	Refused     uint64 `json:"refused,omitzero"`
@@ -57,6 +56,12 @@ type Client struct {
 	Days      History         `json:"days"`
 }
 
+// clearTexts removes the texts of the last handshake.
+func (c *Client) clearTexts() {
+	c.UserAgent, c.Path = "", ""
+	c.Host, c.Origin = "", ""
+}
+
 // plainClient is a client without its methods.
 type plainClient Client
 
@@ -65,7 +70,7 @@ type clientJSON struct {
 	Tolerated string `json:"tolerated,omitzero"`
 }
 
-// MarshalJSON writes the names of tolerances, not their bits.
+// MarshalJSON writes the names of the tolerances instead of their bits.
 func (c Client) MarshalJSON() ([]byte, error) {
 	return json.Marshal(clientJSON{plainClient(c), c.Tolerated.String()})
 }
@@ -77,16 +82,18 @@ func (c *Client) UnmarshalJSON(p []byte) (err error) {
 		return err
 	}
 	*c = Client(j.plainClient)
-	c.Tolerated, err = wire.ParseTolerances(j.Tolerated)
-	return err
+	if c.Tolerated, err = wire.ParseTolerances(j.Tolerated, wire.AllTolerances); err != nil {
+		return fmt.Errorf("usage: no tolerances: %.80q", j.Tolerated)
+	}
+	return nil
 }
 
-// Snapshot is a copy of a ledger, or several merged.
+// Snapshot is a copy of a ledger, or of several ledgers merged.
 type Snapshot struct {
 	Made     time.Time
-	Sources  []Source // by ID
+	Sources  []Source // sorted by ID
 	Versions []Totals // every version, oldest first
-	Clients  []Client // by version and key
+	Clients  []Client // sorted by version and key
 }
 
 func compareClients(a, b *Client) int {
@@ -102,10 +109,10 @@ func (s *Snapshot) sort() {
 	slices.SortFunc(s.Sources, func(a, b Source) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// check refuses a record that no ledger can have, and puts the rest into the
-// form in which it is kept: an export may have been touched.
+// check refuses a record that a ledger cannot have, and cleans its strings: somebody may have
+// edited the export.
 func (c *Client) check() error {
-	if !wire.Every.Has(c.Version) {
+	if !wire.AllVersions.Has(c.Version) {
 		return fmt.Errorf("usage: client %.40q has no version", c.Key)
 	}
 	c.Key = cleanKey(c.Key)
@@ -115,8 +122,8 @@ func (c *Client) check() error {
 }
 
 func (t *Totals) check() error {
-	if !wire.Every.Has(t.Version) {
-		return fmt.Errorf("usage: totals have no version")
+	if !wire.AllVersions.Has(t.Version) {
+		return fmt.Errorf("usage: the totals have no version")
 	}
 	if err := checkDays(t.Days); err != nil {
 		return err
@@ -127,7 +134,7 @@ func (t *Totals) check() error {
 func (s *Source) check() error {
 	s.ID, s.Name = cleanText(s.ID), cleanText(s.Name)
 	if s.ID == "" || len(s.Watched) > maxSpans {
-		return fmt.Errorf("usage: source %.40q is no source", s.Name)
+		return fmt.Errorf("usage: source %.40q has no ID, or too many watched times", s.Name)
 	}
 	for i := range s.Watched {
 		if err := cleanTimes(&s.Watched[i].From, &s.Watched[i].To); err != nil {
@@ -138,8 +145,8 @@ func (s *Source) check() error {
 	return nil
 }
 
-// cleanTimes makes times whole seconds in UTC. One that is set must be in the
-// years from 1970 to 9999, within which they can be added and written.
+// cleanTimes changes times to whole seconds in UTC. A time that is set must be in the years
+// 1970 to 9999, so that it can be added and written.
 func cleanTimes(ts ...*time.Time) error {
 	for _, t := range ts {
 		if t.IsZero() {
@@ -147,7 +154,7 @@ func cleanTimes(ts ...*time.Time) error {
 			continue
 		}
 		if s := t.Unix(); s < 0 || s > maxDate*secondsADay {
-			return fmt.Errorf("usage: %s is no time of a ledger", t)
+			return fmt.Errorf("usage: %s is not in the years 1970 to 9999", t)
 		}
 		*t = t.Truncate(time.Second).UTC()
 	}

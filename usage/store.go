@@ -20,37 +20,55 @@ import (
 )
 
 var (
-	// ErrLocked is the error when another process has the file.
+	// ErrLocked is the error if another process has locked the file.
 	ErrLocked = errors.New("in use by another process")
-	// ErrDamaged is the error when a file is damaged, or no ledger.
-	ErrDamaged = errors.New("damaged, or no ledger")
+	// ErrDamaged is the error if a file is damaged, or not a ledger.
+	ErrDamaged = errors.New("damaged, or not a ledger")
 )
 
-// errForeign is the error for a file that is in order, but another program's.
+// errForeign is the error for an intact database of another program.
 var errForeign = fmt.Errorf("%w: it belongs to another program", ErrDamaged)
 
 func isDamaged(err error) bool { return errors.Is(err, ErrDamaged) }
 
-// isFull reports whether there was no room to write.
+// isFull reports whether a write failed because the disk was full.
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// fileFormat is written into each file.
+// fileFormat is the number of the format, which each file has.
 const fileFormat = 1
 
-// The buckets. Each value is a record in JSON behind a checksum of key and
-// record: a B+ tree of pages finds out what is wrong with itself, but not with
-// what it holds.
+// The buckets of the database. Each value is a checksum of key and record, and then the record
+// in JSON: the database finds damage to its meta pages, but neither to the values, nor to a
+// number of a page, by which a bucket gets the records of another.
 var (
 	clientsBucket  = []byte("clients")  // version, zero byte, client's key
 	versionsBucket = []byte("versions") // version
 	ledgerBucket   = []byte("ledger")   // "about"
 )
 
+// record is what a bucket holds, under its own key.
+type record[T any] interface {
+	*T
+	stored() (key []byte)
+	check() error
+}
+
 type about struct {
 	Format int    `json:"format"`
 	Source Source `json:"source"`
+}
+
+func (a *about) stored() []byte  { return []byte("about") }
+func (t *Totals) stored() []byte { return []byte(t.Version.String()) }
+func (c *Client) stored() []byte { return seatKey{c.Version, c.Key}.bytes() }
+
+func (a *about) check() error {
+	if a.Format != fileFormat {
+		return fmt.Errorf("the format is %d, but this program reads only %d", a.Format, fileFormat)
+	}
+	return a.Source.check()
 }
 
 // store is the file.
@@ -58,7 +76,7 @@ type store struct {
 	db     *bbolt.DB // nil if it could not be opened
 	file   *os.File  // of db, to be closed if db fails
 	path   string
-	broken error // the tree fell over; it is not touched again
+	broken error // the database has panicked and is not used any more
 }
 
 func openStore(path string, readOnly bool, wait time.Duration) (*store, error) {
@@ -84,19 +102,19 @@ func openStore(path string, readOnly bool, wait time.Duration) (*store, error) {
 		return s, nil
 	}
 	if s.file != nil {
-		s.file.Close() // with it the lock; after an error of Open it is closed already
+		s.file.Close() // which also unlocks it; after an error of Open it is closed already
 	}
 	s.db = nil
 	if fresh && !readOnly && isFull(err) {
-		os.Truncate(path, 0) // else the beginning of one would pass for a damaged ledger
+		os.Truncate(path, 0) // otherwise the beginning of a ledger would pass for a damaged one
 	}
-	if i, e := os.Stat(path); e == nil && !fresh && i.Mode().IsRegular() && i.Size() < leastSize {
+	if i, e := os.Stat(path); e == nil && !fresh && i.Mode().IsRegular() && i.Size() < minSize {
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return s, s.explain(err)
 }
 
-// reopen opens a file that could not be opened for want of room.
+// reopen opens a file that could not be opened before because the disk was full.
 func (s *store) reopen(wait time.Duration) error {
 	if s.db != nil {
 		return nil
@@ -108,8 +126,8 @@ func (s *store) reopen(wait time.Duration) error {
 	return err
 }
 
-// wasLedger reports whether a file was one once: it begins as one does, in one of its two
-// first pages, or is all zeros, as a crash of the system can leave it.
+// wasLedger reports whether a file was a ledger once: one of its first two pages begins like
+// that of a ledger, or the file is all zeros, as a crash of the system can leave it.
 func wasLedger(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -127,13 +145,13 @@ func wasLedger(path string) bool {
 	return (err == nil || err == io.EOF) && len(bytes.Trim(begin[:n], "\x00")) == 0
 }
 
-// leastSize is shorter than any whole file.
-const leastSize = 8 << 10
+// minSize is less than the size of any whole file.
+const minSize = 8 << 10
 
-// boltMagic is what a page that describes the file has behind its head.
+// boltMagic is the number that follows the header of a meta page of bbolt.
 const boltMagic = 0xed0cdaed
 
-// explain says what an error means for the ledger.
+// explain translates an error of bbolt.
 func (s *store) explain(err error) error {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
@@ -144,8 +162,8 @@ func (s *store) explain(err error) error {
 	return fmt.Errorf("usage: ledger %s: %w", s.path, err)
 }
 
-// guard turns a panic of the tree into an error, and a fault in reading the
-// mapped file too: a file that was cut must not end the program.
+// guard makes an error of a panic of bbolt, and of a memory fault while the mapped file is
+// read: a truncated file must not end the program.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -156,12 +174,12 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// close closes the file; s may be nil or not open.
+// close closes the file. s may be nil or not open.
 func (s *store) close() error {
 	if s == nil || s.db == nil {
 		return nil
 	}
-	if s.broken != nil { // it may hold its own locks for ever
+	if s.broken != nil { // the database may hold its own locks for ever
 		return s.file.Close()
 	}
 	err := guard(s.db.Close)
@@ -171,7 +189,7 @@ func (s *store) close() error {
 	return err
 }
 
-// load checks the file and reads all of it.
+// load checks the whole file and reads it.
 func (s *store) load() (*Snapshot, error) {
 	out := &Snapshot{}
 	err := guard(func() error {
@@ -183,7 +201,7 @@ func (s *store) load() (*Snapshot, error) {
 				if k, _ := tx.Cursor().First(); k != nil {
 					return errForeign
 				}
-				return nil // new
+				return nil // a new file
 			}
 			return out.read(tx)
 		})
@@ -194,64 +212,61 @@ func (s *store) load() (*Snapshot, error) {
 	return out, nil
 }
 
-// check looks for a file that was cut. The tree's own check is not asked: it
-// runs in a goroutine of its own, where a page that points outside the file ends
-// the program. What is read has checksums.
+// check finds a truncated file. It does not use bbolt's own check, which runs in a goroutine
+// of its own: there a page that points outside the file ends the program. The records have
+// checksums.
 func (s *store) check(tx *bbolt.Tx) error {
 	i, err := s.file.Stat()
 	if err != nil {
 		return err
 	}
 	if i.Size() < tx.Size() {
-		return fmt.Errorf("%w: %d bytes are left of %d", ErrDamaged, i.Size(), tx.Size())
+		return fmt.Errorf("%w: it has %d bytes, not %d", ErrDamaged, i.Size(), tx.Size())
 	}
 	return nil
 }
 
 func (s *Snapshot) read(tx *bbolt.Tx) error {
-	err := each(tx, ledgerBucket, func(a *about) error {
-		if a.Format != fileFormat {
-			return fmt.Errorf("it has format %d; this program knows %d", a.Format, fileFormat)
-		}
-		err := a.Source.check()
-		s.Sources = append(s.Sources, a.Source)
-		return err
-	})
+	err := each(tx, ledgerBucket, func(a *about) { s.Sources = append(s.Sources, a.Source) })
 	if err != nil {
 		return err
 	}
 	if len(s.Sources) != 1 {
-		return fmt.Errorf("%w: it does not say whose it is", ErrDamaged)
+		return fmt.Errorf("%w: the record of its source is missing", ErrDamaged)
 	}
-	if err := each(tx, versionsBucket, func(t *Totals) error {
-		err := t.check()
-		s.Versions = append(s.Versions, *t)
-		return err
-	}); err != nil {
+	if err := each(tx, versionsBucket, func(t *Totals) { s.Versions = append(s.Versions, *t) }); err != nil {
 		return err
 	}
-	return each(tx, clientsBucket, func(c *Client) error {
-		err := c.check()
-		s.Clients = append(s.Clients, *c)
-		return err
-	})
+	return each(tx, clientsBucket, func(c *Client) { s.Clients = append(s.Clients, *c) })
 }
 
-// each reads the records of a bucket.
-func each[T any](tx *bbolt.Tx, bucket []byte, f func(*T) error) error {
+// each reads and checks the records of a bucket.
+func each[T any, R record[T]](tx *bbolt.Tx, bucket []byte, f func(R)) error {
 	b := tx.Bucket(bucket)
 	if b == nil {
-		return fmt.Errorf("%w: no bucket %q", ErrDamaged, bucket)
+		return fmt.Errorf("%w: the bucket %q is missing", ErrDamaged, bucket)
 	}
+	var before []byte
 	return b.ForEach(func(k, v []byte) error {
-		if len(v) < 4 || binary.LittleEndian.Uint32(v) != checksum(k, v[4:]) {
-			return fmt.Errorf("%w: record %.60q of %s", ErrDamaged, k, bucket)
+		if bytes.Compare(before, k) >= 0 {
+			return fmt.Errorf("%w: record %.60q of %s is out of order", ErrDamaged, k, bucket)
 		}
-		x := new(T)
-		if err := json.Unmarshal(v[4:], x); err != nil {
+		before = k
+		if len(v) < 4 || binary.LittleEndian.Uint32(v) != checksum(k, v[4:]) {
+			return fmt.Errorf("%w: the checksum of record %.60q of %s is wrong", ErrDamaged, k, bucket)
+		}
+		r := R(new(T))
+		if err := json.Unmarshal(v[4:], r); err != nil {
 			return fmt.Errorf("record %.60q of %s: %w", k, bucket, err)
 		}
-		return f(x)
+		if err := r.check(); err != nil {
+			return err
+		}
+		if !bytes.Equal(k, r.stored()) {
+			return fmt.Errorf("%w: record %.60q of %s is another's", ErrDamaged, k, bucket)
+		}
+		f(r)
+		return nil
 	})
 }
 
@@ -259,12 +274,12 @@ func checksum(key, record []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE(key), crc32.IEEETable, record)
 }
 
-// writer writes into the file, in one transaction.
+// writer writes to the file in one transaction.
 type writer struct {
 	clients, versions, ledger *bbolt.Bucket
 }
 
-// update runs f in a transaction, and makes it last.
+// update runs f in a transaction and commits it.
 func (s *store) update(f func(*writer) error) error {
 	if s.broken != nil {
 		return s.broken
@@ -309,19 +324,20 @@ func put(b *bbolt.Bucket, key []byte, x any) error {
 func (k seatKey) bytes() []byte { return []byte(k.version.String() + "\x00" + k.client) }
 
 func (w *writer) client(c *Client) error {
-	return put(w.clients, seatKey{c.Version, c.Key}.bytes(), c)
+	return put(w.clients, c.stored(), c)
 }
 
-func (w *writer) totals(t *Totals) error { return put(w.versions, []byte(t.Version.String()), t) }
+func (w *writer) totals(t *Totals) error { return put(w.versions, t.stored(), t) }
 
 func (w *writer) source(s *Source) error {
-	return put(w.ledger, []byte("about"), about{fileFormat, *s})
+	a := &about{fileFormat, *s}
+	return put(w.ledger, a.stored(), a)
 }
 
 func (w *writer) drop(k seatKey) error { return w.clients.Delete(k.bytes()) }
 
-// setAside renames the file of old, which is damaged as why says, and makes a new one. What
-// was never a ledger stays where it is: somebody may have named the wrong file.
+// setAside renames the file of old, which is damaged as why says, and makes a new one. A file
+// that was never a ledger stays where it is: somebody may have named the wrong file.
 func setAside(old *store, why error, now time.Time, wait time.Duration) (*store, string, error) {
 	path := old.path
 	if errors.Is(why, errForeign) || !wasLedger(path) {
@@ -329,19 +345,19 @@ func setAside(old *store, why error, now time.Time, wait time.Duration) (*store,
 	}
 	name := path + ".damaged-" + now.Format("20060102T150405Z")
 	if _, err := os.Lstat(name); err == nil {
-		return old, "", fmt.Errorf("%w, and %s is there already", why, name)
+		return old, "", fmt.Errorf("%w, and it cannot be renamed as %s exists", why, name)
 	}
 	if err := os.Rename(path, name); err != nil {
-		return old, "", fmt.Errorf("%w, and cannot be renamed: %w", why, err)
+		return old, "", fmt.Errorf("%w, and it cannot be renamed: %w", why, err)
 	}
 	old.close()
 	s, err := openStore(path, false, wait)
 	return s, name, err
 }
 
-// ReadFile reads a ledger without changing it. It waits for wait, by default
-// 2s, and returns an error that matches ErrLocked if a gateway has the file open:
-// that gateway can be asked for an export instead.
+// ReadFile reads a ledger without changing it. If a gateway has the file open, ReadFile waits
+// for wait, by default 2s, and then returns an error that matches ErrLocked. That gateway can
+// be asked for an export instead.
 func ReadFile(path string, wait time.Duration) (*Snapshot, error) {
 	if wait <= 0 {
 		wait = DefaultLockWait
@@ -364,13 +380,13 @@ func ReadFile(path string, wait time.Duration) (*Snapshot, error) {
 	return s, nil
 }
 
-// complete gives each version its row.
+// complete adds totals for the versions that have none.
 func (s *Snapshot) complete() {
 	have := map[wire.Version]bool{}
 	for _, t := range s.Versions {
 		have[t.Version] = true
 	}
-	for _, v := range wire.Every.List() {
+	for _, v := range wire.AllVersions.List() {
 		if !have[v] {
 			s.Versions = append(s.Versions, Totals{Version: v})
 		}

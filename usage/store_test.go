@@ -18,7 +18,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// export is a snapshot as text, to be compared.
+// export returns a snapshot as text, for comparison.
 func export(t testing.TB, s *usage.Snapshot) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -46,8 +46,8 @@ func writeFile(t testing.TB, b []byte) string {
 	return to
 }
 
-// A ledger is the same after it was closed and opened, and after a crash as it
-// was at the last flush.
+// A ledger is the same after it was closed and opened. After a crash it is as it was at the
+// last flush.
 func TestRestart(t *testing.T) {
 	c := &clock{newYear}
 	path := filepath.Join(t.TempDir(), "ledger")
@@ -97,7 +97,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A ledger knows when nobody was watching.
+// A ledger knows the time that was not watched.
 func TestWatched(t *testing.T) {
 	c := &clock{newYear}
 	path := filepath.Join(t.TempDir(), "ledger")
@@ -123,7 +123,7 @@ func TestWatched(t *testing.T) {
 	}
 }
 
-// The ledger writes by itself, what changed and no more.
+// The ledger writes by itself, and only what has changed.
 func TestEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger")
@@ -158,7 +158,7 @@ func TestEvery(t *testing.T) {
 		if size() != written {
 			t.Error("written though nothing changed")
 		}
-		time.Sleep(40 * time.Second) // that it watched is written too
+		time.Sleep(40 * time.Second) // the watched time is written too
 		synctest.Wait()
 		if size() == written {
 			t.Error("not written for a minute")
@@ -194,16 +194,15 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// counts is what a snapshot counts: its export without times of watching.
+// counts returns what a snapshot counts: its export without the watched times.
 func counts(t *testing.T, s *usage.Snapshot) string {
 	t.Helper()
 	_, text, _ := strings.Cut(export(t, s), `"versions":`)
 	return text
 }
 
-// sample is a ledger's file of some pages, and what it held after each flush:
-// the tree falls back to an older state when the page that names the newest is
-// hit.
+// sample returns a ledger's file of some pages, and what it held after each flush: the
+// database falls back to an older state if the newest meta page is damaged.
 func sample(t *testing.T) (file []byte, held map[string]bool) {
 	t.Helper()
 	c := &clock{newYear}
@@ -229,8 +228,8 @@ func sample(t *testing.T) (file []byte, held map[string]bool) {
 	return file, held
 }
 
-// A file that was cut or changed is an error, or what was hit was nothing that
-// mattered: never a panic, and never other numbers. It stays as it is.
+// A file that was cut or changed is an error, or the damage is of no importance. It is never
+// a panic, and never gives other numbers. The file stays as it is.
 func TestDamaged(t *testing.T) {
 	good, held := sample(t)
 	rnd := rand.New(rand.NewPCG(5, 6))
@@ -273,8 +272,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// goOn uses a file that could be read: whatever else is wrong with it, that
-// ends in an error.
+// goOn uses a file that could be read. Whatever else is wrong with it ends in an error.
 func goOn(t *testing.T, path string) {
 	t.Helper()
 	for range 2 {
@@ -322,7 +320,7 @@ func TestAside(t *testing.T) {
 	}
 }
 
-// The file of another program, or what is no ledger at all, is left alone.
+// The file of another program, or one that is not a ledger at all, is not touched.
 func TestForeign(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other")
 	db, err := bbolt.Open(path, 0o600, nil)
@@ -348,8 +346,8 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// A file that is cut while it is open does not end the program: the ledger
-// goes on in memory and says so, once.
+// A file that is cut while it is open does not end the program: the ledger goes on in memory
+// and reports it once.
 func TestCutWhileOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger")

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Text writes the report as a table, and behind it the clients of the versions
-// that are listed. What peers said has nothing in it that a terminal obeys.
+// Text writes the report as a table, followed by the clients of the listed versions. The
+// texts of peers have nothing in them that a terminal would obey.
 func (r *Report) Text(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "DRAFT\tCLIENTS\tLAST SEEN\tTREND %dd\tHANDSHAKES\tBYTES\tTLS\tTOP USER AGENTS\tVERDICT\n", r.Days)
@@ -38,7 +38,7 @@ func (r *Report) Text(w io.Writer) error {
 	return nil
 }
 
-// summary says which time was looked at, and how much of it was seen.
+// summary returns the window of the report, and how much of it was watched.
 func (r *Report) summary() string {
 	s := fmt.Sprintf("%s to %s UTC, %d days and today; watched %.1f of %d days", r.From, r.To, r.Days, r.Watched, r.Days)
 	if len(r.Sources) > 0 {
@@ -73,7 +73,7 @@ func (r *Row) clients() string {
 	return strconv.Itoa(r.Clients)
 }
 
-// ago tells how long a time is ago.
+// ago returns how long ago a time was.
 func (r *Report) ago(t *time.Time) string {
 	if t == nil {
 		return "never"
@@ -114,7 +114,7 @@ func (r *Row) share() string {
 	}
 }
 
-// tls is the lowest version of TLS that must stay for these clients.
+// tls returns the lowest version of TLS that these clients need.
 func (r *Row) tls() string {
 	plain := len(r.TLS) > 0 && r.TLS[0].Name == TLS(0).String()
 	switch {
@@ -145,8 +145,8 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// CSV writes a line for each version; if versions are listed, a line for each
-// of their clients instead. What peers said cannot begin a formula.
+// CSV writes a line for each version or, if versions are listed, a line for each of their
+// clients. No text of a peer can begin a formula.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	listed := false
@@ -192,7 +192,7 @@ func (r *Report) listCSV(w *csv.Writer) {
 
 func count(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// cell keeps a spreadsheet from taking what a peer said for a formula.
+// cell returns a peer's text so that a spreadsheet does not take it for a formula.
 func cell(s string) string {
 	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) && s != "-" {
 		return "'" + s

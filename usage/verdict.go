@@ -15,9 +15,9 @@ type Code string
 const (
 	Current   Code = "current" // not to be retired
 	IsOff     Code = "already-off"
-	SafeToOff Code = "safe"      // nobody uses it: switch it off
-	TooEarly  Code = "too-early" // nobody was seen, but not for long enough
-	Ask       Code = "ask"       // a few are left, and getting fewer: ask their owners
+	SafeToOff Code = "safe"      // no client uses it: switch it off
+	TooEarly  Code = "too-early" // no client was seen, but not for long enough
+	Ask       Code = "ask"       // a few clients remain, fewer than before: ask their owners
 	Keep      Code = "keep"      // it is in use
 )
 
@@ -35,34 +35,35 @@ const (
 type Verdict struct {
 	Code       Code       `json:"code"`
 	Confidence Confidence `json:"confidence"`
-	Text       string     `json:"text"`              // for people; it may change
-	Clients    []string   `json:"clients,omitempty"` // the keys of those to ask, seen last first
+	Text       string     `json:"text"`              // for people; its wording may change
+	Clients    []string   `json:"clients,omitempty"` // the keys of the clients to ask, the one seen last first
 }
 
-// facts is what the rules look at.
+// facts are what the rules decide by.
 type facts struct {
 	*window
 	row *Row
-	few []string // keys of all clients, if they are few
-	was int      // clients in the whole days of the window before
-	is  int      // clients in its own whole days
+	few []string // the keys of all clients, if there are at most Few
+	was int      // clients on the whole days of the window before
+	is  int      // clients on the whole days of this window
 }
 
-// rules give the verdict: the first whose condition holds.
+// rules give the verdict: the first rule whose condition holds.
 //
-//	already-off  the plan says off, or in the window all were refused and none
-//	             served. High.
-//	ask          clients were seen, at most Few, fewer than in the window before,
-//	             and both windows were watched. High; medium if records had to
-//	             go, as then others may be left.
-//	keep         clients were seen. High.
-//	too-early    nobody was seen, and less than 99 % of the window was watched.
+//	already-off  The plan says off, or in the window all clients were refused and
+//	             none was served. High.
+//	ask          Clients were seen, at most Few, and fewer than in the window before,
+//	             and both windows were watched. High; medium if records were evicted,
+//	             as then there may be more clients.
+//	keep         Clients were seen. High.
+//	too-early    No client was seen, and less than 99 % of the window was watched.
 //	             Low.
-//	safe         nobody was seen. High if the window has four weeks, and the one
-//	             before was watched and is as quiet; low if the window is below a
-//	             week, as it may lack a weekend or a working day; else medium.
+//	safe         No client was seen. High if the window has four weeks and the window
+//	             before was watched and had no client either; low if the window is
+//	             shorter than a week, as it may lack a weekend or a working day;
+//	             otherwise medium.
 //
-// RFC 6455 is current, and no rule is asked.
+// RFC 6455 is always current.
 var rules = []struct {
 	code Code
 	when func(f *facts) bool
@@ -100,7 +101,8 @@ func (w *window) judge(row *Row, p *people) Verdict {
 	panic("usage: the last rule always holds")
 }
 
-// used tells by clients and by totals: the totals stay when records go.
+// used reports whether the version was used. It looks at the totals too, as they stay when
+// records are evicted.
 func (f *facts) used() bool { return f.row.Clients > 0 || f.row.Handshakes > 0 || f.row.AtLeast }
 
 func (f *facts) off() bool {
@@ -116,7 +118,7 @@ func (f *facts) leaving() bool {
 
 func (f *facts) offText() string {
 	if f.row.Refused == 0 {
-		return "already off; nobody was refused"
+		return "already off; no client was refused"
 	}
 	return fmt.Sprintf("already off; %d refused, from %s", f.row.Refused, f.count(f.row.Turned))
 }
@@ -152,7 +154,7 @@ func (f *facts) safeSure() Confidence {
 	return Medium
 }
 
-// count is a number of clients.
+// count returns a number of clients in words.
 func (f *facts) count(n int) string {
 	s := "clients"
 	if n == 1 && !f.row.AtLeast {
@@ -164,7 +166,7 @@ func (f *facts) count(n int) string {
 	return fmt.Sprintf("%d %s", n, s)
 }
 
-// nextText says what the plan will do.
+// nextText returns what the plan says of the future.
 func (f *facts) nextText() string {
 	if f.row.Next == nil {
 		return ""

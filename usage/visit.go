@@ -11,18 +11,18 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// maxText is how many bytes of a peer's string are kept.
+// maxText is how many bytes of a peer's text are kept.
 const maxText = 200
 
-// Visit is a handshake as the ledger sees it. Strings may be as the peer sent
-// them: the ledger takes out what does not print, cuts them to 200 bytes, and
-// the path before its query.
+// Visit is a handshake as the ledger counts it. Its strings may be as the peer sent them: the
+// ledger removes characters that do not print, cuts the strings to 200 bytes, and removes the
+// query from the path.
 type Visit struct {
-	Version wire.Version // Unknown, and what is no version, is not counted
+	Version wire.Version // a handshake of an unknown version is not counted
 
-	// Client is the key by which the client is known again: an address prefix,
-	// or a device's number. Empty stands for "unknown". Of a key above 200 bytes
-	// the end is replaced by a hash.
+	// Client is the key by which a client is recognised: an address prefix, or the number
+	// of a device. Empty means "unknown". In a key of more than 200 bytes a hash replaces
+	// the end.
 	Client string
 
 	UserAgent string
@@ -30,14 +30,14 @@ type Visit struct {
 	Host      string
 	Origin    string
 	TLS       TLS             // zero: without TLS
-	Tolerated wire.Tolerances // faults that had to be accepted so far
+	Tolerated wire.Tolerances // faults that were accepted so far
 }
 
-// Traffic is what went over a client's connections since the last call.
+// Traffic is what has gone over a client's connections since the last call.
 type Traffic struct {
 	In, Out                 uint64 // bytes from and to the client
 	MessagesIn, MessagesOut uint64
-	Tolerated               wire.Tolerances // faults that had to be accepted
+	Tolerated               wire.Tolerances // faults that were accepted
 }
 
 // clean returns the visit as it is kept.
@@ -53,8 +53,8 @@ func (v Visit) clean() Visit {
 	return v
 }
 
-// cleanText takes out what does not print and cuts at a rune. A string that is
-// clean is returned as it is.
+// cleanText removes characters that do not print and cuts the string, but not within a
+// character. It returns a clean string as it is.
 func cleanText(s string) string {
 	if !printable(s) {
 		s = strings.Map(func(r rune) rune {
@@ -78,7 +78,7 @@ func printable(s string) bool {
 	}
 	for i, r := range s {
 		if i >= maxText {
-			return true // cut off anyway
+			return true // the rest is cut off anyway
 		}
 		if !unicode.IsGraphic(r) || r == utf8.RuneError {
 			return false
@@ -87,8 +87,7 @@ func printable(s string) bool {
 	return true
 }
 
-// cutAt returns where to cut s so that n bytes are left at most, and no half
-// rune.
+// cutAt returns where to cut s so that at most n bytes remain, and only whole characters.
 func cutAt(s string, n int) int {
 	if len(s) <= n {
 		return len(s)
@@ -99,8 +98,8 @@ func cutAt(s string, n int) int {
 	return n
 }
 
-// cleanKey is cleanText for a client's key, which must stay different from
-// others with the same beginning.
+// cleanKey is cleanText for the key of a client, which must stay different from other keys with
+// the same beginning.
 func cleanKey(s string) string {
 	if len(s) > maxText {
 		h := sha256.Sum256([]byte(s))
@@ -113,7 +112,7 @@ func cleanKey(s string) string {
 	return s
 }
 
-// TLS is a version of TLS by its number on the wire; zero is none.
+// TLS is the number of a version of TLS as it is sent; zero is none.
 type TLS uint16
 
 var tlsNames = map[TLS]string{

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A ledger that was closed for this long has not missed anything that counts:
-// its gateway was being restarted.
+// restart is for how long a ledger may be closed, while its gateway is restarted, and the
+// time still counts as watched.
 const restart = 5 * time.Minute
 
 const (
@@ -14,20 +14,20 @@ const (
 	keptSpans = 400 * 24 * time.Hour
 )
 
-// Span is a time, from its beginning to its end.
+// Span is the time between two times.
 type Span struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// Source is a ledger that a snapshot comes from, and when it was watching.
+// Source is a ledger from which a snapshot comes, and the times that it has watched.
 type Source struct {
-	ID      string `json:"id"`   // of the file, at random
+	ID      string `json:"id"`   // of the file, chosen at random
 	Name    string `json:"name"` // Options.Name
 	Watched []Span `json:"watched"`
 }
 
-// resume says that the ledger watches from now on.
+// resume adds to spans that the ledger watches from now on.
 func resume(spans []Span, now time.Time) []Span {
 	if n := len(spans); n > 0 && !now.After(spans[n-1].To.Add(restart)) {
 		return spans
@@ -41,7 +41,7 @@ func pruneSpans(spans []Span, now time.Time) []Span {
 	return spans[max(0, len(spans)-maxSpans):]
 }
 
-// unite returns the times that are in a or b, in order, none touching another.
+// unite returns the times that are in a or in b, in order and without overlaps.
 func unite(a, b []Span) []Span {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, func(x, y Span) int {
@@ -63,7 +63,8 @@ func unite(a, b []Span) []Span {
 	return out
 }
 
-// covered is how much of a time the spans cover. They do not overlap.
+// covered returns how much of the time between from and to the spans cover. They do not
+// overlap.
 func covered(spans []Span, from, to time.Time) (d time.Duration) {
 	for _, s := range spans {
 		a, b := s.From, s.To
@@ -80,8 +81,9 @@ func covered(spans []Span, from, to time.Time) (d time.Duration) {
 	return d
 }
 
-// watched is how much of a time was watched by the source that watched least,
-// and that source's name. In a fleet, time that any watched counts.
+// watched returns how much of the time between from and to was watched by the source that
+// has watched least, and the name of that source. In a fleet it is the time that any source
+// has watched.
 func (s *Snapshot) watched(from, to time.Time, fleet bool) (d time.Duration, least string) {
 	if fleet {
 		var all []Span

@@ -20,7 +20,7 @@ func TestYear(t *testing.T) {
 	codes := map[usage.Code][]int{}
 	for day := range 365 {
 		for i := range 20 {
-			if day > 60+10*i { // device i leaves; the last stays
+			if day > 60+10*i { // device i leaves, the last one stays
 				if i < 19 || day > lastDay {
 					continue
 				}
@@ -34,7 +34,8 @@ func TestYear(t *testing.T) {
 		if v := rowOf(t, r, wire.RFC6455).Verdict; v.Code != usage.Current {
 			t.Fatalf("day %d: rfc6455: %+v", day, v)
 		}
-		// Never used, hybi-04 may go as soon as it was watched for long enough.
+		// hybi-04 was never used, so it can be switched off as soon as it was watched
+		// for long enough.
 		if v := rowOf(t, r, wire.Hybi04).Verdict; (v.Code == usage.TooEarly) != (day < 29) || (v.Code == usage.SafeToOff) != (day >= 29) {
 			t.Fatalf("day %d: hybi-04: %+v", day, v)
 		}

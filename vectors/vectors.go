@@ -75,7 +75,7 @@ type Vector struct {
 	Secure       bool     `json:"secure,omitempty"` // the request came over TLS
 	Server       *Server  `json:"server,omitempty"`
 	Enabled      []string `json:"enabled,omitempty"`  // versions served; all nine if absent
-	Tolerate     []string `json:"tolerate,omitempty"` // faults to accept
+	Tolerate     []string `json:"tolerate,omitempty"` // faults to accept; of frames too
 	Request      string   `json:"request,omitempty"`
 	Tail         Hex      `json:"tail,omitzero"` // bytes behind the request head
 	Offer        *Offer   `json:"offer,omitempty"`

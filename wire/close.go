@@ -3,12 +3,11 @@ package wire
 import (
 	"fmt"
 	"strconv"
-	"unicode/utf8"
 )
 
-// CloseCode is a status code of the closing handshake, in the numbering of RFC
-// 6455 7.4.1. Versions hybi-06 to hybi-08 say 1004 for "too big"; their codecs
-// translate, so that code above them sees CodeTooBig only.
+// CloseCode is a status code of the closing handshake, in the numbering of RFC 6455 7.4.1.
+// Versions hybi-06 to hybi-08 use 1004 for a message that is too big. Their codecs
+// translate it, so the code above them sees CodeTooBig.
 type CloseCode uint16
 
 // The codes (RFC 6455 7.4.1, 1012 to 1014 from the registry that followed it).
@@ -48,30 +47,18 @@ func (c CloseCode) String() string {
 	return strconv.Itoa(int(c))
 }
 
-// OnWire reports whether the code may stand in a close frame (RFC 6455 7.4.1,
+// OnWire reports whether the code may be sent in a close frame (RFC 6455 7.4.1,
 // 7.4.2): 1000 to 1003, 1007 to 1014, 3000 to 4999.
 func (c CloseCode) OnWire() bool {
 	return c >= 1000 && c <= 1003 || c >= 1007 && c <= 1014 || c >= 3000 && c <= 4999
 }
 
-// MaxReason is the longest reason in bytes that fits a close frame beside its
-// code (RFC 6455 5.5: a control frame carries 125 bytes at most).
+// MaxReason is the largest number of bytes of a reason that fit in a close frame beside the
+// code: a control frame carries at most 125 bytes (RFC 6455 5.5).
 const MaxReason = 123
 
-// CutReason shortens s to MaxReason bytes without cutting through a character.
-func CutReason(s string) string {
-	if len(s) <= MaxReason {
-		return s
-	}
-	n := MaxReason
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// CloseError is how a connection ended: by a closing handshake, or with
-// CodeAbnormal without one. Read returns it as *CloseError.
+// CloseError is the error of a connection that was closed: by a closing handshake, or
+// without one, which is CodeAbnormal. Read returns it as *CloseError.
 type CloseError struct {
 	Code   CloseCode // CodeNoStatus where the version or the peer gave none
 	Reason string    // at most MaxReason bytes; chosen by the peer

@@ -34,10 +34,10 @@ func ExampleVersion_UnmarshalText() {
 
 // A set of versions, as an operator writes it.
 func ExampleVersions() {
-	set, err := wire.ParseVersions("modern,hixie-76,-hybi-07", wire.Every)
+	set, err := wire.ParseVersions("modern,hixie-76,-hybi-07", wire.AllVersions)
 	fmt.Println(set, err)
 	fmt.Println(set.Has(wire.Hixie75), set.Len())
-	fmt.Println("Sec-WebSocket-Version:", set.Header())
+	fmt.Println("Sec-WebSocket-Version:", set.HeaderValue())
 	// Output:
 	// hixie-76,hybi-08,rfc6455 <nil>
 	// false 3
@@ -46,9 +46,9 @@ func ExampleVersions() {
 
 // The table of versions.
 func ExampleInfo() {
-	for _, v := range wire.Modern.List() {
+	for _, v := range wire.ModernVersions.List() {
 		i := v.Info()
-		fmt.Printf("%-8s number %-2s %s\n", i.Name, i.Header, i.Shipped)
+		fmt.Printf("%-8s number %-2s %s\n", i.Name, i.HeaderValue, i.Shipped)
 	}
 	// Output:
 	// hybi-07  number 7  Firefox 6
@@ -180,8 +180,8 @@ func ExampleServerHandshake() {
 		{Name: "Sec-WebSocket-Key", Value: "dGhlIHNhbXBsZSBub25jZQ=="},
 		{Name: "Sec-WebSocket-Version", Value: "13"},
 	}}
-	var open wire.Opening
-	if err := hs.Open(req, &open); err != nil {
+	var asked wire.ClientRequest
+	if err := hs.ReadRequest(req, &asked); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -209,15 +209,15 @@ func ExampleClientHandshake() {
 }
 
 // What a client asks for, whatever its version calls the fields.
-func ExampleOpening() {
-	var open wire.Opening
-	err := hybi07.Draft.NewServer(nil).Open(&wire.Request{Fields: wire.Fields{
+func ExampleClientRequest() {
+	var asked wire.ClientRequest
+	err := hybi07.Draft.NewServer(nil).ReadRequest(&wire.Request{Fields: wire.Fields{
 		{Name: "Sec-WebSocket-Key", Value: "dGhlIHNhbXBsZSBub25jZQ=="},
 		{Name: "Sec-WebSocket-Origin", Value: "http://example.com"},
 		{Name: "Sec-WebSocket-Protocol", Value: "chat, superchat"},
 		{Name: "Sec-WebSocket-Extensions", Value: "deflate-stream"},
-	}}, &open)
-	fmt.Println(open.Origin, open.Protocols, open.Extensions, err)
+	}}, &asked)
+	fmt.Println(asked.Origin, asked.Protocols, asked.Extensions, err)
 	// Output: http://example.com [chat superchat] [deflate-stream] <nil>
 }
 
@@ -246,14 +246,14 @@ func ExampleOffer() {
 // What a server chose becomes the lines of its answer.
 func ExampleAccept() {
 	hs := hixie75.Draft.NewServer(nil)
-	var open wire.Opening
-	if err := hs.Open(&wire.Request{Fields: wire.Fields{{Name: "Origin", Value: "http://example.com"}}}, &open); err != nil {
+	var asked wire.ClientRequest
+	if err := hs.ReadRequest(&wire.Request{Fields: wire.Fields{{Name: "Origin", Value: "http://example.com"}}}, &asked); err != nil {
 		fmt.Println(err)
 		return
 	}
 	head, _ := hs.Head(nil, &wire.Accept{
 		Protocol: "sample",
-		Location: wire.Location(false, "Example.com:80", "/demo"),
+		Location: "ws://example.com/demo",
 		Fields:   wire.Fields{{Name: "Set-Cookie", Value: "a=b"}},
 	})
 	fmt.Print(strings.ReplaceAll(string(head), "\r\n", "\n"))
@@ -279,7 +279,7 @@ func ExampleResponse() {
 	resp := &wire.Response{Line: "HTTP/1.1 426 Upgrade Required", Status: 426,
 		Fields: wire.Fields{{Name: "Sec-WebSocket-Version", Value: "13, 8"}}}
 	var he *wire.HandshakeError
-	if errors.As(wire.Refused(wire.Hybi07, resp), &he) {
+	if errors.As(wire.NewRefusedError(wire.Hybi07, resp), &he) {
 		fmt.Println(he.Status, he.Fields.List("Sec-WebSocket-Version"))
 	}
 	// Output: 426 [13 8]
@@ -287,7 +287,7 @@ func ExampleResponse() {
 
 func ExampleField() {
 	f := wire.Field{Name: "Sec-WebSocket-Version", Value: "13"}
-	fmt.Printf("%q\n", wire.AppendField(nil, f.Name, f.Value))
+	fmt.Printf("%q\n", wire.Fields{f}.Append(nil))
 	// Output: "Sec-WebSocket-Version: 13\r\n"
 }
 
@@ -355,12 +355,12 @@ func ExampleFault() {
 
 // A refusal names its reason and what would admit the request.
 func ExampleHandshakeError() {
-	err := wire.Refuse(wire.Hixie76, wire.ReasonHalfChallenge, "")
+	err := wire.NewHandshakeError(wire.Hixie76, wire.ReasonHalfChallenge, "")
 	fmt.Println(err)
 	fmt.Println(err.Status, err.Hint())
 	// Output:
 	// draftwire: handshake: hixie-76: half_challenge: Sec-WebSocket-Key1 and -Key2 stand together (hixie-76 5.2)
-	// 400 send both
+	// 400 send both keys
 }
 
 func ExampleReason() {
@@ -377,16 +377,16 @@ func ExampleReasonInfo() {
 		}
 	}
 	// Output:
-	// not_websocket: send both; a proxy in between may strip them
+	// not_websocket: send Upgrade: websocket and Connection: Upgrade; a proxy in between may remove the two fields
 	// version_unsupported: use a version from the Sec-WebSocket-Version list
 	// version_disabled: enable it in the server's set of versions
-	// no_origin: send Origin, or tolerate no-origin
+	// no_origin: send Origin
 	// retired: set its mode to on or warn
 }
 
 // Tolerances are named in configuration; their use is reported.
 func ExampleTolerances() {
-	tolerate, err := wire.ParseTolerances("unmasked,no-origin")
+	tolerate, err := wire.ParseTolerances("unmasked,no-origin", wire.ClientFaults())
 	fmt.Println(tolerate, err)
 
 	codec := rfc6455.Draft.NewCodec(wire.CodecConfig{
@@ -403,6 +403,18 @@ func ExampleTolerances() {
 	// "Hello" <nil>
 }
 
+// A table of the tolerances, for help and documentation.
+func ExampleToleranceInfo() {
+	for _, i := range wire.ToleranceTable() {
+		if i.Section == "RFC 6455 5.1" && i.Clients {
+			fmt.Println(i.Name + ": " + i.Accepts)
+		}
+	}
+	// Output:
+	// unmasked: frames of a client that are not masked
+	// empty-unmasked: empty frames of a client that are not masked
+}
+
 // With an extension the first reserved bit has a meaning, and is no fault.
 func ExampleRSV1Use() {
 	frame := []byte{0xC1, 0x05, 'H', 'e', 'l', 'l', 'o'}
@@ -415,4 +427,11 @@ func ExampleRSV1Use() {
 	// Output:
 	// none false draftwire: rfc6455: reserved bit set (5.2)
 	// text true <nil>
+}
+
+// The first bytes of a frame of RFC 6455, as a trace has them.
+func ExampleFrame() {
+	f := wire.Frame{Op: wire.OpText, Type: 0xC1, Fin: true, Length: 5}
+	fmt.Println(f.Op, f.Opcode(), f.RSV())
+	// Output: text 1 4
 }

@@ -26,7 +26,7 @@ const (
 	numVersions
 )
 
-// Caps is a set of things that a version can say on the wire.
+// Caps is a set of capabilities of a version.
 type Caps uint16
 
 // The capabilities. A portable program asks Version.Supports before it uses one.
@@ -64,14 +64,17 @@ func (c Caps) Names() []string {
 
 // Info is one row of the version table.
 type Info struct {
-	Version Version
-	Name    string   // the name printed everywhere: logs, labels, flags, vectors
-	Aliases []string // other spellings that ParseVersion takes
-	Header  string   // value of Sec-WebSocket-Version; empty where the version has none
-	Spec    string   // the documents
-	Date    string   // of the documents, first to last
-	Shipped string   // who shipped it
-	Caps    Caps
+	Version     Version
+	Name        string   // the name printed everywhere: logs, labels, flags, vectors
+	Aliases     []string // other spellings that ParseVersion takes
+	HeaderValue string   // value of Sec-WebSocket-Version; empty where the version has none
+	Spec        string   // the documents
+	Date        string   // of the documents, first to last
+	Shipped     string   // who shipped it
+	Caps        Caps
+	// StrictKey: Sec-WebSocket-Key is 16 bytes in base64; where it is false the key may
+	// be any text that is not empty.
+	StrictKey bool
 }
 
 const (
@@ -79,8 +82,8 @@ const (
 	maskCaps = hybiCaps | CapMasking | CapExtensions | CapProtocolSet
 )
 
-// table is the one place where versions are listed. Every other list in the
-// project (flags, labels, help, 426 answers) follows from it.
+// table is the list of versions. Every other list of the project (flags, labels, help, 426
+// answers) is made from it.
 var table = [numVersions]Info{
 	Unknown: {Name: "unknown"},
 	Hixie75: {
@@ -102,40 +105,40 @@ var table = [numVersions]Info{
 		Caps:    hybiCaps | CapLocation | CapOrigin | CapProtocolSet,
 	},
 	Hybi04: {
-		Name: "hybi-04", Aliases: []string{"4", "hybi04"}, Header: "4",
+		Name: "hybi-04", Aliases: []string{"4", "hybi04"}, HeaderValue: "4",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-04", Date: "2011-01",
 		Shipped: "libraries",
 		Caps:    maskCaps | CapOrigin,
 	},
 	Hybi05: {
-		Name: "hybi-05", Aliases: []string{"5", "hybi05"}, Header: "5",
+		Name: "hybi-05", Aliases: []string{"5", "hybi05"}, HeaderValue: "5",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-05", Date: "2011-02",
 		Shipped: "libraries",
 		Caps:    maskCaps | CapOrigin,
 	},
 	Hybi06: {
-		Name: "hybi-06", Aliases: []string{"6", "hybi06"}, Header: "6",
+		Name: "hybi-06", Aliases: []string{"6", "hybi06"}, HeaderValue: "6",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-06", Date: "2011-02",
 		Shipped: "Internet Explorer add-on of HTML5 Labs, libraries",
 		Caps:    maskCaps | CapCloseCode,
 	},
 	Hybi07: {
-		Name: "hybi-07", Aliases: []string{"7", "hybi07"}, Header: "7",
+		Name: "hybi-07", Aliases: []string{"7", "hybi07"}, HeaderValue: "7",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-07", Date: "2011-04",
 		Shipped: "Firefox 6",
 		Caps:    maskCaps | CapCloseCode | CapUnaskedPong | CapDeflate,
 	},
 	Hybi08: {
-		Name: "hybi-08", Aliases: []string{"8", "hybi08", "hybi-09", "hybi-10", "hybi-11", "hybi-12", "hybi10"}, Header: "8",
+		Name: "hybi-08", Aliases: []string{"8", "hybi08", "hybi-09", "hybi-10", "hybi-11", "hybi-12", "hybi10"}, HeaderValue: "8",
 		Spec: "draft-ietf-hybi-thewebsocketprotocol-08 to -12", Date: "2011-06 to 2011-08",
 		Shipped: "Chrome 14-15, Firefox 7-10, IE10 preview",
 		Caps:    maskCaps | CapCloseCode | CapUnaskedPong | CapDeflate,
 	},
 	RFC6455: {
-		Name: "rfc6455", Aliases: []string{"13", "rfc-6455", "hybi-13", "hybi-14", "hybi-15", "hybi-16", "hybi-17", "hybi13", "hybi17"}, Header: "13",
+		Name: "rfc6455", Aliases: []string{"13", "rfc-6455", "hybi-13", "hybi-14", "hybi-15", "hybi-16", "hybi-17", "hybi13", "hybi17"}, HeaderValue: "13",
 		Spec: "RFC 6455 = draft-ietf-hybi-thewebsocketprotocol-13 to -17", Date: "2011-08 to 2011-12",
 		Shipped: "Chrome 16+, Firefox 11+, Safari 6+, IE10+, everything since",
-		Caps:    maskCaps | CapCloseCode | CapUnaskedPong | CapDeflate,
+		Caps:    maskCaps | CapCloseCode | CapUnaskedPong | CapDeflate, StrictKey: true,
 	},
 }
 
@@ -178,14 +181,14 @@ func ParseVersion(s string) (Version, error) {
 			return v, nil
 		}
 	}
-	return Unknown, fmt.Errorf("draftwire: unknown version %q; known are %s", s, Every)
+	return Unknown, fmt.Errorf("draftwire: unknown version %q; known are %s", s, AllVersions)
 }
 
-// ByHeader returns the version whose Sec-WebSocket-Version value is s, or
+// VersionByHeader returns the version whose Sec-WebSocket-Version value is s, or
 // Unknown.
-func ByHeader(s string) Version {
+func VersionByHeader(s string) Version {
 	for v := RFC6455; v > Unknown; v-- {
-		if h := table[v].Header; h != "" && h == s {
+		if h := table[v].HeaderValue; h != "" && h == s {
 			return v
 		}
 	}
@@ -195,18 +198,18 @@ func ByHeader(s string) Version {
 // Versions is a set of versions. The zero value is the empty set.
 type Versions uint16
 
-// Some sets.
+// Two sets.
 const (
-	// Every holds each version of the table.
-	Every = Versions(1<<numVersions-1) &^ 1
-	// Modern holds the versions whose frames are RFC 6455 frames: hybi-07,
+	// AllVersions holds every version of the table.
+	AllVersions = Versions(1<<numVersions-1) &^ 1
+	// ModernVersions holds the versions whose frames are RFC 6455 frames: hybi-07,
 	// hybi-08 and rfc6455. Their clients mask what they send, so that a page
 	// cannot choose the bytes that a proxy sees (RFC 6455 10.3).
-	Modern = Versions(1<<Hybi07 | 1<<Hybi08 | 1<<RFC6455)
+	ModernVersions = Versions(1<<Hybi07 | 1<<Hybi08 | 1<<RFC6455)
 )
 
-// SetOf returns the set of vs.
-func SetOf(vs ...Version) Versions {
+// VersionsOf returns the set of vs.
+func VersionsOf(vs ...Version) Versions {
 	var s Versions
 	for _, v := range vs {
 		s = s.With(v)
@@ -218,7 +221,7 @@ func SetOf(vs ...Version) Versions {
 func (s Versions) Has(v Version) bool { return v != Unknown && s&(1<<v) != 0 }
 
 // With returns s and v.
-func (s Versions) With(v Version) Versions { return (s | 1<<v) & Every }
+func (s Versions) With(v Version) Versions { return (s | 1<<v) & AllVersions }
 
 // Without returns s without v.
 func (s Versions) Without(v Version) Versions { return s &^ (1 << v) }
@@ -246,24 +249,23 @@ func (s Versions) String() string {
 	return strings.Join(names, ",")
 }
 
-// Header returns the value of Sec-WebSocket-Version for a refusal: the numbers
-// of the versions in s, best first, as "13, 8, 7" (RFC 6455 4.4). Versions
-// without a number cannot be listed.
-func (s Versions) Header() string {
+// HeaderValue returns the value of Sec-WebSocket-Version for a refusal: the numbers of the
+// versions in s, newest first, as "13, 8, 7" (RFC 6455 4.4). Versions without a number are
+// left out.
+func (s Versions) HeaderValue() string {
 	var nums []string
 	for _, v := range slices.Backward(s.List()) {
-		if h := table[v].Header; h != "" {
+		if h := table[v].HeaderValue; h != "" {
 			nums = append(nums, h)
 		}
 	}
 	return strings.Join(nums, ", ")
 }
 
-// ParseVersions reads a set: "all" or "modern" (both within served), or names
-// joined by commas; a name behind "-" is taken away. A list that begins with
-// "-" starts from all. So "all", "modern", "rfc6455,hixie-76", "-hixie-75" and
-// "modern,-hybi-07" are sets. A version outside served is an error, as is an
-// empty set.
+// ParseVersions reads a set: names joined by commas, of which "all" and "modern" are sets
+// within served, and a name behind "-" is removed. A list that begins with "-" begins with
+// all. So "all", "modern", "rfc6455,hixie-76", "-hixie-75" and "modern,-hybi-07" are sets.
+// A version outside served is an error, and so is an empty set.
 func ParseVersions(s string, served Versions) (Versions, error) {
 	var set Versions
 	for i, f := range strings.Split(s, ",") {
@@ -279,7 +281,7 @@ func ParseVersions(s string, served Versions) (Versions, error) {
 		case "all":
 			x = served
 		case "modern":
-			x = Modern & served
+			x = ModernVersions & served
 		default:
 			v, err := ParseVersion(name)
 			if err != nil {
@@ -288,7 +290,7 @@ func ParseVersions(s string, served Versions) (Versions, error) {
 			if !served.Has(v) {
 				return 0, fmt.Errorf("draftwire: version %s is not served; served are %s", v, served)
 			}
-			x = SetOf(v)
+			x = VersionsOf(v)
 		}
 		switch {
 		case minus && i == 0:

@@ -16,11 +16,13 @@ type generator struct {
 	opening *opening
 	scripts []script
 	conns   []*conn
+	secrets []*secret // those over TLS
 	poll    int
 	events  []unix.EpollEvent
 	buf     []byte
 	waiting int                 // connections with a reply to come
 	wire    int                 // bytes of compressed replies
+	took    []time.Duration     // of Paced: what each reply took
 	done    func(c *conn) error // a connection has its whole reply
 }
 
@@ -33,6 +35,7 @@ type conn struct {
 	awaits bool   // a reply is to come
 	got    int    // bytes of it that came
 	reply  reply  // of compressed messages
+	parts  parts  // of a reply that comes in fragments; nil while it does not
 	wants  bool   // to hear when it can write
 }
 
@@ -69,7 +72,10 @@ func (g *generator) hangUp() {
 	for _, c := range g.conns {
 		unix.Close(c.fd)
 	}
-	g.conns = nil
+	for _, s := range g.secrets {
+		s.NetConn().Close()
+	}
+	g.conns, g.secrets = nil, nil
 }
 
 // together is how many handshakes are under way at a time.
@@ -217,37 +223,16 @@ func (g *generator) answered(fd int, accept string) error {
 }
 
 // handshakes opens and closes connections.
-func (g *generator) handshakes() (Result, error) {
-	err := g.warmUp(func(d time.Duration) error { return g.handshakesFor(d, new(int)) })
-	if err != nil {
-		return nil, err
-	}
-	count := 0
-	if err := g.rest(); err != nil {
-		return nil, err
-	}
-	s, err := g.measure(func() error {
-		if err := g.handshakesFor(g.For, &count); err != nil {
-			return err
-		}
-		return g.rest()
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.result(count)
-}
-
-func (g *generator) handshakesFor(d time.Duration, count *int) error {
+func (g *generator) handshakes(d time.Duration) (count int, err error) {
 	for until := time.Now().Add(d); time.Now().Before(until); {
 		fds, err := g.shake(min(g.Conns, together))
 		for _, fd := range fds {
 			unix.Close(fd)
 		}
 		if err != nil {
-			return err
+			return count, err
 		}
-		*count += len(fds)
+		count += len(fds)
 	}
-	return nil
+	return count, nil
 }

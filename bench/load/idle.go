@@ -18,7 +18,7 @@ func (g *generator) idle() (Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.open(g.Conns); err != nil {
+	if err := g.openSilent(g.Conns); err != nil {
 		return nil, err
 	}
 	open, err := g.settled()
@@ -39,7 +39,7 @@ func (g *generator) idle() (Result, error) {
 // visit opens connections, uses them and closes them, so that what the server
 // sets up once is not counted.
 func (g *generator) visit(n int) error {
-	if err := g.open(n); err != nil {
+	if err := g.openSilent(n); err != nil {
 		return err
 	}
 	if err := g.sayOnce(); err != nil {
@@ -49,8 +49,19 @@ func (g *generator) visit(n int) error {
 	return nil
 }
 
+// openSilent opens connections, over TLS if they are to be.
+func (g *generator) openSilent(n int) error {
+	if g.TLS {
+		return g.openSecret(n)
+	}
+	return g.open(n)
+}
+
 // sayOnce has every connection echo a message, a few at a time.
 func (g *generator) sayOnce() error {
+	if g.TLS {
+		return g.saySecret()
+	}
 	g.done = func(*conn) error { return nil }
 	for i, c := range g.conns {
 		if err := g.send(c); err != nil {
@@ -75,7 +86,7 @@ func (g *generator) settled() (int64, error) {
 			return 0, fmt.Errorf("signal to the server: %w", err)
 		}
 		time.Sleep(g.Settle)
-		now, err := resident(g.PID)
+		now, err := Resident(g.pids()...)
 		if err != nil {
 			return 0, err
 		}

@@ -31,7 +31,7 @@ func serve(t *testing.T, change func(p []byte) []byte) *Spec {
 		}
 	}()
 	return &Spec{
-		Addr: l.Addr().String(), PID: os.Getpid(), Version: V13, Conns: 3, Size: 125, Batch: 2,
+		Addr: l.Addr().String(), PID: os.Getpid(), Version: V13, Conns: 3, Size: 125, Batch: 2, Rate: 2000,
 		Raw: true, Warm: time.Millisecond, For: 20 * time.Millisecond, Settle: time.Millisecond,
 	}
 }
@@ -68,20 +68,56 @@ func TestRun(t *testing.T) {
 	for kind, names := range map[string][]string{
 		Echo:      {PerCPU, PerSecond, Busy, LoadBusy, Reads, Writes},
 		Handshake: {CPUMicros},
+		Paced:     {P50Micros, P99Micros, CPUMicros},
 		Idle:      {OpenBytes, UsedBytes},
 	} {
 		s := serve(t, same)
 		s.Kind = kind
-		res, err := Run(s)
+		res, err := Run([]Spec{*s}, 1)
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
 			continue
 		}
 		for _, name := range names {
-			if v, ok := res[name]; !ok || v <= 0 && kind != Idle {
+			if v, ok := res[0][0][name]; !ok || v <= 0 && kind != Idle {
 				t.Errorf("%s: %s is %v, %v", kind, name, v, ok)
 			}
 		}
+	}
+}
+
+// Servers that are alive at once take turns in an order that rotates, and the fault of
+// one is told with its name.
+func TestTurns(t *testing.T) {
+	said := make(chan string, 100_000)
+	var specs []Spec
+	for _, name := range []string{"a", "b", "c"} {
+		s := serve(t, func(p []byte) []byte { said <- name; return p })
+		s.Kind, s.Name, s.Warm = Echo, name, 0
+		specs = append(specs, *s)
+	}
+	res, err := Run(specs, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, turns := range res {
+		if len(turns) != 3 || turns[2][CPUMicros] <= 0 {
+			t.Errorf("the turns of %s are %v", specs[i].Name, turns)
+		}
+	}
+	order, last := "", ""
+	for len(said) > 0 {
+		if name := <-said; name != last {
+			order, last = order+name, name
+		}
+	}
+	if order != "abcbcacab" {
+		t.Errorf("the order is %s", order)
+	}
+	right, wrong := serve(t, same), serve(t, func(p []byte) []byte { p[99] ^= 1; return p })
+	right.Kind, right.Name, wrong.Kind, wrong.Name = Echo, "right", Echo, "wrong"
+	if _, err := Run([]Spec{*right, *wrong}, 1); err == nil || !strings.HasPrefix(err.Error(), "wrong: ") {
+		t.Error(err)
 	}
 }
 
@@ -95,7 +131,7 @@ func TestFaults(t *testing.T) {
 		{"a byte too many", "behind the reply", func(p []byte) []byte { return append(p, 0) }},
 		{"it closes", errClosed.Error(), func([]byte) []byte { return nil }},
 		{"it closes later", errClosed.Error(), func(p []byte) []byte {
-			if count++; count > 20 {
+			if count++; count > 5 {
 				return nil
 			}
 			return p
@@ -103,7 +139,7 @@ func TestFaults(t *testing.T) {
 	} {
 		s := serve(t, tt.change)
 		s.Kind, s.Conns = Echo, 1
-		if _, err := Run(s); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := Run([]Spec{*s}, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

@@ -65,17 +65,25 @@ func (g *generator) settle() error {
 		if n == 0 {
 			return fmt.Errorf("%d replies did not come within %v", g.waiting, stallAfter)
 		}
-		for _, ev := range g.events[:n] {
-			c := g.conns[ev.Fd]
-			if ev.Events&unix.EPOLLOUT != 0 {
-				if err := g.flush(c); err != nil {
-					return err
-				}
+		if err := g.serve(g.events[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve serves the connections that are ready.
+func (g *generator) serve(events []unix.EpollEvent) error {
+	for _, ev := range events {
+		c := g.conns[ev.Fd]
+		if ev.Events&unix.EPOLLOUT != 0 {
+			if err := g.flush(c); err != nil {
+				return err
 			}
-			if ev.Events&^unix.EPOLLOUT != 0 {
-				if err := g.read(c); err != nil {
-					return fmt.Errorf("connection %d: %w", c.id, err)
-				}
+		}
+		if ev.Events&^unix.EPOLLOUT != 0 {
+			if err := g.read(c); err != nil {
+				return fmt.Errorf("connection %d: %w", c.id, err)
 			}
 		}
 	}
@@ -119,6 +127,16 @@ func (g *generator) compare(c *conn, p []byte) (bool, error) {
 		return true, c.reply.check(t)
 	}
 	want := t.reply[c.got:]
+	if len(t.said) > 0 && (c.parts != nil || len(p) > len(want) || !bytes.Equal(p, want[:len(p)])) {
+		if c.parts == nil {
+			c.parts = append(c.parts, t.reply[:c.got]...)
+		}
+		done, err := c.parts.take(p, t.said)
+		if done {
+			c.parts = nil
+		}
+		return done, err
+	}
 	if len(p) > len(want) || !bytes.Equal(p, want[:len(p)]) {
 		return false, mismatch(c.got, p, want)
 	}
@@ -138,32 +156,8 @@ func mismatch(at int, got, want []byte) error {
 	return nil
 }
 
-// echo lets every connection send, wait and send again.
-func (g *generator) echo() (Result, error) {
-	if err := g.open(g.Conns); err != nil {
-		return nil, err
-	}
-	err := g.warmUp(func(d time.Duration) error { _, err := g.echoFor(d); return err })
-	if err != nil {
-		return nil, err
-	}
-	count := 0
-	g.wire = 0
-	s, err := g.measure(func() (err error) {
-		count, err = g.echoFor(g.For)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.result(count)
-	if err == nil && g.Deflate {
-		r[ReplyBytes] = float64(g.wire) / float64(count)
-	}
-	return r, err
-}
-
-func (g *generator) echoFor(d time.Duration) (count int, err error) {
+// echoes lets every connection send, wait and send again.
+func (g *generator) echoes(d time.Duration) (count int, err error) {
 	until := time.Now().Add(d)
 	g.done = func(c *conn) error {
 		count += g.Batch
@@ -180,38 +174,12 @@ func (g *generator) echoFor(d time.Duration) (count int, err error) {
 	return count, g.settle()
 }
 
-// broadcast lets one connection send, waits until all have the message, and
-// begins again.
-func (g *generator) broadcast() (Result, error) {
-	if err := g.open(g.Conns); err != nil {
-		return nil, err
-	}
-	// A connection may join only after its handshake was answered.
-	if err := g.rest(); err != nil {
-		return nil, err
-	}
-	g.done = func(*conn) error { return nil }
-	err := g.warmUp(func(d time.Duration) error { _, err := g.broadcastFor(d); return err })
-	if err != nil {
-		return nil, err
-	}
-	rounds := 0
-	s, err := g.measure(func() (err error) {
-		rounds, err = g.broadcastFor(g.For)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.result(rounds * g.Conns)
-	if err == nil {
-		r[LastMillis] = s.time.Seconds() * 1e3 / float64(rounds)
-	}
-	return r, err
-}
-
-func (g *generator) broadcastFor(d time.Duration) (rounds int, err error) {
-	for until := time.Now().Add(d); rounds == 0 || time.Now().Before(until); rounds++ {
+// broadcasts lets one connection send, waits until all have the message, and begins
+// again. It counts the deliveries.
+func (g *generator) broadcasts(d time.Duration) (count int, err error) {
+	g.done = func(*conn) error { count++; return nil }
+	until := time.Now().Add(d)
+	for rounds := 0; rounds == 0 || time.Now().Before(until); rounds++ {
 		for _, c := range g.conns {
 			c.script = rounds % len(g.scripts)
 			g.await(c)
@@ -219,11 +187,11 @@ func (g *generator) broadcastFor(d time.Duration) (rounds int, err error) {
 		c := g.conns[rounds%len(g.conns)]
 		c.out = g.scripts[c.script].out
 		if err := g.flush(c); err != nil {
-			return rounds, err
+			return count, err
 		}
 		if err := g.settle(); err != nil {
-			return rounds, err
+			return count, err
 		}
 	}
-	return rounds, nil
+	return count, nil
 }

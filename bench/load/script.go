@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"compress/flate"
+	"encoding/binary"
 	"fmt"
 	"io"
 )
@@ -10,9 +11,10 @@ import (
 // script is a batch of messages, ready to be sent, and what has to come back.
 type script struct {
 	out   []byte
-	reply []byte // every byte of the reply; nil where the messages are compressed
-	text  []byte // of a compressed message
-	seen  []byte // a compressed reply that was expanded and found right
+	reply []byte   // every byte of the reply; nil where the messages are compressed
+	text  []byte   // of a compressed message
+	said  [][]byte // the payloads, where the reply may come in fragments
+	seen  []byte   // a compressed reply that was expanded and found right
 }
 
 // scriptsEach is how many different batches there are: with one alone, a server
@@ -20,7 +22,7 @@ type script struct {
 const scriptsEach = 2
 
 func newScripts(s *Spec) ([]script, error) {
-	if s.Kind == Handshake {
+	if s.Kind == Handshake || s.Kind == Hold {
 		return nil, nil
 	}
 	all := make([]script, scriptsEach)
@@ -56,6 +58,9 @@ func (t *script) add(s *Spec, seed int) error {
 		frame = serverFrame(s.Version, b0, p)
 	}
 	t.reply = append(t.reply, frame...)
+	if s.Fragments && !hixie(s.Version) {
+		t.said = append(t.said, p)
+	}
 	return nil
 }
 
@@ -182,3 +187,42 @@ func (r *reply) check(t *script) error {
 }
 
 func short(p []byte) []byte { return p[:min(len(p), 40)] }
+
+// parts gathers the frames of messages that a gateway may have passed on in fragments.
+type parts []byte
+
+// take adds bytes of a reply, and reports whether they end it.
+func (f *parts) take(p []byte, want [][]byte) (bool, error) {
+	*f = append(*f, p...)
+	rest, at, got := []byte(*f), 0, 0
+	for len(rest) >= 2 {
+		n, head := int(rest[1]), 2
+		switch {
+		case n == 126:
+			head = 4
+		case n > 126:
+			return false, fmt.Errorf("a frame with the head %x", short(rest))
+		}
+		if len(rest) < head {
+			break
+		}
+		if n == 126 {
+			n = int(binary.BigEndian.Uint16(rest[2:]))
+		}
+		if len(rest) < head+n {
+			break
+		}
+		payload, b0 := rest[head:head+n], rest[0]
+		rest = rest[head+n:]
+		if at == len(want) || len(want[at])-got < n || !bytes.Equal(payload, want[at][got:got+n]) || (b0&0x0F == 0) != (got > 0) {
+			return false, fmt.Errorf("message %d of the reply has %x at %d", at, short(payload), got)
+		}
+		if got += n; b0&0x80 != 0 {
+			if got != len(want[at]) {
+				return false, fmt.Errorf("message %d of the reply has %d bytes, not %d", at, got, len(want[at]))
+			}
+			at, got = at+1, 0
+		}
+	}
+	return at == len(want) && len(rest) == 0, nil
+}

@@ -87,3 +87,34 @@ func TestScripts(t *testing.T) {
 		t.Error("raw is expected to send other bytes")
 	}
 }
+
+// A gateway may pass a message on in fragments. Their bytes, ends and kinds have to be right.
+func TestParts(t *testing.T) {
+	want := [][]byte{[]byte("hello"), []byte("you")}
+	for _, tt := range []struct {
+		frames string
+		done   bool
+		fault  string
+	}{
+		{"\x82\x05hello\x82\x03you", true, ""},
+		{"\x02\x02he\x00\x01l\x80\x02lo\x82\x03you", true, ""},
+		{"\x02\x02he\x80\x03lo", false, ""},
+		{"\x02\x02he\x80\x02lo", false, "has 6c6f at 2"},
+		{"\x82\x05hello\x82\x03you\x82\x01!", false, "message 2"},
+		{"\x82\x04hell", false, "has 4 bytes"},
+		{"\x02\x02he\x82\x03llo", false, "at 2"},
+		{"\x80\x05hello", false, "at 0"},
+	} {
+		var f parts
+		var done bool
+		var err error
+		for i := range tt.frames { // byte by byte, as it may come
+			if done, err = f.take([]byte{tt.frames[i]}, want); err != nil {
+				break
+			}
+		}
+		if done != tt.done || (err == nil) != (tt.fault == "") || err != nil && !strings.Contains(err.Error(), tt.fault) {
+			t.Errorf("%q: %t, %v", tt.frames, done, err)
+		}
+	}
+}

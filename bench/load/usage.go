@@ -17,21 +17,42 @@ type Usage struct {
 	Reads, Writes int64 // system calls of the kinds read, readv, write, writev
 }
 
-// ReadUsage reads a process's counters from /proc.
-func ReadUsage(pid int) (Usage, error) {
+// ReadUsage reads the counters of processes from /proc, and adds them up.
+func ReadUsage(pids ...int) (Usage, error) {
 	var u Usage
-	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
-	if err != nil {
-		return u, err
+	for _, pid := range pids {
+		io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+		if err != nil {
+			return u, err
+		}
+		reads, err := field(io, "syscr:")
+		if err != nil {
+			return u, err
+		}
+		writes, err := field(io, "syscw:")
+		if err != nil {
+			return u, err
+		}
+		u.Reads, u.Writes = u.Reads+reads, u.Writes+writes
 	}
-	if u.Reads, err = field(io, "syscr:"); err != nil {
-		return u, err
-	}
-	if u.Writes, err = field(io, "syscw:"); err != nil {
-		return u, err
-	}
-	u.CPU, err = cpuTime(pid)
+	var err error
+	u.CPU, err = cpuTime(pids...)
 	return u, err
+}
+
+// Descendants are the processes that a process has started, and those that these have.
+func Descendants(pid int) []int {
+	var all []int
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, name := range lists {
+		b, _ := os.ReadFile(name)
+		for _, f := range strings.Fields(string(b)) {
+			if child, err := strconv.Atoi(f); err == nil {
+				all = append(append(all, child), Descendants(child)...)
+			}
+		}
+	}
+	return all
 }
 
 // field returns the number behind a name at the beginning of a line.
@@ -44,9 +65,22 @@ func field(file []byte, name string) (int64, error) {
 	return 0, fmt.Errorf("no %s in %q", name, file)
 }
 
-// cpuTime adds up what the threads ran, in nanoseconds. A kernel without
+// cpuTime adds up what processes ran.
+func cpuTime(pids ...int) (time.Duration, error) {
+	var sum time.Duration
+	for _, pid := range pids {
+		d, err := cpuTimeOf(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += d
+	}
+	return sum, nil
+}
+
+// cpuTimeOf adds up what the threads ran, in nanoseconds. A kernel without
 // schedstat counts in ticks, for the process.
-func cpuTime(pid int) (time.Duration, error) {
+func cpuTimeOf(pid int) (time.Duration, error) {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	var sum time.Duration
 	for _, name := range tasks {
@@ -91,14 +125,21 @@ func cpuTicks(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * tick, err
 }
 
-// resident returns the bytes of memory that a process has.
-func resident(pid int) (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
+// Resident returns the bytes of memory that processes have.
+func Resident(pids ...int) (int64, error) {
+	var sum int64
+	for _, pid := range pids {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return 0, err
+		}
+		kb, err := field(b, "VmRSS:")
+		if err != nil {
+			return 0, err
+		}
+		sum += kb << 10
 	}
-	kb, err := field(b, "VmRSS:")
-	return kb << 10, err
+	return sum, nil
 }
 
 func ownCPU() time.Duration {

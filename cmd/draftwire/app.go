@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/draftwire/draftwire/internal/suggest"
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
 )
@@ -34,8 +35,8 @@ type example struct{ line, why string }
 
 func (p *program) commands() []command {
 	return []command{
-		p.serveCommand(), p.gatewayCommand(), p.clientCommand(), p.benchCommand(), p.statusCommand(), p.drainCommand(),
-		p.reloadCommand(), p.reportCommand(), p.configCommand(), p.certCommand(), p.versionsCommand(),
+		p.serveCommand(), p.gatewayCommand(), p.clientCommand(), p.probeCommand(), p.benchCommand(), p.statusCommand(), p.drainCommand(),
+		p.reloadCommand(), p.upgradeCommand(), p.traceCommand(), p.inspectCommand(), p.explainCommand(), p.recordCommand(), p.replayCommand(), p.reportCommand(), p.configCommand(), p.certCommand(), p.versionsCommand(), p.draftsCommand(),
 		p.completionCommand(), p.manCommand(), p.versionCommand(), p.helpCommand(),
 	}
 }
@@ -48,7 +49,6 @@ func (p *program) app() *cli.App {
 		HelpName:  "draftwire",
 		Usage:     "WebSocket in every version, from hixie-75 of 2010 to RFC 6455, on one port",
 		HideHelp:  true,
-		Suggest:   true,
 		Writer:    p.out,
 		ErrWriter: p.err,
 		Flags: []cli.Flag{
@@ -72,7 +72,7 @@ func (p *program) app() *cli.App {
 			app.CommandNotFound(c, c.Args().First())
 			return nil
 		}
-		return usagef("no command; the commands are %s", strings.Join(commandNames(app), ", "))
+		return usagef("no command is given; the commands are %s", strings.Join(commandNames(app), ", "))
 	}
 	for _, c := range p.commands() {
 		app.Commands = append(app.Commands, p.build(c))
@@ -81,12 +81,12 @@ func (p *program) app() *cli.App {
 	return app
 }
 
-// build makes package cli's form of a command.
+// build makes the command of package cli.
 func (p *program) build(c command) *cli.Command {
 	cmd := &cli.Command{
 		Name: c.name, Usage: c.usage, ArgsUsage: c.args, Description: c.about,
 		Flags:    withEnv(append(c.flags, common(c.flags)...)),
-		HideHelp: true, HideHelpCommand: true, // "help" may be an argument
+		HideHelp: true, HideHelpCommand: true, // "help" may be an argument of a command
 		OnUsageError: p.usageError,
 	}
 	cmd.UsageText = exampleText(c.examples) // the man page looks for it here
@@ -102,37 +102,29 @@ func (p *program) build(c command) *cli.Command {
 		case n > c.most:
 			return usagef("unexpected argument %q", ctx.Args().Get(c.most))
 		}
+		if err := checkWords(ctx, cmd.Flags); err != nil {
+			return err
+		}
 		return c.run(ctx)
 	}
 	return cmd
 }
 
 // usageError turns what package cli found wrong with the flags into one line.
-// Its own way prints the whole help on stdout.
+// Package cli itself would print the whole help on stdout.
 func (p *program) usageError(c *cli.Context, err error, _ bool) error {
 	p.command = ""
 	flags := c.App.Flags
 	if c.Command != nil && c.Command.Name != c.App.Name {
 		p.command, flags = c.Command.Name, c.Command.Flags
 	}
-	text := err.Error()
-	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		text = "unknown flag --" + strings.TrimPrefix(name, "-")
-		if s := cli.SuggestFlag(flags, strings.TrimPrefix(name, "-"), true); s != "" {
-			text += ", did you mean " + s + "?"
-		}
-	}
-	return usagef("%s", text)
+	return usagef("%s", flagFault(err.Error(), flags))
 }
 
 func unknownCommand(app *cli.App, name string) error {
 	text := fmt.Sprintf("unknown command %q", name)
-	var best string
-	if s := cli.SuggestCommand(app.Commands, name); s != "" {
-		best = strings.TrimSuffix(strings.TrimPrefix(s, "Did you mean \""), "\"?")
-	}
-	if app.Command(best) != nil {
-		text += fmt.Sprintf(", did you mean %q?", best)
+	if best := suggest.Nearest(name, commandNames(app)); best != "" {
+		text += fmt.Sprintf(" (did you mean %q?)", best)
 	}
 	return usagef("%s", text)
 }

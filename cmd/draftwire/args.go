@@ -1,19 +1,20 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
 // reorder brings the flags of a command before its arguments. Package cli
-// stops at the first argument and would silently take every flag behind it for
+// stops at the first argument and would silently take every flag after it for
 // an argument. Flags also get their long name, so that -x and --execute may
 // stand in one line. What follows "--" stays as it is.
 func reorder(app *cli.App, args []string) []string {
 	at := 1
 	for at < len(args) && strings.HasPrefix(args[at], "-") {
-		at++ // the program's own flags have no values
+		at++ // the program's own flags take no values
 	}
 	if at >= len(args) {
 		return args
@@ -23,6 +24,9 @@ func reorder(app *cli.App, args []string) []string {
 		return args
 	}
 	flags, rest := splitFlags(cmd.Flags, args[at+1:])
+	if slices.Contains(flags, "--help") { // package cli would take an argument for a command whose help is wanted
+		rest = nil
+	}
 	out := append([]string(nil), args[:at+1]...)
 	out = append(out, flags...)
 	if len(rest) > 0 {
@@ -31,7 +35,7 @@ func reorder(app *cli.App, args []string) []string {
 	return out
 }
 
-// splitFlags parts the flags, each with its value in one word, from the other
+// splitFlags separates the flags, each in one word with its value, from the other
 // arguments.
 func splitFlags(known []cli.Flag, args []string) (flags, rest []string) {
 	for i := 0; i < len(args); i++ {

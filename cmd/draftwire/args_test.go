@@ -28,6 +28,8 @@ func TestReorder(t *testing.T) {
 		{"serve --flash-policy=false DIR -q", "serve --flash-policy=false --quiet -- DIR"},
 		{"client - -x=", "client --execute= -- -"},
 		{"--help serve", "--help serve"},
+		{"cert legacy -h kiosk", "cert --help"},
+		{"client ws://x -- --help", "client -- ws://x --help"},
 		{"nope -x 1", "nope -x 1"},
 		{"", ""},
 	} {
@@ -93,6 +95,10 @@ func TestEnvironment(t *testing.T) {
 	if _, _, err := call(t, "", "client", url+"/", "--version", "8"); !strings.Contains(err, "connected: hybi-08") {
 		t.Errorf("the flag does not win over the environment: %q", err)
 	}
+	t.Setenv("DRAFTWIRE_MAX_PENDING", "x")
+	if code, _, err := call(t, "", "serve"); code != exitUsage || !strings.HasPrefix(err, `draftwire serve: DRAFTWIRE_MAX_PENDING: "x" is not a whole number; see`) {
+		t.Errorf("a variable that is no number: exit %d, %q", code, err)
+	}
 }
 
 // misuse runs the program with a context that has ended, so that a server that
@@ -114,7 +120,7 @@ func TestUsageErrors(t *testing.T) {
 		{"serve", "--mode", "files"}, {"serve", "--mode", "files", dir + "/no"}, {"serve", "--mode", "files", dir, "--dir", dir},
 		{"serve", "--versions", "-all"}, {"serve", "--versions", "hybi-99"}, {"serve", "--tolerate", "x"}, {"serve", "--max-message", "0"},
 		{"serve", "--max-head", "4GiB"}, {"serve", "--handshake-timeout", "0s"}, {"serve", "--key3-timeout", "x"}, {"serve", "--max-pending", "0"}, {"serve", "--max-http", "0"}, {"serve", "--http-timeout", "0s"}, {"serve", "--http-idle-timeout", "-1s"},
-		{"serve", "--idle-timeout", "-1s"}, {"serve", "--tls-cert", "x"}, {"serve", "--tls-cert", "x", "--tls-key", "y"},
+		{"serve", "--idle-timeout", "-1s"}, {"serve", "--write-timeout", "0s"}, {"serve", "--tls-cert", "x"}, {"serve", "--tls-cert", "x", "--tls-key", "y"},
 		{"serve", "--flash-policy-file", dir + "/no"}, {"serve", "--log-level", "loud"}, {"serve", "--log-format", "xml"},
 		{"client"}, {"client", url, url}, {"client", "localhost:8080"}, {"client", "ftp://x/"}, {"client", "ws:///"}, {"client", "ws://%"},
 		{"client", url, "--version", "99"}, {"client", url, "--version", "hybi-99"}, {"client", url, "--fallback", "x"}, {"client", url, "-t", "-b"},
@@ -123,7 +129,7 @@ func TestUsageErrors(t *testing.T) {
 		{"client", url, "--cacert", dir + "/no"}, {"client", url, "--timeout", "0"}, {"client", url, "-w", "-1s"}, {"client", url, "--max-message", "x"},
 		{"client", url, "-x", "\xff"}, {"completion"}, {"completion", "tcsh"}, {"versions", "x"}, {"man", "--nope"},
 		{"serve", "--compression", "x"}, {"serve", "--compression", ""}, {"serve", "--compression-threshold", "1KiB"},
-		{"serve", "--compression", "on", "--compression-threshold", "1KiB"}, {"serve", "--compression", "large", "--compression-threshold", "0"},
+		{"serve", "--compression", "all", "--compression-threshold", "1KiB"}, {"serve", "--compression", "large", "--compression-threshold", "0"},
 		{"serve", "--compression", "large", "--compression-threshold", "2GiB"}, {"serve", "--compression-takeover"},
 		{"client", url, "--compression", "ON"}, {"client", url, "--compression-takeover"}, {"client", url, "--compression-threshold", "9"},
 		{"client", url, "--echo", "-x", "a"}, {"versions", "-l", "x"},
@@ -139,7 +145,7 @@ func TestUsageErrors(t *testing.T) {
 		{"bench", url, "--mix", "13=1,8=1", "-c", "1"}, {"bench", url, "--mix", "13=1", "--version", "13"}, {"bench", url, "-H", "x"},
 		{"bench", url, "--compression", "x"}, {"bench", url, "--cacert", dir + "/no"},
 	}
-	for _, v := range (draftwire.Every &^ draftwire.Served()).List() { // known, and not served
+	for _, v := range (draftwire.AllVersions &^ draftwire.ServedVersions()).List() { // known, and not served
 		cases = append(cases, []string{"serve", "--versions", v.String()},
 			[]string{"client", url, "--version", v.String()}, []string{"client", url, "--fallback", v.String()})
 	}
@@ -156,11 +162,18 @@ func TestUsageErrors(t *testing.T) {
 
 func TestSuggestions(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"serev", `unknown command "serev", did you mean "serve"?; see 'draftwire --help'`},
-		{"help serev", `unknown command "serev", did you mean "serve"?; see 'draftwire --help'`},
-		{"serve --lisen x", "draftwire serve: unknown flag --lisen, did you mean --listen?; see 'draftwire serve --help'"},
+		{"serev", `unknown command "serev" (did you mean "serve"?); see 'draftwire --help'`},
+		{"nosuch", `unknown command "nosuch"; see 'draftwire --help'`},
+		{"help serev", `unknown command "serev" (did you mean "serve"?); see 'draftwire --help'`},
+		{"serve --lisen x", "draftwire serve: unknown flag --lisen (did you mean --listen?); see 'draftwire serve --help'"},
+		{"serve --zzz", "draftwire serve: unknown flag --zzz; see"},
+		{"serve -z", "draftwire serve: unknown flag -z; see"},
+		{"gateway --to", "draftwire gateway: --to needs a value; see"},
+		{"serve --max-pending x", `--max-pending: "x" is not a whole number; see`},
+		{"serve --handshake-timeout 5", `--handshake-timeout: "5" is not a time like 500ms, 30s or 2m; see`},
+		{"serve --flash-policy=x", `--flash-policy: "x" is not true or false; see`},
 		{"client ws://x/ --orgin x", "did you mean --origin?"},
-		{"bench ws://x/ --mix 13=1,8=0", "leave out what is to have none"},
+		{"bench ws://x/ --mix 13=1,8=0", "leave out a version that gets nothing"},
 		{"bench ws://x/ --mix 13=1,76=1 -b", "hixie-76 has no binary messages; send --text, or leave it out"},
 		{"bench ws://x/ -n 10", "-c 10 opens fewer"},
 	} {

@@ -3,170 +3,137 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"os"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/cmd/draftwire/internal/load"
 )
 
-// bench is a run of load against a server.
-type bench struct {
-	o       benchOptions
-	tallies []*tally // in the order of the mix
-	stage   atomic.Pointer[stage]
-
-	mu      sync.Mutex
-	loaders []*loader // open connections
-}
-
-// runBench opens the connections, loads the server, prints what was measured
-// and closes.
+// runBench opens the connections, loads the server, prints what was measured and closes.
 func runBench(ctx context.Context, o benchOptions, std stdio, signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-signals:
-			cancel(errInterrupted)
-		case <-ctx.Done():
-		}
-	}()
-	b := &bench{o: o}
-	for _, s := range o.mix {
-		b.tallies = append(b.tallies, newTally(s))
+	ctx, stop := interruptible(ctx, signals)
+	defer stop()
+	o.load.Explain = func(f load.Failure) (string, load.Severity) { return explainFailure(f, o.load.Timeout) }
+	run := load.New(o.load)
+	hide := func() {}
+	if !o.quiet && isTerminal(std.err) {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		hide = showProgress(std.err, tick.C, run.Progress)
 	}
-	p, err := b.load(ctx, std)
-	interrupted := ctx.Err() != nil
-	cancel(nil) // the next signal is for close
-	defer b.close(interrupted, signals)
+	r, err := run.Measure(ctx)
+	hide()
+	code := draftwire.CodeNormal
+	if ctx.Err() != nil {
+		code = draftwire.CodeGoingAway
+	}
+	stop() // the next signal is for closing
+	defer closeAll(run, code, signals)
 	if err != nil {
-		return err
+		return dialFailed(err)
 	}
-	if p == nil {
+	if r == nil {
 		return &exitError{code: exitInterrupted} // before anything was measured
 	}
-	r := b.report(p, interrupted)
-	if err := r.write(std.out, o); err != nil {
+	if err := writeBench(std.out, r, o); err != nil {
 		return err
 	}
 	if !o.quiet {
-		r.comment(std.err)
+		comment(std.err, r)
 	}
-	return r.verdict(o)
+	return verdict(r, o)
 }
 
-// load opens the connections and runs the laps. It returns the one that was
-// measured, nil if it was interrupted before.
-func (b *bench) load(ctx context.Context, std stdio) (*lap, error) {
-	if !b.o.quiet && isTerminal(std.err) {
-		tick := time.NewTicker(time.Second)
-		defer b.showProgress(std.err, tick.C)()
-		defer tick.Stop()
-	}
-	b.enter("connecting", 0)
-	if err := b.open(ctx); err != nil || ctx.Err() != nil {
-		return nil, err
-	}
-	if b.o.warmup > 0 {
-		b.enter("warming up", b.o.warmup)
-		b.newLap(b.o.warmup, 0).run(ctx)
-		for _, t := range b.tallies {
-			t.restart()
-		}
-		if ctx.Err() != nil {
-			return nil, nil
-		}
-	}
-	b.enter("", b.o.duration)
-	p := b.newLap(b.o.duration, b.o.messages)
-	p.run(ctx)
-	return p, nil
-}
-
-// dialsAtOnce bounds the handshakes that are under way.
-const dialsAtOnce = 64
-
-var errNotTried = errors.New("not tried, as all others had failed")
-
-// open opens all connections. A version without any is an error.
-func (b *bench) open(ctx context.Context) error {
-	longest := 0
-	for _, n := range b.o.sizes {
-		longest = max(longest, n)
-	}
-	filler := newFiller(longest)
-	order := interleave(b.o.mix)
-	var next atomic.Int64
-	var dialling sync.WaitGroup
-	for range min(dialsAtOnce, len(order)) {
-		dialling.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1) - 1)
-				if i >= len(order) {
-					return
-				}
-				b.openOne(ctx, i, b.tallies[order[i]], filler)
-			}
-		})
-	}
-	dialling.Wait()
-	if ctx.Err() != nil {
-		return nil
-	}
-	for _, t := range b.tallies {
-		if t.opened == 0 {
-			return t.firstFail
-		}
-	}
-	return nil
-}
-
-func (b *bench) openOne(ctx context.Context, i int, t *tally, filler []byte) {
-	if t.hopeless() {
-		t.hasFailed(errNotTried)
-		return
-	}
-	d := b.o.dial
-	d.Version = t.version
-	began := time.Now()
-	conn, _, err := draftwire.Dial(ctx, b.o.url, &d)
-	if err != nil {
-		if ctx.Err() == nil {
-			t.hasFailed(err)
-		}
-		return
-	}
-	t.hasOpened(time.Since(began))
-	l := &loader{o: &b.o, conn: conn, tally: t, shard: &t.shards[i%len(t.shards)], id: uint32(i), filler: filler}
-	l.buf = append(l.buf, filler...)
-	b.mu.Lock()
-	b.loaders = append(b.loaders, l)
-	b.mu.Unlock()
-}
-
-// close closes all connections in order; a signal cuts them.
-func (b *bench) close(interrupted bool, signals <-chan os.Signal) {
-	code := draftwire.CodeNormal
-	if interrupted {
-		code = draftwire.CodeGoingAway
-	}
-	var closing sync.WaitGroup
-	for _, l := range b.loaders {
-		closing.Go(func() { l.conn.Close(code, "") }) // how that goes is not measured
-	}
+// closeAll closes all connections with a closing handshake; a signal cuts them.
+func closeAll(run *load.Run, code draftwire.CloseCode, signals <-chan os.Signal) {
 	done := make(chan struct{})
 	go func() {
-		closing.Wait()
-		close(done)
+		defer close(done)
+		run.Close(code)
 	}()
 	select {
 	case <-done:
 	case <-signals:
-		for _, l := range b.loaders {
-			l.conn.CloseNow()
-		}
+		run.CloseNow()
 		<-done
 	}
+}
+
+// explainFailure says why a connection of a run failed. Connections that failed in the same way
+// have the same text.
+func explainFailure(f load.Failure, timeout time.Duration) (string, load.Severity) {
+	if !f.Opened {
+		return reasonText(dialFailed(f.Err)), load.Failed
+	}
+	code, reason := ending(f.Version, f.Err)
+	err := broken(f.Err, code)
+	switch {
+	case errors.Is(f.Err, load.ErrLate):
+		return fmt.Sprintf("no answer within %s", timeout), load.Failed
+	case errors.Is(f.Err, draftwire.ErrTooBig):
+		return "an answer is larger than any message", load.Failed
+	case err == nil:
+		return short(strings.TrimSpace(fmt.Sprintf("the server closed: %d %s", code, visible(reason)))), load.Failed
+	case code == draftwire.CodeAbnormal:
+		return reasonText(err), load.Abnormal
+	}
+	return reasonText(err), load.Violation
+}
+
+// reasonText is an error without what differs from connection to connection.
+func reasonText(err error) string {
+	text := errorText(err)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Source != nil {
+		text = strings.ReplaceAll(text, op.Source.String()+"->", "")
+	}
+	return short(text)
+}
+
+// showProgress redraws a line at each tick until stop is called, which removes it.
+func showProgress(w io.Writer, tick <-chan time.Time, progress func() load.Progress) (stop func()) {
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		var before load.Progress
+		for {
+			select {
+			case <-quit:
+				io.WriteString(w, "\r\x1b[K")
+				return
+			case <-tick:
+			}
+			now := progress()
+			fmt.Fprintf(w, "\r%s\x1b[K", progressLine(before, now))
+			before = now
+		}
+	}()
+	return func() {
+		close(quit)
+		<-gone
+	}
+}
+
+var stageNames = map[load.Stage]string{load.Connecting: "connecting, ", load.WarmingUp: "warming up, ", load.Measuring: ""}
+
+// progressLine says how long a run lasts, its answers in the second since before, and its
+// errors so far.
+func progressLine(before, now load.Progress) string {
+	line := stageNames[now.Stage] + now.Elapsed.Round(time.Second).String()
+	if now.Length > 0 {
+		line += " of " + now.Length.String()
+	}
+	if now.Answers == 0 {
+		line += fmt.Sprintf("  %d connections", now.Opened)
+	} else {
+		if now.Answers < before.Answers {
+			before.Answers = 0 // they are counted anew after the warm-up
+		}
+		line += fmt.Sprintf("  %d msgs/s", now.Answers-before.Answers)
+	}
+	return line + fmt.Sprintf("  %d errors", now.Errors)
 }

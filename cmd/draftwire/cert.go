@@ -19,21 +19,21 @@ import (
 func (p *program) certCommand() command {
 	return command{
 		name: "cert", usage: "make certificates that old devices can be told to trust", args: "legacy NAME...", least: 2, most: 101,
-		about: "Old devices trust none of today's public roots, so they need a root of their own. The first run makes one, ca.pem with " +
+		about: "Old devices trust none of the current public roots, so they need a root of their own. The first run makes one, ca.pem with " +
 			"ca-key.pem; later runs use it again. Each run makes an RSA certificate for the NAMEs, host names and IP addresses, " +
-			"as NAME.pem with NAME-key.pem, NAME being the first. Both are valid from 2010, as devices without a battery wake up " +
-			"in the past, and until before 2038, when the clocks of old ones end.\n" +
-			"Install ca.pem on the devices. Keep ca-key.pem away from everybody: who has it can pose as any server to them.",
+			"as NAME.pem with NAME-key.pem, NAME being the first. Both are valid from 2010, as devices without a battery start " +
+			"with a clock in the past, until the end of 2037, as the clocks of old ones end in 2038.\n" +
+			"Install ca.pem on the devices. Keep ca-key.pem secret: with it anybody can pose as any server to these devices.",
 		examples: []example{
 			{"draftwire cert legacy kiosk 192.0.2.7", "a root, and a server with a name and an address"},
 			{"draftwire serve --tls-profile legacy --tls-cert kiosk.pem --tls-key kiosk-key.pem", "serve it"},
-			{"draftwire cert legacy --museum --dir museum tv.example", "1024 bits and SHA-1, for what knows nothing else"},
+			{"draftwire cert legacy --museum --dir museum tv.example", "1024 bits and SHA-1, for devices that know nothing newer"},
 			{"draftwire cert legacy --force kiosk", "a new key for the same name"},
 		},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Value: ".", Usage: "the folder `DIR` to write to"},
 			&cli.IntFlag{Name: "days", DefaultText: "until the end of 2037", Usage: "valid for `N` days from now"},
-			&cli.BoolFlag{Name: "museum", Usage: "a key of 1024 bits and a SHA-1 signature; browsers of today refuse it"},
+			&cli.BoolFlag{Name: "museum", Usage: "a key of 1024 bits and a SHA-1 signature; current browsers refuse it"},
 			&cli.BoolFlag{Name: "force", Usage: "replace the certificate and key of NAME; the root always stays"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
@@ -69,7 +69,7 @@ func certOptionsOf(c *cli.Context) (certOptions, error) {
 		museum: c.Bool("museum"), force: c.Bool("force"), json: c.Bool("json"),
 	}
 	if kind := c.Args().First(); kind != "legacy" {
-		return o, usagef("there are no certificates of kind %q; there is legacy", kind)
+		return o, usagef("%q is not a kind of certificate; there is only legacy", kind)
 	}
 	if c.IsSet("days") && (o.days < 1 || o.days > 36500) {
 		return o, usagef("--days: %d is not between 1 and 36500", o.days)
@@ -86,8 +86,8 @@ func certOptionsOf(c *cli.Context) (certOptions, error) {
 type certResult struct {
 	Names     []string  `json:"names"`
 	CA        string    `json:"ca"`      // what to install on the device
-	CAKey     string    `json:"ca_key"`  // what to keep away
-	CAMade    bool      `json:"ca_made"` // false: it was there
+	CAKey     string    `json:"ca_key"`  // what to keep secret
+	CAMade    bool      `json:"ca_made"` // false: it existed
 	Cert      string    `json:"cert"`
 	Key       string    `json:"key"`
 	NotBefore time.Time `json:"not_before"`
@@ -112,7 +112,7 @@ func makeCert(o certOptions) (*certResult, error) {
 	}
 	for _, file := range []string{r.Key, r.Cert} {
 		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) && !o.force {
-			return nil, exitf(exitFailure, "%s is there already; --force replaces it", file)
+			return nil, exitf(exitFailure, "%s exists; --force replaces it", file)
 		}
 	}
 	ca, err := r.root(o)
@@ -131,8 +131,8 @@ func makeCert(o certOptions) (*certResult, error) {
 	return r, r.save(issued)
 }
 
-// save writes the key first: a server that reads its files anew does not take a
-// pair that does not fit.
+// save writes the key first: a server that reloads its files does not accept a pair that
+// does not match.
 func (r *certResult) save(issued *oldtls.Issued) error {
 	if err := os.Remove(r.Key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -143,7 +143,7 @@ func (r *certResult) save(issued *oldtls.Issued) error {
 	return writeWhole(r.Cert, issued.Chain)
 }
 
-// root reads the root, or makes one where there is none at all.
+// root reads the root, or makes one where there is neither certificate nor key.
 func (r *certResult) root(o certOptions) (*oldtls.CA, error) {
 	cert, certErr := os.ReadFile(r.CA)
 	key, keyErr := os.ReadFile(r.CAKey)
@@ -151,7 +151,7 @@ func (r *certResult) root(o certOptions) (*oldtls.CA, error) {
 	case certErr == nil && keyErr == nil:
 		ca, err := oldtls.ReadCA(cert, key)
 		if err != nil {
-			return nil, exitf(exitFailure, "%s and %s are no root to use: %w", r.CA, r.CAKey, err)
+			return nil, exitf(exitFailure, "%s and %s cannot be used as a root: %w", r.CA, r.CAKey, err)
 		}
 		r.caSHA1 = strings.HasPrefix(ca.Certificate().SignatureAlgorithm.String(), "SHA1")
 		return ca, nil
@@ -174,7 +174,7 @@ func (r *certResult) root(o certOptions) (*oldtls.CA, error) {
 	return ca, writeWhole(r.CA, ca.PEM())
 }
 
-// writeWhole replaces a file at once, so that nobody reads half of it.
+// writeWhole replaces a file in one step, so that no reader sees half of it.
 func writeWhole(file string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(file), ".draftwire-*")
 	if err != nil {
@@ -196,14 +196,14 @@ func fileName(host string) string {
 	return strings.NewReplacer("*", "_", ":", "_").Replace(strings.ToLower(host))
 }
 
-// warn says what is to be known beside the files.
+// warn says what such a certificate is worth.
 func (r *certResult) warn(log *logrus.Logger) {
 	if !r.Museum {
 		return
 	}
-	log.Warn("a museum piece: 1024 bits and SHA-1 keep nobody out who wants in")
+	log.Warn("a museum piece: a key of 1024 bits and SHA-1 stop no attacker")
 	if !r.caSHA1 {
-		log.Warn("the root signed itself with SHA-256, which a device that checks a root's own signature may not know; a new --dir makes one with SHA-1")
+		log.Warn("the root is signed with SHA-256, which a device that checks a root's own signature may not know; another --dir gets a root with SHA-1")
 	}
 }
 
@@ -221,7 +221,7 @@ func (r *certResult) write(std stdio, asJSON bool) error {
 	t := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
 		{r.CA, root},
-		{r.CAKey, "its key: keep it away from everybody"},
+		{r.CAKey, "its key: keep it secret"},
 		{r.Cert, fmt.Sprintf("for the server: certificate for %s, from %s to %s, and the root",
 			strings.Join(r.Names, ", "), r.NotBefore.Format(time.DateOnly), r.NotAfter.Format(time.DateOnly))},
 		{r.Key, "for the server: its key"},

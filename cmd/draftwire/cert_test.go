@@ -94,7 +94,7 @@ func TestCertText(t *testing.T) {
 	if code != 0 || len(lines) != 4 || strings.Count(err, "warning") != 1 {
 		t.Fatalf("exit %d, %s, %s", code, out, err)
 	}
-	for i, want := range []string{`ca\.pem +a new root: install`, `ca-key\.pem +its key: keep`, `_\.tv\.example\.pem +for the server: certificate for \*\.tv\.example, ::1, from 2010-01-01 to 2037-12-31`, `_\.tv\.example-key\.pem +for the server`} {
+	for i, want := range []string{`ca\.pem +a new root: install`, `ca-key\.pem +its key: keep it secret`, `_\.tv\.example\.pem +for the server: certificate for \*\.tv\.example, ::1, from 2010-01-01 to 2037-12-31`, `_\.tv\.example-key\.pem +for the server`} {
 		if !regexp.MustCompile(want).MatchString(lines[i]) {
 			t.Errorf("%q lacks %s", lines[i], want)
 		}
@@ -115,13 +115,13 @@ func TestCertRefuses(t *testing.T) {
 	}{
 		{exitUsage, "is missing", []string{"legacy"}},
 		{exitUsage, "is missing", nil},
-		{exitUsage, "there is legacy", []string{"modern", "a.example"}},
-		{exitUsage, "no host name", []string{"legacy", "a/b"}},
+		{exitUsage, "there is only legacy", []string{"modern", "a.example"}},
+		{exitUsage, "neither a host name", []string{"legacy", "a/b"}},
 		{exitUsage, "--days", []string{"legacy", "a.example", "--days", "0"}},
 		{exitUsage, "root's file name", []string{"legacy", "ca", "--dir", dir}},
 		{exitUsage, "root's file name", []string{"legacy", "ca-key", "--dir", dir}},
 		{exitFailure, "has no", []string{"legacy", "a.example", "--dir", halfRoot}},
-		{exitFailure, "no root to use", []string{"legacy", "a.example", "--dir", badRoot}},
+		{exitFailure, "cannot be used as a root", []string{"legacy", "a.example", "--dir", badRoot}},
 	} {
 		code, out, err := call(t, "", append([]string{"cert"}, c.args...)...)
 		if code != c.code || out != "" || !strings.Contains(err, c.want) || strings.Count(err, "\n") != 1 {
@@ -156,8 +156,13 @@ func TestTLSProfile(t *testing.T) {
 				conn.Close()
 			}
 		}
+		if conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: x509.NewCertPool()}); err == nil {
+			conn.Close()
+			t.Errorf("%s: a client without the root came in", profile)
+		}
+		server.err.await(t, `"detail":"the client refused the certificate: bad certificate".*"hint":"install the root.*"reason":"tls"`)
 		if profile == "modern" {
-			server.err.await(t, `"detail":"[^"]*profile legacy would take it; it offers TLS 1.0 with TLS_RSA_WITH_AES_128_CBC_SHA".*"reason":"tls_version"`)
+			server.err.await(t, `"detail":"[^"]*profile legacy would accept it; it offers TLS 1.0 with TLS_RSA_WITH_AES_128_CBC_SHA".*"reason":"tls_version"`)
 		}
 		server.stop(t)
 		warned := regexp.MustCompile(`"level":"(\w+)","msg":"old clients get`).FindStringSubmatch(server.err.String())
@@ -173,7 +178,7 @@ func TestTLSProfileUsage(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"none of modern, legacy, museum", []string{"--tls-profile", "ancient"}},
+		{"not one of modern, legacy, museum", []string{"--tls-profile", "ancient"}},
 		{"needs --tls-cert", []string{"--tls-profile", "legacy"}},
 		{"go together", []string{"--tls-cert", cert}},
 		{"go together", []string{"--tls-cert", cert, "--tls-key", key, "--tls-cert", cert}},

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/drafts"
 )
 
 // clientOptions are what the client command needs to know.
@@ -25,6 +28,8 @@ type clientOptions struct {
 	timeout        time.Duration
 	closeCode      draftwire.CloseCode
 	closeReason    string
+	closeSet       bool           // code or reason are given
+	device         *drafts.Client // whose request is sent, and whose way to close; nil: the program's own
 	json           bool
 	quiet, verbose bool
 }
@@ -36,29 +41,26 @@ type client struct {
 	out  *printer
 	conn *draftwire.Conn
 	in   chan draftwire.Message // closed when the connection has ended
-	owed bool                   // answers that were waited for did not come
+	owed bool                   // answers that the client waits for have not come
+	// peerClosed: the server has closed, and the device's answer is still to be given.
+	peerClosed bool
+	socket     net.Conn // of a device that answers in a way of its own
 }
 
-var (
-	errEnded       = errors.New("the connection has ended")
-	errInterrupted = errors.New("interrupted")
-)
+var errEnded = errors.New("the connection has ended")
 
-// talk connects, converses and closes. A signal closes in order; a second one
-// cuts the connection.
+// talk connects, converses and closes. The first signal closes with a closing handshake,
+// the second cuts the connection.
 func talk(ctx context.Context, o clientOptions, std stdio, signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-signals:
-			cancel(errInterrupted)
-		case <-ctx.Done():
-		}
-	}()
+	ctx, stop := interruptible(ctx, signals)
+	defer stop()
 	c := &client{o: o, std: std, in: make(chan draftwire.Message)}
 	c.out = newPrinter(std.out, o.json)
-	conn, _, err := draftwire.Dial(ctx, o.url, &o.dial)
+	c.o.dial.Observer = c.observer()
+	if c.o.ownAnswers() {
+		c.keepSocket()
+	}
+	conn, _, err := draftwire.Dial(ctx, o.url, &c.o.dial)
 	if err != nil {
 		if context.Cause(ctx) == errInterrupted {
 			return &exitError{code: exitInterrupted}
@@ -67,10 +69,33 @@ func talk(ctx context.Context, o clientOptions, std stdio, signals <-chan os.Sig
 	}
 	c.conn = conn
 	c.greet()
-	return c.finish(c.converse(ctx), signals)
+	if c.o.ownAnswers() {
+		conn.AllowHalfOpen()
+	}
+	err = c.converse(ctx)
+	stop() // the next signal cuts the closing handshake short
+	return c.finish(err, signals)
 }
 
-// greet tells how the connection was opened.
+// observer says once of each fault that it was tolerated, and that something was discarded.
+func (c *client) observer() *draftwire.Observer {
+	var mu sync.Mutex
+	said := map[string]bool{}
+	once := func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !said[what] && !c.o.quiet {
+			c.say("%s\n", what)
+		}
+		said[what] = true
+	}
+	return &draftwire.Observer{
+		Tolerated: func(_ string, t draftwire.Tolerances) { once("tolerated: " + t.String()) },
+		Discarded: func(*draftwire.Conn) { once("discarded: a frame that is neither text nor a close") },
+	}
+}
+
+// greet says how the connection was opened.
 func (c *client) greet() {
 	h, protocol := c.conn.Handshake(), c.conn.Subprotocol()
 	if c.o.verbose {
@@ -80,20 +105,20 @@ func (c *client) greet() {
 	if protocol != "" {
 		line += " subprotocol=" + visible(protocol)
 	}
-	if h.Deflate != "" {
-		line += fmt.Sprintf(" deflate=%q", h.Deflate)
+	if h.Deflate() != "" {
+		line += fmt.Sprintf(" deflate=%q", h.Deflate())
 	}
 	if !c.o.quiet {
 		c.say("%s\n", line)
 	}
 	c.out.event(map[string]any{
-		"event": "connected", "version": c.conn.Version(), "subprotocol": protocol, "deflate": h.Deflate,
+		"event": "connected", "version": c.conn.Version(), "subprotocol": protocol, "deflate": h.Deflate(),
 	})
 }
 
 func (c *client) say(format string, args ...any) { fmt.Fprintf(c.std.err, format, args...) }
 
-// headText writes a head line by line behind a mark.
+// headText writes a head, a mark before each line.
 func headText(mark, head string) string {
 	var b strings.Builder
 	for line := range strings.SplitSeq(strings.TrimRight(head, "\r\n"), "\r\n") {
@@ -102,12 +127,13 @@ func headText(mark, head string) string {
 	return b.String()
 }
 
-// read hands over the messages until ctx or the connection ends.
+// read passes messages to c.in until ctx or the connection ends.
 func (c *client) read(ctx context.Context) {
 	for {
 		op, data, err := c.conn.Read(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
+				c.peerClosed = c.o.ownAnswers() && draftwire.CloseStatus(err) != 0
 				close(c.in)
 			}
 			return
@@ -120,7 +146,7 @@ func (c *client) read(ctx context.Context) {
 	}
 }
 
-// converse sends and prints until one side has enough.
+// converse sends and prints until one side ends it.
 func (c *client) converse(ctx context.Context) error {
 	if c.o.echo {
 		return c.echo(ctx)
@@ -141,8 +167,8 @@ func (c *client) converse(ctx context.Context) error {
 	return c.pipe(ctx)
 }
 
-// echo sends back what comes. It reads only between its answers: each message
-// has gone back before a close that follows it is answered.
+// echo sends back what comes. It reads only between its answers: a close is answered once
+// each message before it has been sent back.
 func (c *client) echo(ctx context.Context) error {
 	err := echo(ctx, c.conn)
 	switch {
@@ -154,7 +180,7 @@ func (c *client) echo(ctx context.Context) error {
 	return err
 }
 
-// finish closes the connection, if it is open still, and tells how it ended.
+// finish closes the connection if it is still open, and says how it ended.
 func (c *client) finish(why error, signals <-chan os.Signal) error {
 	over := c.conn.Context().Err() != nil // before our close
 	if !over {
@@ -162,7 +188,15 @@ func (c *client) finish(why error, signals <-chan os.Signal) error {
 		if errors.Is(why, errInterrupted) {
 			code, reason = draftwire.CodeGoingAway, ""
 		}
-		c.close(code, reason, signals)
+		switch d := c.o.device; {
+		case c.peerClosed:
+			c.endAs(d.Sending.Answers, code, reason, signals)
+			over = true
+		case d != nil && !c.o.closeSet && !errors.Is(why, errInterrupted):
+			c.endAs(d.Sending.Ends, code, reason, signals)
+		default:
+			c.close(code, reason, signals)
+		}
 	}
 	cause := context.Cause(c.conn.Context())
 	code, reason := ending(c.conn.Version(), cause)
@@ -188,7 +222,7 @@ func (c *client) close(code draftwire.CloseCode, reason string, signals <-chan o
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.conn.Close(code, reason) // how it went is the connection's cause
+		c.conn.Close(code, reason) // its outcome is the cause of the connection's context
 	}()
 	select {
 	case <-done:
@@ -199,7 +233,7 @@ func (c *client) close(code draftwire.CloseCode, reason string, signals <-chan o
 	<-c.conn.Context().Done()
 }
 
-// verdict is what an end means that did not come from here.
+// verdict judges an end that this side did not begin.
 func (c *client) verdict(cause error, code draftwire.CloseCode) error {
 	if errors.Is(cause, draftwire.ErrTooBig) {
 		return exitf(exitFailure, "%w; raise --max-message", cause)
@@ -211,11 +245,14 @@ func (c *client) verdict(cause error, code draftwire.CloseCode) error {
 	return err
 }
 
-// broken is the error of an end that was not in order.
+// broken is the error of an end that is not a clean close.
 func broken(cause error, code draftwire.CloseCode) error {
 	var pe *draftwire.ProtocolError
 	switch {
 	case errors.As(cause, &pe):
+		if hint := hintOf(cause); hint != "" {
+			return exitf(exitProtocol, "the peer broke the protocol: %w; hint: %s", cause, hint)
+		}
 		return exitf(exitProtocol, "the peer broke the protocol: %w", cause)
 	case code == draftwire.CodeAbnormal:
 		return exitf(exitAbnormal, "the connection ended abnormally: %w", cause)

@@ -17,7 +17,7 @@ import (
 
 func TestClientSpeaksEveryVersion(t *testing.T) {
 	url, _ := serveOn(t)
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		code, out, err := call(t, "", "client", url+"/any?x=1", "-x", "hello ", "-x", "", "-x", "é\n2", "--version", v.String(), "--protocol", "chat")
 		if code != 0 || out != "hello \n\né\n2\n" {
 			t.Errorf("%s: exit %d, stdout %q", v, code, out)

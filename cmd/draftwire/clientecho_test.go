@@ -28,7 +28,7 @@ func suiteWith(t *testing.T, o draftwire.AcceptOptions, drive func(context.Conte
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Versions = draftwire.Every
+	o.Versions = draftwire.AllVersions
 	srv := &draftwire.Server{WebSocket: drive, Options: o}
 	done := make(chan struct{})
 	go func() { defer close(done); srv.Serve(l) }()
@@ -70,8 +70,8 @@ func TestClientEcho(t *testing.T) {
 		c.Close(4001, "enough")
 		return nil
 	})
-	for _, v := range draftwire.Served().List() {
-		code, out, said := call(t, "", "client", "--echo", url, "--version", v.String(), "--compression", "on")
+	for _, v := range draftwire.ServedVersions().List() {
+		code, out, said := call(t, "", "client", "--echo", url, "--version", v.String(), "--compression", "all")
 		if err := <-failed; err != nil {
 			t.Errorf("%s: %v", v, err)
 		}
@@ -90,7 +90,7 @@ func TestClientEchoLarge(t *testing.T) {
 	rand.Read(binary[:4<<20])
 	failed := make(chan error, 1)
 	url := suite(t, func(ctx context.Context, c *draftwire.Conn) (err error) {
-		switch c.Handshake().Target {
+		switch c.Handshake().Target() {
 		case "/text":
 			err = bounce(ctx, c, draftwire.OpText, text)
 		case "/binary":
@@ -101,7 +101,7 @@ func TestClientEchoLarge(t *testing.T) {
 		failed <- err
 		return err
 	})
-	for _, args := range []string{"text --json", "binary --compression on", "2MiB --version hixie-76", "2MiB --compression on --version 8"} {
+	for _, args := range []string{"text --json", "binary --compression all", "2MiB --version hixie-76", "2MiB --compression all --version 8"} {
 		code, out, said := call(t, "", append([]string{"client", "--echo", "--max-message", "16MiB"}, strings.Fields(url+args)...)...)
 		if err := <-failed; err != nil || code != 0 {
 			t.Errorf("%s: exit %d, %v, %s", args, code, err, said)

@@ -15,16 +15,19 @@ func (p *program) clientCommand() command {
 		name: "client", usage: "talk to a server, in any version", args: "URL", least: 1, most: 1,
 		about: "With -x it sends these messages, prints the answer to each on stdout and closes. Piped input is sent line by line. " +
 			"On a terminal it is interactive; /help lists what can be typed. With --echo it sends back what comes and prints none of it, for suites that test clients.\n" +
-			"stderr tells the version that was agreed on and how the connection was closed. A hixie server may end the connection by TCP alone: that is an end in order there.",
+			"With --as it opens the connection as a device or browser of the time does: its fields in their order and spelling, with the host, path, origin and subprotocols that are asked for, " +
+			"and new keys of its form. It offers the extensions of that request, whatever --compression says of messages. The devices are " + strings.Join(deviceNames(), ", ") + ". 'draftwire drafts show VERSION' has their requests, with the source of each.\n" +
+			"stderr has the version that was agreed on and how the connection was closed. A hixie server may end the connection by TCP alone, which counts as a clean close there.",
 		examples: []example{
 			{"draftwire client ws://127.0.0.1:8080/", "interactive"},
 			{"draftwire client -x hi -x there ws://127.0.0.1:8080/", "two messages, two answers"},
 			{"draftwire client --version hixie-76 -x hi ws://127.0.0.1:8080/", "as an iPad of 2011 would"},
+			{"draftwire client --as safari5.1 -x hi ws://127.0.0.1:8080/", "byte for byte as Safari 5.1 would"},
 			{"draftwire client --fallback hybi-08,hixie-76 ws://old.example/", "until one is accepted"},
 			{"seq 3 | draftwire client --json ws://127.0.0.1:8080/", "lines in, JSON out"},
-			{"draftwire client --compression on -x hi ws://127.0.0.1:8080/deflate", "compressed"},
+			{"draftwire client --compression all -x hi ws://127.0.0.1:8080/deflate", "compressed"},
 			{"draftwire client --echo --max-message 16MiB ws://127.0.0.1:9001/", "an echo client under test"},
-			{"draftwire client -H 'Cookie: a=1, b=2' wss://example.com/", "with a header of one's own"},
+			{"draftwire client -H 'Cookie: a=1, b=2' wss://example.com/", "with a header of your own"},
 		},
 		flags: clientFlags(),
 		run: func(c *cli.Context) error {
@@ -32,7 +35,7 @@ func (p *program) clientCommand() command {
 			if err != nil {
 				return err
 			}
-			for _, arg := range p.args { // package cli would spoil it in silence
+			for _, arg := range p.args { // package cli would silently change it
 				if !utf8.ValidString(arg) {
 					return usagef("%q is not UTF-8; piped input with --binary sends any bytes", arg)
 				}
@@ -51,9 +54,10 @@ func (p *program) clientCommand() command {
 func clientFlags() []cli.Flag {
 	talking := []cli.Flag{
 		&cli.StringFlag{Name: "version", Value: "rfc6455", Usage: "`VERSION` to speak: a name, another spelling or a number"},
+		&cli.StringFlag{Name: "as", Usage: "send the request of the `DEVICE`, speak its version and close as it does: a name of those below"},
 		&cli.StringFlag{Name: "fallback", Usage: "`VERSION` to try when that one is refused; several are joined by commas"},
 		&cli.StringSliceFlag{Name: "execute", Aliases: []string{"x"}, Usage: "send `MSG`, print one answer, close after the last"},
-		&cli.DurationFlag{Name: "wait", Aliases: []string{"w"}, DefaultText: "0 with -x, 2s behind piped input", Usage: "`TIME` to wait for more messages before closing"},
+		&cli.DurationFlag{Name: "wait", Aliases: []string{"w"}, DefaultText: "0 with -x, 2s after piped input", Usage: "`TIME` to wait for more messages before closing"},
 		&cli.BoolFlag{Name: "no-wait", Usage: "wait for no answers"},
 		&cli.BoolFlag{Name: "echo", Usage: "send back every message that comes, until the server closes"},
 	}
@@ -106,6 +110,9 @@ func readLanguage(c *cli.Context, o *clientOptions) error {
 	var err error
 	if o.dial.Version, err = spokenVersion("version", c.String("version")); err != nil {
 		return err
+	}
+	if c.IsSet("as") {
+		return readDevice(c, o)
 	}
 	for name := range strings.SplitSeq(c.String("fallback"), ",") {
 		if strings.TrimSpace(name) == "" {

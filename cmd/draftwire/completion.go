@@ -3,18 +3,19 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
-// shells write the completion script of a shell. The scripts are static: to
-// complete a word never runs the program.
+// shells write the completion script of a shell. The scripts are static: completing a
+// word never runs the program.
 var shells = map[string]func(io.Writer, []shellCommand){
 	"bash": writeBash, "zsh": writeZsh, "fish": writeFish,
 }
 
-// shellCommand is what a shell needs to know of a command.
+// shellCommand is what a shell needs to know about a command.
 type shellCommand struct {
 	name, usage string
 	flags       []flagDoc
@@ -27,10 +28,15 @@ func shellCommands(app *cli.App) []shellCommand {
 	var out []shellCommand
 	for _, c := range app.Commands {
 		s := shellCommand{name: c.Name, usage: c.Usage, flags: docs(c.Flags), arg: strings.Trim(c.ArgsUsage, "[]")}
-		if s.words = choicesOf(s.arg); s.arg == "COMMAND" {
+		first, _, more := strings.Cut(s.arg, " ")
+		s.words = choicesOf(first)
+		switch {
+		case s.arg == "COMMAND":
 			s.words = commandNames(app)
-		} else if word, _, ok := strings.Cut(s.arg, " "); ok && word == strings.ToLower(word) {
-			s.words = []string{word} // as in "legacy NAME..."
+		case more && s.words == nil && first == strings.ToLower(first):
+			s.words = []string{first} // as in "legacy NAME..."
+		case strings.Contains(s.arg, "DRAFT"):
+			s.words = append(slices.Clone(s.words), draftWords()...)
 		}
 		out = append(out, s)
 	}
@@ -124,7 +130,7 @@ func (p *program) completionCommand() command {
 		run: func(c *cli.Context) error {
 			write := shells[c.Args().First()]
 			if write == nil {
-				return usagef("no completion for %q; there is bash, zsh and fish", c.Args().First())
+				return usagef("there is no completion for %q, only for bash, zsh and fish", c.Args().First())
 			}
 			var b strings.Builder
 			write(&b, shellCommands(c.App))

@@ -64,7 +64,7 @@ complete -p draftwire`
 	want := []string{
 		"serve", "--listen", "", "echo|broadcast|files", "broadcast", "debug", "folder one", "file one", "",
 		"hixie-75|hixie-76", "--fallback", "bash|zsh|fish", "versions|version", "", "--version",
-		"off|on|large", "large", "--echo", "--long|--log-level|--log-format",
+		"off|large|all", "large", "--echo", "--long|--log-level|--log-format",
 		"--version|--verbose", "hybi-02|hybi-04|hybi-05|hybi-06|hybi-07|hybi-08", "--mix", "legacy", "modern|legacy|museum", "complete -F _draftwire draftwire",
 	}
 	if len(got) != len(want) {
@@ -104,7 +104,7 @@ end`
 	if !strings.Contains(got[5], "--execute") || !strings.Contains(got[5], "--echo") {
 		t.Errorf("flags: %q", got[5])
 	}
-	if got[6] != "large off on" {
+	if got[6] != "all large off" {
 		t.Errorf("modes: %q", got[6])
 	}
 }

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// zshText escapes what _arguments and _describe would take apart, within
-// single quotes.
+// zshText escapes, within single quotes, what has a meaning to _arguments and _describe.
 var zshText = strings.NewReplacer(`'`, `'\''`, `[`, `\[`, `]`, `\]`, `:`, `\:`, `\`, `\\`)
 
 func writeZsh(w io.Writer, commands []shellCommand) {

@@ -7,15 +7,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// compressionModes are the words of --compression.
+// compressionModes are the words of --compression: which messages are compressed.
 var compressionModes = map[string]draftwire.CompressionMode{
-	"off": draftwire.CompressNothing, "on": draftwire.CompressAll, "large": draftwire.CompressLarge,
+	"off": draftwire.CompressNothing, "large": draftwire.CompressLarge, "all": draftwire.CompressAll,
 }
 
-// compressionFlags are the flags about compression, the same for both sides.
+// compressionFlags are the flags about compression, the same for servers and clients.
 func compressionFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "compression", Value: "off", Usage: "compress messages, if the peer can too: `off|on|large`; large is from a size on, where it pays"},
+		&cli.StringFlag{Name: "compression", Value: "off", Usage: "which messages to compress, if the peer can too: `off|large|all`; large are those of --compression-threshold or more"},
 		&cli.StringFlag{Name: "compression-threshold", Value: strconv.Itoa(draftwire.DefaultCompressionThreshold), Usage: "the `SIZE` from which --compression large compresses"},
 		&cli.BoolFlag{Name: "compression-takeover", Usage: "keep the windows from message to message: smaller messages, more memory"},
 	}
@@ -25,13 +25,11 @@ func compressionFlags() []cli.Flag {
 // error.
 func readCompression(c *cli.Context) (draftwire.Compression, error) {
 	var o draftwire.Compression
-	mode, ok := compressionModes[c.String("compression")]
-	if !ok {
-		return o, usagef("--compression: %q is none of off, on, large", c.String("compression"))
-	}
-	o.Mode, o.Takeover = mode, c.Bool("compression-takeover")
+	mode := compressionModes[c.String("compression")]
+	o.Mode = mode
+	o.Takeover = c.Bool("compression-takeover")
 	if o.Takeover && mode == draftwire.CompressNothing {
-		return o, usagef("--compression-takeover needs --compression on or large")
+		return o, usagef("--compression-takeover needs --compression large or all")
 	}
 	if c.IsSet("compression-threshold") && mode != draftwire.CompressLarge {
 		return o, usagef("--compression-threshold needs --compression large")

@@ -71,22 +71,22 @@ func TestCompression(t *testing.T) {
 		up, down       span
 	}{
 		{"", "/", "", clear, clear},
-		{"", "/ --compression on", "", clear, clear},
-		{"--compression on", "/", "", clear, clear},
-		{"--compression on", "/ --compression on", noTakeover, own, own},
+		{"", "/ --compression all", "", clear, clear},
+		{"--compression all", "/", "", clear, clear},
+		{"--compression all", "/ --compression all", noTakeover, own, own},
 		{"--compression large", "/ --compression large", noTakeover, own, own},
-		{"--compression on", "/ --compression large --compression-threshold 4KiB", noTakeover, clear, own},
-		{"--compression large --compression-threshold 4KiB", "/ --compression on", noTakeover, own, clear},
-		{"--compression on --compression-takeover", "/ --compression on", noTakeover, own, own},
-		{"--compression on", "/ --compression on --compression-takeover", noTakeover, own, own},
-		{"--compression on --compression-takeover", "/ --compression on --compression-takeover", deflate, taken, taken},
+		{"--compression all", "/ --compression large --compression-threshold 4KiB", noTakeover, clear, own},
+		{"--compression large --compression-threshold 4KiB", "/ --compression all", noTakeover, own, clear},
+		{"--compression all --compression-takeover", "/ --compression all", noTakeover, own, own},
+		{"--compression all", "/ --compression all --compression-takeover", noTakeover, own, own},
+		{"--compression all --compression-takeover", "/ --compression all --compression-takeover", deflate, taken, taken},
 		{"", "/deflate", "", clear, clear},
-		{"", "/deflate --compression on", noTakeover, own, own},
-		{"", "/deflate?x --compression on --compression-takeover", deflate, taken, taken},
-		{"--compression large --compression-threshold 1MiB", "/deflate --compression on --compression-takeover", deflate, taken, taken},
-		{"--compression on", "/ --compression on --version hybi-08", noTakeover, own, own},
-		{"--compression on", "/deflate --compression on --version hybi-04", "", clear, clear},
-		{"--compression on", "/deflate --compression on --version hixie-76", "", clear, clear},
+		{"", "/deflate --compression all", noTakeover, own, own},
+		{"", "/deflate?x --compression all --compression-takeover", deflate, taken, taken},
+		{"--compression large --compression-threshold 1MiB", "/deflate --compression all --compression-takeover", deflate, taken, taken},
+		{"--compression all", "/ --compression all --version hybi-08", noTakeover, own, own},
+		{"--compression all", "/deflate --compression all --version hybi-04", "", clear, clear},
+		{"--compression all", "/deflate --compression all --version hixie-76", "", clear, clear},
 	} {
 		url, server := serveOn(t, strings.Fields(c.server)...)
 		here, up, down := between(t, url)
@@ -108,7 +108,7 @@ func TestCompression(t *testing.T) {
 		if n := down.Load(); n < c.down.least || n > c.down.most {
 			t.Errorf("%+v: %d bytes came down", c, n)
 		}
-		server.err.await(t, `"deflate":"`+c.agreed+`".*"msg":"connection"`)
+		server.err.await(t, `"msg":"connection".*"deflate":"`+c.agreed+`"`)
 	}
 }
 
@@ -130,18 +130,49 @@ func TestCompressionThreshold(t *testing.T) {
 	}
 }
 
+// Each side of a gateway compresses the messages that its own flag names.
+func TestGatewayCompression(t *testing.T) {
+	back, _ := serveOn(t, "--compression", "all")
+	type compressed struct{ small, large bool }
+	words := map[string]compressed{"off": {}, "large": {large: true}, "all": {small: true, large: true}}
+	for client, toClient := range words {
+		for backend, toBackend := range words {
+			behind, up, _ := between(t, back)
+			url, _, _ := gatewayOn(t, append(free, "--to", behind, "--compression", client, "--compression-backend", backend)...)
+			front, _, down := between(t, url)
+			c := dialWith(t, front, draftwire.DialOptions{Compression: draftwire.Compression{Mode: draftwire.CompressAll}})
+			for _, m := range []struct {
+				size                int
+				toClient, toBackend bool
+			}{{100, toClient.small, toBackend.small}, {1000, toClient.large, toBackend.large}} {
+				upBefore, downBefore := up.Load(), down.Load()
+				text := strings.Repeat("x", m.size)
+				write(t, c, draftwire.OpText, text)
+				wantMessage(t, c, text)
+				if n := int(up.Load() - upBefore); n < m.size != m.toBackend {
+					t.Errorf("--compression-backend %s: %d bytes went to the backend as %d", backend, m.size, n)
+				}
+				if n := int(down.Load() - downBefore); n < m.size != m.toClient {
+					t.Errorf("--compression %s: %d bytes went to the client as %d", client, m.size, n)
+				}
+			}
+			c.Close(draftwire.CodeNormal, "")
+		}
+	}
+}
+
 // The path echoes in every mode and every version.
 func TestDeflatePath(t *testing.T) {
 	for _, mode := range []string{"echo", "broadcast"} {
 		url, _ := serveOn(t, "--mode", mode)
-		for _, v := range draftwire.Served().List() {
+		for _, v := range draftwire.ServedVersions().List() {
 			o := draftwire.DialOptions{Version: v, Compression: draftwire.Compression{Mode: draftwire.CompressAll, Takeover: true}}
 			one, two := dialWith(t, url+deflatePath, o), dialWith(t, url+deflatePath, o)
 			want := ""
 			if v.Supports(draftwire.CapDeflate) {
 				want = "permessage-deflate"
 			}
-			if got := one.Handshake().Deflate; got != want {
+			if got := one.Handshake().Deflate(); got != want {
 				t.Errorf("%s: agreed on %q", v, got)
 			}
 			for range 2 {
@@ -156,7 +187,7 @@ func TestDeflatePath(t *testing.T) {
 
 // A room may hold members of every compression.
 func TestBroadcastCompressed(t *testing.T) {
-	url, _ := serveOn(t, "--compression", "on", "--compression-takeover")
+	url, _ := serveOn(t, "--compression", "all", "--compression-takeover")
 	var all []*draftwire.Conn
 	for _, v := range []draftwire.Version{draftwire.Hixie76, draftwire.Hybi08, draftwire.RFC6455} {
 		for _, o := range []draftwire.Compression{{}, {Mode: draftwire.CompressAll}, {Mode: draftwire.CompressAll, Takeover: true}} {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/httphead"
+	"github.com/draftwire/draftwire/wire"
 	"github.com/urfave/cli/v2"
 )
 
@@ -30,12 +32,13 @@ func readKind(c *cli.Context) (draftwire.Op, error) {
 	return draftwire.OpText, nil
 }
 
-// requestFlags say how a command that connects asks and whom it trusts.
+// requestFlags are what a command that connects sends, and what it accepts of servers.
 func requestFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Usage: "`FIELD` to send, like 'Name: value', spelled as given"},
 		&cli.StringFlag{Name: "origin", Usage: "`ORIGIN` to send; hixie versions always send one"},
 		&cli.StringSliceFlag{Name: "protocol", Usage: "`NAME` of a subprotocol to offer, the best first"},
+		&cli.StringFlag{Name: "tolerate", Usage: "`LIST` of known faults of servers to accept, of the tolerances below, joined by commas"},
 		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the server's certificate"},
 		&cli.StringFlag{Name: "cacert", Usage: "trust the certificates in `FILE` (PEM)"},
 	}
@@ -58,8 +61,8 @@ func spokenVersion(flag, name string) (draftwire.Version, error) {
 	if err != nil {
 		return v, usagef("--%s: %s", flag, plain(err))
 	}
-	if !draftwire.Served().Has(v) {
-		return v, usagef("--%s: %s is not spoken here; spoken are %s", flag, v, draftwire.Served())
+	if !draftwire.ServedVersions().Has(v) {
+		return v, usagef("--%s: this program does not speak %s; it speaks %s", flag, v, draftwire.ServedVersions())
 	}
 	return v, nil
 }
@@ -67,12 +70,12 @@ func spokenVersion(flag, name string) (draftwire.Version, error) {
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || !strings.Contains(raw, "://") {
-		return usagef("%q is no URL; one is like ws://127.0.0.1:8080/", raw)
+		return usagef("%q is not a URL like ws://127.0.0.1:8080/", raw)
 	}
 	switch u.Scheme {
 	case "ws", "wss", "http", "https":
 	default:
-		return usagef("%q is no ws or wss URL", raw)
+		return usagef("%q is not a ws or wss URL", raw)
 	}
 	if u.Hostname() == "" {
 		return usagef("no host in %q", raw)
@@ -80,38 +83,34 @@ func checkURL(raw string) error {
 	return nil
 }
 
-func readRequest(c *cli.Context, d *draftwire.DialOptions) error {
+func readRequest(c *cli.Context, d *draftwire.DialOptions) (err error) {
+	if d.Tolerate, err = wire.ParseTolerances(c.String("tolerate"), wire.ServerFaults()); err != nil {
+		return usagef("--tolerate: %s", plain(err))
+	}
+	return readRequestFields(c, d)
+}
+
+// readRequestFields reads the fields, the origin and the subprotocols to send.
+func readRequestFields(c *cli.Context, d *draftwire.DialOptions) error {
 	d.Header = http.Header{}
 	for _, line := range c.StringSlice("header") {
 		name, value, ok := strings.Cut(line, ":")
-		if value = strings.TrimSpace(value); !ok || !isToken(name) || !isPrintable(value) {
+		if value = strings.TrimSpace(value); !ok || !httphead.IsToken(name) || !httphead.IsFieldValue(value) {
 			return usagef("--header: %q is not like 'Name: value'", line)
 		}
 		d.Header[name] = append(d.Header[name], value) // not Add, which changes the spelling
 	}
 	d.Origin = c.String("origin")
-	if !isPrintable(d.Origin) {
+	if !httphead.IsFieldValue(d.Origin) {
 		return usagef("--origin: %q cannot be sent", d.Origin)
 	}
 	d.Protocols = c.StringSlice("protocol")
 	for _, p := range d.Protocols {
-		if p == "" || !isPrintable(p) {
+		if p == "" || !httphead.IsFieldValue(p) {
 			return usagef("--protocol: %q cannot be sent", p)
 		}
 	}
 	return nil
-}
-
-// isToken reports whether s can be a field name (RFC 9110 5.6.2).
-func isToken(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	}) < 0
-}
-
-// isPrintable reports whether s can be a field value.
-func isPrintable(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
 }
 
 func readTrust(c *cli.Context, d *draftwire.DialOptions) error {

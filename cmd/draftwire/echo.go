@@ -17,58 +17,83 @@ const (
 	pagePath      = "/_page"   // what the page of GET / connects to
 )
 
-// service is what a connection gets.
+// service handles the connections of serve.
 type service struct {
 	journal   *journal
 	rooms     rooms
 	broadcast bool // on every path
 }
 
-// splitTarget parts the path from the query.
+// splitTarget separates the path and the query.
 func splitTarget(h *draftwire.Handshake) (path, query string) {
-	path, query, _ = strings.Cut(h.Target, "?")
+	path, query, _ = strings.Cut(h.Target(), "?")
 	return path, query
 }
 
-// serve owns a connection until it returns.
-func (s *service) serve(ctx context.Context, c *draftwire.Conn) error {
-	path, query := splitTarget(c.Handshake())
-	switch path {
-	case closePath:
-		return closeAsAsked(c, query)
-	case deflatePath:
-		return echo(ctx, c)
-	case pagePath:
-		// The page cannot know which version its browser speaks: tell it.
-		if err := c.Write(ctx, draftwire.OpText, []byte("version "+c.Version().String())); err != nil {
-			return err
-		}
-	}
-	if s.broadcast || path == broadcastPath {
-		return s.rooms.serve(ctx, c, path, s.journal.visit(c))
-	}
-	return echo(ctx, c)
+// events are the functions of serve.
+func (s *service) events() *draftwire.Events {
+	return &draftwire.Events{Open: s.open, Message: s.message, Closed: s.closed}
 }
 
-// echo sends every message back until the connection ends: nil is an end in
-// order.
-func echo(ctx context.Context, c *draftwire.Conn) error {
-	for m, err := range c.Messages(ctx) {
-		if err != nil {
-			return err
-		}
-		if err := c.Write(ctx, m.Op, m.Data); err != nil {
-			return err
-		}
+// open does what the path of a new connection asks for.
+func (s *service) open(c *draftwire.Conn) error {
+	path, query := splitTarget(c.Handshake())
+	switch {
+	case path == closePath:
+		return closeAsAsked(c, query)
+	case s.inRoom(c):
+		s.rooms.join(path, c, s.journal.visit(c))
+	}
+	if path == pagePath {
+		// The page cannot know which version its browser speaks: this says it.
+		return c.Write(c.Context(), draftwire.OpText, []byte("version "+c.Version().String()))
 	}
 	return nil
 }
 
+// message sends a message back, or to all of its room.
+func (s *service) message(c *draftwire.Conn, op draftwire.Op, p []byte) error {
+	if !s.inRoom(c) {
+		return c.Write(c.Context(), op, p)
+	}
+	path, _ := splitTarget(c.Handshake())
+	s.rooms.send(path, draftwire.NewPreparedMessage(op, p))
+	return nil
+}
+
+func (s *service) closed(c *draftwire.Conn, _ error) {
+	if s.inRoom(c) {
+		path, _ := splitTarget(c.Handshake())
+		s.rooms.leave(path, c)
+	}
+}
+
+// inRoom reports whether a connection is a member of a room. It is asked for each message.
+func (s *service) inRoom(c *draftwire.Conn) bool {
+	target := c.Handshake().Target()
+	if !s.broadcast && !strings.HasPrefix(target, broadcastPath) {
+		return false
+	}
+	path, _ := splitTarget(c.Handshake())
+	switch path {
+	case closePath, deflatePath:
+		return false
+	case broadcastPath:
+		return true
+	}
+	return s.broadcast
+}
+
+// echo sends every message back until the connection ends, and returns how that was.
+func echo(ctx context.Context, c *draftwire.Conn) error {
+	return c.ReadLoop(ctx, func(op draftwire.Op, p []byte) error { return c.Write(ctx, op, p) })
+}
+
 // closeAsAsked closes with the code and reason of the query: without a code
 // with 1000, with 1005 for a close frame without code, with 1006 by cutting the
-// connection. A code that must not be sent is told so with 1008.
+// connection. For a code that must not be sent it closes with 1008.
 func closeAsAsked(c *draftwire.Conn, query string) error {
-	q, _ := url.ParseQuery(query) // what can be read of it
+	q, _ := url.ParseQuery(query) // an error leaves what could be read
 	code, reason := draftwire.CodeNormal, q.Get("reason")
 	if s := q.Get("code"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 16)

@@ -15,7 +15,7 @@ import (
 const pipeWait = 2 * time.Second
 
 // executeAll sends the messages of the command line, each after the answer to
-// the one before, then waits for what else comes.
+// the one before, then waits for further messages.
 func (c *client) executeAll(ctx context.Context) error {
 	all := len(c.o.messages)
 	answers := make(chan struct{}, all)
@@ -112,11 +112,11 @@ func (c *client) sendLines(ctx context.Context) (sent int, err error) {
 	}
 }
 
-// sender sends messages until it has no more. It runs beside the printing: a
-// peer that answers while it is written to must not block both.
+// sender sends messages until it has no more. It runs in a goroutine of its own: a peer
+// that answers while it is written to must not block both sides.
 type sender func(ctx context.Context) (sent int, err error)
 
-// exchange runs send and prints what comes meanwhile.
+// exchange runs send and meanwhile prints what comes.
 func (c *client) exchange(ctx context.Context, send sender, print func(draftwire.Message)) (sent int, err error) {
 	type result struct {
 		sent int
@@ -145,7 +145,7 @@ func (c *client) exchange(ctx context.Context, send sender, print func(draftwire
 	}
 }
 
-// receive waits for one message until over. It reports whether to go on.
+// receive waits for one message until over fires. It reports whether to go on.
 func (c *client) receive(ctx context.Context, over <-chan time.Time, print func(draftwire.Message)) (bool, error) {
 	select {
 	case m, ok := <-c.in:

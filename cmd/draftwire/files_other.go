@@ -2,5 +2,5 @@
 
 package main
 
-// openFiles: there is no such limit, or none that can be asked for.
+// openFiles knows no limit on these systems.
 func openFiles() (n uint64, ok bool) { return 0, false }

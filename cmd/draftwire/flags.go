@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -9,17 +10,17 @@ import (
 
 // common are the flags that every command has: cli/v2 has no flags that are
 // passed down. They are made anew for each command, as cli writes into them. A
-// command may use -q for itself, as tools of its trade do.
+// command may use -q for itself, as other tools of its kind do.
 func common(own []cli.Flag) []cli.Flag {
-	quiet := &cli.BoolFlag{Name: "quiet", Usage: "say only errors"}
+	quiet := &cli.BoolFlag{Name: "quiet", Usage: "log only errors"}
 	if findFlag(own, "q") == nil {
 		quiet.Aliases = []string{"q"}
 	}
 	return []cli.Flag{
-		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "say on stderr what is at least `error|warn|info|debug|trace`"},
-		&cli.StringFlag{Name: "log-format", Value: "auto", Usage: "`auto|text|json`; auto is text on a terminal and JSON else"},
+		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log to stderr what is at least `error|warn|info|debug|trace`"},
+		&cli.StringFlag{Name: "log-format", Value: "auto", Usage: "`auto|text|json`; auto is text on a terminal, otherwise JSON"},
 		quiet,
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log more"},
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this help"},
 	}
 }
@@ -30,7 +31,7 @@ func envName(flag string) string {
 }
 
 // withEnv gives each flag its environment variable, and keeps the space around
-// the values of lists: cli would take it off a message.
+// the values of lists: cli would trim messages.
 func withEnv(flags []cli.Flag) []cli.Flag {
 	for _, f := range flags {
 		switch f := f.(type) {
@@ -45,6 +46,8 @@ func withEnv(flags []cli.Flag) []cli.Flag {
 			}
 		case *cli.IntFlag:
 			f.EnvVars = []string{envName(f.Name)}
+		case *cli.Float64Flag:
+			f.EnvVars = []string{envName(f.Name)}
 		case *cli.DurationFlag:
 			f.EnvVars = []string{envName(f.Name)}
 		}
@@ -52,10 +55,10 @@ func withEnv(flags []cli.Flag) []cli.Flag {
 	return flags
 }
 
-// flagDoc is what help, man page and completion say of a flag.
+// flagDoc is what help, man page and completion say about a flag.
 type flagDoc struct {
 	name, short string
-	value       string // what stands for its value; "" for a bool
+	value       string // the name of its value; "" for a bool
 	usage, def  string
 	env         string
 	many        bool
@@ -68,6 +71,8 @@ func choicesOf(value string) []string {
 	switch {
 	case value == "VERSION" || value == "VERSIONS":
 		return versionWords(value == "VERSIONS")
+	case value == "DEVICE":
+		return deviceNames()
 	case strings.Contains(value, "|"):
 		return strings.Split(value, "|")
 	}
@@ -106,7 +111,7 @@ func docs(flags []cli.Flag) []flagDoc {
 	return out
 }
 
-// quotedWord takes the word in backquotes out of a usage text.
+// quotedWord finds the word in backquotes in a usage text.
 func quotedWord(usage string) (word, text string) {
 	before, rest, ok := strings.Cut(usage, "`")
 	if !ok {
@@ -125,12 +130,24 @@ func sizeFlag(c *cli.Context, name string) (int64, error) {
 	return n, nil
 }
 
-// timeFlag reads a flag that holds a time; the library would take 0 for its
-// default.
+// timeFlag reads a flag that holds a time above 0, which to the library is its default.
 func timeFlag(c *cli.Context, name string) (time.Duration, error) {
 	d := c.Duration(name)
 	if d <= 0 {
 		return 0, usagef("--%s: %s is not above 0", name, d)
 	}
 	return d, nil
+}
+
+// checkWords checks the flags whose value is one of some words.
+func checkWords(c *cli.Context, flags []cli.Flag) error {
+	for _, d := range docs(flags) {
+		if !strings.Contains(d.value, "|") {
+			continue
+		}
+		if value := c.String(d.name); !slices.Contains(d.choices(), value) {
+			return usagef("--%s: %q is not one of %s", d.name, value, strings.Join(d.choices(), ", "))
+		}
+	}
+	return nil
 }

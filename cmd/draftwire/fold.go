@@ -1,24 +1,45 @@
 package main
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 )
 
-// foldTime is how long a line speaks for those like it.
+// foldTime is how long a line stands for those like it.
 const foldTime = time.Minute
 
-// folder lets the first of many like lines through and counts the others, so
-// that whoever can cause a line cannot cause a flood. Keys must come from a
-// bounded set.
+// Bounds of the lines that peers can cause in that time by being many, or by seeming to be.
+// Above them a line stands for all peers of an address, or for all peers.
+const (
+	foldPeers  = 200 // with a line of their own
+	foldTopic  = 50  // of them with one topic
+	foldAgents = 5   // of these with one address
+)
+
+// foldKey is what lines are alike in.
+type foldKey struct {
+	topic   string // of a bounded set
+	address string // of the peer; "": any
+	agent   string // its User-Agent; "": any
+}
+
+// compare orders keys.
+func (k foldKey) compare(o foldKey) int {
+	return cmp.Or(cmp.Compare(k.topic, o.topic), cmp.Compare(k.address, o.address), cmp.Compare(k.agent, o.agent))
+}
+
+// folder lets the first of many similar lines through and counts the others, so that a
+// peer that can cause a line cannot cause a flood of them.
 type folder struct {
 	every time.Duration
-	more  func(key string, n int) // told at the end of the time, if n lines were held back
+	more  func(k foldKey, n int) // called at the end of the time if n lines were held back
 
-	mu   sync.Mutex
-	held map[string]*fold
+	mu    sync.Mutex
+	held  map[foldKey]*fold
+	peers map[foldKey]int // keys in held that have an address: all, of a topic, of one address in it
 }
 
 type fold struct {
@@ -26,48 +47,83 @@ type fold struct {
 	timer *time.Timer
 }
 
-func newFolder(every time.Duration, more func(key string, n int)) *folder {
-	return &folder{every: every, more: more, held: make(map[string]*fold)}
+func newFolder(every time.Duration, more func(k foldKey, n int)) *folder {
+	return &folder{every: every, more: more, held: map[foldKey]*fold{}, peers: map[foldKey]int{}}
 }
 
-// pass reports whether a line of that key may be written now.
-func (f *folder) pass(key string) bool {
+// pass reports whether a line of that topic may be written now.
+func (f *folder) pass(topic string) bool { return f.passPeer(foldKey{topic: topic}) }
+
+// passPeer reports whether a line about a peer may be written now: one noisy peer hides
+// no other.
+func (f *folder) passPeer(k foldKey) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if h := f.held[key]; h != nil {
+	k = f.fit(k)
+	if h := f.held[k]; h != nil {
 		h.n++
 		return false
 	}
 	h := &fold{}
-	f.held[key] = h
-	h.timer = time.AfterFunc(f.every, func() { f.expire(key, h) })
+	f.held[k] = h
+	f.count(k, 1)
+	h.timer = time.AfterFunc(f.every, func() { f.expire(k, h) })
 	return true
 }
 
-func (f *folder) expire(key string, h *fold) {
-	f.mu.Lock()
-	n := h.n
-	if f.held[key] != h {
-		n = 0 // flush has told it
-	} else {
-		delete(f.held, key)
+// fit returns the key under which a line of key k is folded.
+func (f *folder) fit(k foldKey) foldKey {
+	one := foldKey{topic: k.topic, address: k.address}
+	all := foldKey{topic: k.topic}
+	switch {
+	case f.held[k] != nil || k == all:
+		return k
+	case f.held[one] != nil || f.peers[one] >= foldAgents:
+		return one
+	case f.peers[all] >= foldTopic || f.peers[foldKey{}] >= foldPeers:
+		return all
 	}
-	f.mu.Unlock()
-	if n > 0 {
-		f.more(key, n)
+	return k
+}
+
+// count counts the keys of peers.
+func (f *folder) count(k foldKey, n int) {
+	if k.address == "" {
+		return
+	}
+	for _, wider := range []foldKey{{}, {topic: k.topic}, {topic: k.topic, address: k.address}} {
+		f.peers[wider] += n
+		if f.peers[wider] == 0 {
+			delete(f.peers, wider)
+		}
 	}
 }
 
-// flush tells what is still held back.
+func (f *folder) expire(k foldKey, h *fold) {
+	f.mu.Lock()
+	n := h.n
+	if f.held[k] != h {
+		n = 0 // flush has reported it
+	} else {
+		delete(f.held, k)
+		f.count(k, -1)
+	}
+	f.mu.Unlock()
+	if n > 0 {
+		f.more(k, n)
+	}
+}
+
+// flush reports what is still held back.
 func (f *folder) flush() {
 	f.mu.Lock()
 	held := f.held
-	f.held = make(map[string]*fold)
+	f.held, f.peers = map[foldKey]*fold{}, map[foldKey]int{}
 	f.mu.Unlock()
-	for _, key := range slices.Sorted(maps.Keys(held)) {
-		held[key].timer.Stop()
-		if n := held[key].n; n > 0 {
-			f.more(key, n)
+	for _, k := range slices.SortedFunc(maps.Keys(held), foldKey.compare) {
+		held[k].timer.Stop()
+		if n := held[k].n; n > 0 {
+			f.more(k, n)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
+	"github.com/urfave/cli/v2"
 )
 
 // gatewayOn starts a gateway on free ports and returns its URL, and that of its
@@ -33,7 +35,7 @@ var free = []string{"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}
 func TestGateway(t *testing.T) {
 	back, _ := serveOn(t)
 	url, admin, p := gatewayOn(t, append(free, "--to", back, "--ledger", filepath.Join(t.TempDir(), "usage.db"))...)
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		c := dialWith(t, url+"/a?secret=b", draftwire.DialOptions{Version: v, Header: http.Header{"User-Agent": {"TV/1"}}})
 		write(t, c, draftwire.OpText, "grüße")
 		wantMessage(t, c, "grüße")
@@ -44,7 +46,7 @@ func TestGateway(t *testing.T) {
 		}
 		c.Close(draftwire.CodeNormal, "")
 		var line map[string]any
-		json.Unmarshal([]byte(p.err.await(t, `(?m)^.*"draft":"`+v.String()+`".*"msg":"connection".*$`)[0]), &line)
+		json.Unmarshal([]byte(p.err.await(t, `(?m)^.*"msg":"connection".*"draft":"`+v.String()+`".*$`)[0]), &line)
 		for field, want := range map[string]any{
 			"event": "conn.close", "client_ip": "127.0.0.1", "route": "default", "backend": back, "close_by": "client",
 			"path": "/a?...", "user_agent": "TV/1", "msgs_in": 1.0, "msgs_out": 1.0, "bytes_in": 7.0, "bytes_out": 7.0,
@@ -74,14 +76,14 @@ func TestGateway(t *testing.T) {
 	if code, out, err := call(t, "", "report", "--admin", admin, "--json"); code != 0 || !strings.Contains(out, "TV/1") {
 		t.Errorf("report: exit %d, %s%s", code, out, err)
 	}
-	if code, out, err := call(t, "", "drain", "--admin", admin); code != 0 || out != "draining\n" {
+	if code, out, err := call(t, "", "drain", "--admin", admin, "--wait"); code != 0 || out != "draining\ndrained\n" {
 		t.Errorf("drain: exit %d, %s%s", code, out, err)
 	}
 	if code := p.wait(t); code != 0 {
 		t.Errorf("exit %d; %s", code, p.err)
 	}
 	if code, _, err := call(t, "", "status", "--admin", admin); code != exitConnect {
-		t.Errorf("status behind the end: exit %d, %s", code, err)
+		t.Errorf("status after the end: exit %d, %s", code, err)
 	}
 }
 
@@ -110,7 +112,7 @@ func TestGatewayReload(t *testing.T) {
 	}
 	hello()
 	os.WriteFile(file, []byte("routs: []\n"), 0o600)
-	if code, _, err := call(t, "", "reload", "--admin", admin); code != exitUsage || !strings.Contains(err, `"routes" is meant?`) {
+	if code, _, err := call(t, "", "reload", "--admin", admin); code != exitUsage || !strings.Contains(err, `did you mean "routes"?`) {
 		t.Errorf("reload of a wrong file: exit %d, %s", code, err)
 	}
 	hello()
@@ -144,12 +146,15 @@ func TestConfigCommand(t *testing.T) {
 		err  string // part of stderr
 	}{
 		{[]string{"check", good}, "", exitDone, "", ""},
-		{[]string{"print", good}, "", exitDone, "handshake: 10s", ""},
+		{[]string{"print", good}, "", exitDone, "handshake_timeout: 10s", ""},
 		{[]string{"print", "-"}, example, exitDone, "ping: 30s", ""},
-		{[]string{"check", bad}, "", exitUsage, "", `line 2: there is no key "mesage" here; "message" is meant?`},
-		{[]string{"check", "-"}, "routes: [{}]\n", exitUsage, "", "route 1: backends: there is none"},
+		{[]string{"check", bad}, "", exitUsage, "", `line 2: unknown key "mesage"; did you mean "message"?`},
+		{[]string{"check", "-"}, "routes: [{}]\n", exitUsage, "", "route 1: backends: at least one is needed"},
 		{[]string{"check", filepath.Join(dir, "none")}, "", exitUsage, "", "no such file"},
-		{[]string{"chek"}, "", exitUsage, "", "none of init, check, print"},
+		{[]string{"check", "-"}, "drain: 0s\nlisten: [{name: a, address: ':80', tls: {certificates: [{cert: /no/file, key: /no/key}]}}]\nroutes: [{}]\n", exitUsage, "",
+			"-: line 1: 0s would mean the default; leave the key out, or write none\n-: line 2: listen a: tls: certificates: /no/file and /no/key: open /no/file: no such file or directory\n-: line 3: route 1: "},
+		{[]string{"schema"}, "", exitDone, gateway.Schema, ""},
+		{[]string{"chek"}, "", exitUsage, "", "not one of init, check, print, schema"},
 		{nil, "", exitUsage, "", "missing"},
 	} {
 		code, out, err := call(t, tt.in, append([]string{"config"}, tt.args...)...)
@@ -170,20 +175,34 @@ func TestGatewayUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "where to?"},
-		{[]string{"--to", "http://a"}, "none of ws:, wss:, tcp: and unix:"},
+		{nil, "no backend; give --to URL"},
+		{[]string{"--to", "ftp://a"}, "is not a ws:, wss:, http:, https:, tcp: or unix: URL"},
+		{[]string{"--to", "ws://a", "--http", "ftp://a"}, "is not a ws:, wss:, http:, https:, tcp: or unix: URL"},
+		{[]string{"--to", "ws://a", "--http", "ws://a"}, "is not a http: or https: URL"},
+		{[]string{"--to", "ws://a", "--http", "x", "--http", "y"}, "there can be only one"},
+		{[]string{"--to", "ws://a", "--http", "x", "--http", "http://a"}, "only one of files, http can answer ordinary requests"},
 		{[]string{"--to", "ws://a?version=99"}, "99"},
-		{[]string{"--to", "ws://a", "--trusted-proxy", "x"}, "no network"},
-		{[]string{"--to", "ws://a", "--proxy-protocol", "accept"}, "which networks"},
-		{[]string{"--to", "ws://a", "--binary", "rot13"}, `"rot13" is none of`},
+		{[]string{"--to", "ws://a", "--trust-forwarded", "x"}, "--trust-forwarded: \"x\" is not a network"},
+		{[]string{"--to", "ws://a", "--proxy-protocol-from", "10.0.0.0/33"}, "is not a network"},
+		{[]string{"--to", "ws://a", "--tls-profile", "legacy"}, "needs --tls-cert"},
+		{[]string{"--to", "ws://a", "--max-pending", "0"}, "not from 1"},
+		{[]string{"--to", "ws://a", "--max-head", "2GiB"}, "too much"},
+		{[]string{"--to", "ws://a", "--proxy-protocol", "accept"}, "name the networks"},
+		{[]string{"--to", "ws://a", "--binary", "rot13"}, `--binary: "rot13" is not one of reject, base64, hex, latin1, drop;`},
+		{[]string{"--to", "ws://a", "--compression-backend", "both"}, `--compression-backend: "both" is not one of off, large, all;`},
+		{[]string{"--config", file, "--log-format", "xml"}, `--log-format: "xml" is not one of auto, text, json;`},
 		{[]string{"--to", "ws://a", "--tls-cert", "x"}, "go together"},
-		{[]string{"--to", "ws://a", "--max-message", "x"}, "no size"},
+		{[]string{"--to", "ws://a", "--max-message", "x"}, "not a size"},
 		{[]string{"--to", "ws://a", "--versions", "hixie-77"}, "hixie-77"},
 		{[]string{"--to", "ws://a", "--listen", "nowhere"}, "HOST:PORT"},
 		{[]string{"--config", file, "--to", "ws://a"}, "does not go with --config"},
 		{[]string{"--config", file + "x"}, "no such file"},
 	} {
-		if code, out, err := call(t, "", append([]string{"gateway"}, tt.args...)...); code != exitUsage || !strings.Contains(err, tt.want) || out != "" {
+		code, out, err := call(t, "", append([]string{"gateway"}, tt.args...)...)
+		if hint := strings.HasSuffix(err, "see 'draftwire gateway --help'\n"); hint == strings.Contains(err, file) && !strings.Contains(err, "does not go with") {
+			t.Errorf("%q: %s", tt.args, err) // what is wrong with a file, the help does not tell
+		}
+		if code != exitUsage || !strings.Contains(err, tt.want) || out != "" {
 			t.Errorf("%q: exit %d, stdout %q, stderr %s", tt.args, code, out, err)
 		}
 	}
@@ -201,8 +220,8 @@ func TestGatewayNotReady(t *testing.T) {
 	}
 }
 
-// The admin port answers under the names that it was given, and who asks by another one
-// is told how to name it.
+// The admin port answers under the names that it was given. A request by another name
+// gets an answer that says how to allow it.
 func TestAdminHost(t *testing.T) {
 	back, _ := serveOn(t)
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
@@ -262,4 +281,96 @@ func TestReportOfConfig(t *testing.T) {
 		t.Errorf("exit %d, %s%s", code, out, say)
 	}
 	c.Close(draftwire.CodeNormal, "")
+}
+
+// configOfArgs is the configuration that flags of the gateway describe.
+func configOfArgs(t *testing.T, args ...string) *gateway.Config {
+	t.Helper()
+	var cfg *gateway.Config
+	app := (&program{stdio: stdio{out: io.Discard, err: io.Discard}}).app()
+	app.Command("gateway").Action = func(c *cli.Context) error {
+		o, err := gatewayOptionsOf(c)
+		cfg = o.config
+		return err
+	}
+	if err := app.Run(append([]string{"draftwire", "gateway", "--to", "ws://b"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// configOfFile is the configuration of a file with one backend and more lines.
+func configOfFile(t *testing.T, route, more string) *gateway.Config {
+	t.Helper()
+	cfg, err := gateway.Load(strings.NewReader("routes: [{name: default, backends: [{url: 'ws://b'}]" + route + "}]\n" + more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// Flags mean what the same keys of the file mean, and a flag that is not given what a missing
+// key means. A ping of 0 is refused in both.
+func TestGatewayFlagsMeanWhatTheKeysMean(t *testing.T) {
+	print := func(cfg *gateway.Config) string {
+		var b strings.Builder
+		if err := cfg.Print(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	for _, c := range []struct{ args, route, more string }{
+		{"", "", ""},
+		{"--ping 7s", ", policy: {ping: 7s}", ""},
+		{"--ping -1s", ", policy: {ping: -1s}", ""},
+		{"--dial-timeout 7s", ", dial_timeout: 7s", ""},
+		{"--compression large --compression-backend all", ", policy: {compression: large, compression_backend: all}", ""},
+		{"--max-message 1KiB --max-head 2KiB --max-pending 3", "", "limits: {message: 1KiB, head: 2KiB, pending: 3}"},
+		{"--max-connections 4 --max-connections-per-address 5 --max-handshakes-per-second 6", "",
+			"limits: {connections: 4, connections_per_address: 5, handshakes_per_second: 6}"},
+		{"--handshake-timeout 1s --key3-timeout 2s --close-timeout 3s --write-timeout 4s --idle-timeout 6s", "",
+			"limits: {handshake_timeout: 1s, key3_timeout: 2s, close_timeout: 3s, write_timeout: 4s, idle_timeout: 6s}"},
+	} {
+		said := print(configOfArgs(t, strings.Fields(c.args)...))
+		if want := print(configOfFile(t, c.route, c.more)); said != want {
+			t.Errorf("%q says\n%s\nthe file\n%s", c.args, said, want)
+		}
+	}
+}
+
+// A flag of the gateway is called as its key in the file, with - for _; a number or size that
+// bounds something is --max-KEY.
+func TestGatewayFlagsAreCalledAsTheKeys(t *testing.T) {
+	keys := map[string]bool{}
+	var walk func(reflect.Type)
+	walk = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Map {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || !strings.HasSuffix(typ.PkgPath(), "/gateway") {
+			return
+		}
+		for f := range typ.Fields() {
+			key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			keys[strings.ReplaceAll(key, "_", "-")] = true
+			walk(f.Type)
+		}
+	}
+	walk(reflect.TypeFor[gateway.Config]())
+	others := map[string]string{ // the flag, and the key that it stands for
+		"to": "url", "tls-cert": "cert", "tls-key": "key", "tls-profile": "profile", "proxy-protocol-from": "from", "admin-host": "hosts", "tolerate-backend": "tolerate",
+	}
+	for _, f := range gatewayFlags() {
+		name := f.Names()[0]
+		if name == "config" {
+			continue
+		}
+		key := strings.TrimPrefix(name, "max-")
+		if other := others[name]; other != "" {
+			key = other
+		}
+		if !keys[key] && !keys[key+"s"] {
+			t.Errorf("--%s: the file has no key %s", name, key)
+		}
+	}
 }

@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"net/http"
+	"errors"
 	"net/netip"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,36 +12,44 @@ import (
 	"github.com/draftwire/draftwire/metrics"
 	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/usage"
+	"github.com/draftwire/draftwire/wire"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 )
 
-// watch tells what a gateway does to the log, the metrics and the ledger.
+// watch reports what a gateway does to the log, the metrics and the ledger.
 type watch struct {
 	log     *logrus.Logger
 	journal *journal
+	tracer  tracer
+	tape    *tape // nil: nothing is recorded
 	metrics *metrics.Metrics
-	ledger  *usage.Ledger
-	client  func(h *draftwire.Handshake) string
+	book    *book
+	client  func(remote, target string, fields func() draftwire.Fields) string
 
 	mu   sync.Mutex
-	told map[*gateway.Session]draftwire.Stats // what the ledger knows of open sessions
+	told map[*gateway.Session]draftwire.Stats // what the ledger knows about open sessions, of those that a sweep has seen
 }
 
-func newWatch(log *logrus.Logger, reg prometheus.Registerer, ledger *usage.Ledger, cfg *gateway.Config) *watch {
-	w := &watch{log: log, journal: newJournal(log), ledger: ledger, client: clientKey(cfg.Ledger.Client),
+func newWatch(log *logrus.Logger, reg prometheus.Registerer, ledger *book, cfg *gateway.Config) *watch {
+	w := &watch{log: log, journal: newJournal(log), book: ledger, client: clientKey(cfg.Ledger.Client),
 		told: make(map[*gateway.Session]draftwire.Stats)}
 	b := readBuild()
 	w.metrics = metrics.New(reg, metrics.Build{Version: b.Version, GoVersion: b.Go})
+	ledger.failing = w.metrics.LedgerFailing
+	lost := w.metrics.LogLineLost
+	w.journal.out.drop.Store(&lost)
 	w.configured(cfg)
 	return w
 }
 
-// hooks is how the gateway tells the watch.
+// hooks are what the gateway calls.
 func (w *watch) hooks() gateway.Hooks {
 	return gateway.Hooks{
 		Observer: func(listener string) *draftwire.Observer {
-			return draftwire.JoinObservers(w.journal.observer(), w.metrics.Observer(listener), &draftwire.Observer{Opened: w.opened})
+			return draftwire.JoinObservers(w.journal.observer(listener), w.metrics.Observer(listener), w.tracer.observer(listener), &draftwire.Observer{
+				Opened: func(c *draftwire.Conn) { w.opened(c, listener) }, Refused: w.refused, Closed: w.tape.closed,
+			})
 		},
 		Ended: w.ended,
 		Meter: func(s *gateway.Session, from gateway.Side) func(draftwire.Op, int) {
@@ -52,28 +57,40 @@ func (w *watch) hooks() gateway.Hooks {
 			if from == gateway.BackendSide {
 				direction = "out"
 			}
-			return w.metrics.Meter(s.Version(), direction).Message
+			count := w.metrics.Meter(s.Version(), direction).Message
+			trace := w.tracer.meter(s, direction)
+			if trace == nil {
+				return count
+			}
+			return func(op draftwire.Op, n int) { count(op, n); trace(op, n) }
 		},
-		Lost:          func(_ *gateway.Session, l gateway.Loss) { w.metrics.Lost(string(l)) },
+		Loss:          func(_ *gateway.Session, l gateway.Loss) { w.metrics.Loss(string(l)) },
 		Limited:       w.metrics.Limited,
 		BackendOpened: func(s *gateway.Session) { w.metrics.BackendOpened(s.Route, s.Backend) },
 		BackendClosed: func(s *gateway.Session) { w.metrics.BackendClosed(s.Route, s.Backend) },
-		BackendFailed: w.backendFailed,
-		BackendUp:     w.backendUp,
-		Retiring:      w.retiring,
+		BackendFailed: w.backendFailed, BackendTolerated: w.backendTolerated,
+		BackendUp:    w.backendUp,
+		Retiring:     w.retiring,
+		RequestBegan: func(r *gateway.Request) { w.metrics.RequestBegan(r.Listener) },
+		RequestEnded: w.requestEnded,
 		Certificate: func(listener string, err error) {
-			w.log.WithFields(logrus.Fields{"listener": listener, "error": err.Error()}).Error("the certificate cannot be read again; the old one stays")
+			w.log.WithFields(logrus.Fields{"listener": listener, "error": err.Error()}).Error("the certificate cannot be reloaded; the old one stays in use")
 		},
 		Reloaded: w.reloaded,
 	}
 }
 
-func (w *watch) opened(c *draftwire.Conn) {
-	w.ledger.Opened(w.visit(c.Handshake()))
-	if s, ok := c.Handshake().Value.(*gateway.Session); ok {
-		w.mu.Lock()
-		w.told[s] = draftwire.Stats{}
-		w.mu.Unlock()
+func (w *watch) opened(c *draftwire.Conn, listener string) {
+	w.book.opened(w.visit(c.Handshake()))
+	most, trace := w.tracer.frames(c, listener)
+	more, record := w.tape.opened(c, listener)
+	switch {
+	case trace != nil && record != nil:
+		c.TraceFrames(max(most, more), func(f *draftwire.Frame) { trace(f); record(f) })
+	case trace != nil:
+		c.TraceFrames(most, trace)
+	case record != nil:
+		c.TraceFrames(more, record)
 	}
 }
 
@@ -83,65 +100,75 @@ func (w *watch) ended(s *gateway.Session, c *draftwire.Conn) {
 	w.journal.ended(s, c)
 }
 
-// carried tells the ledger what a session has carried since the last time. A
-// client that is connected for weeks is in use every day of them. last tells that the
-// session is over; what comes behind that, from a sweep under way, is nothing new.
+// carried tells the ledger what a session has carried since the last call: a client that
+// stays connected for weeks is in use on each of their days. The call with last ends the
+// session; a sweep that is under way may call once more, which changes nothing, as a session
+// that ends has a side that has ended it.
 func (w *watch) carried(s *gateway.Session, c *draftwire.Conn, last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before, open := w.told[s]
-	if !open {
-		return
-	}
-	now := c.Stats()
-	if w.told[s] = now; last {
+	by, _ := s.By()
+	before, now := w.told[s], c.Stats()
+	switch {
+	case last:
 		delete(w.told, s)
+	case by != gateway.NoSide:
+		return
+	default:
+		w.told[s] = now
 	}
-	w.ledger.Traffic(c.Version(), w.client(c.Handshake()), usage.Traffic{
+	w.book.traffic(c.Version(), w.clientOf(c.Handshake()), usage.Traffic{
 		In: now.BytesIn - before.BytesIn, Out: now.BytesOut - before.BytesOut,
 		MessagesIn: now.MessagesIn - before.MessagesIn, MessagesOut: now.MessagesOut - before.MessagesOut,
-		Tolerated: c.Handshake().Tolerated,
+		Tolerated: c.Handshake().Tolerated(),
 	})
 }
 
-// sweepEvery is how often the ledger hears of sessions that are open.
+// sweepEvery is how often the ledger is told about open sessions.
 const sweepEvery = time.Minute
 
 // windows are those of the number of distinct clients.
 var windows = map[string]time.Duration{"1d": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour}
 
-// sweep tells the ledger of open sessions, and the metrics what the ledger knows,
-// until ctx ends.
-func (w *watch) sweep(ctx context.Context, g *gateway.Gateway) {
-	t := time.NewTicker(sweepEvery)
-	defer t.Stop()
-	for {
-		for _, s := range g.Sessions() {
-			if by, _ := s.By(); by == gateway.NoSide {
-				w.carried(s, s.Client(), false)
-			}
-		}
-		for name, since := range windows {
-			for _, n := range w.ledger.Counts(since) {
-				w.metrics.Clients(n.Version, name, n.Clients)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
+// sweep tells the ledger about open sessions, and the metrics what the ledger knows.
+func (w *watch) sweep(g *gateway.Gateway) {
+	for _, s := range g.Sessions() {
+		w.carried(s, s.Client(), false)
+	}
+	for name, since := range windows {
+		for _, n := range w.book.counts(since) {
+			w.metrics.Clients(n.Version, name, n.Clients)
 		}
 	}
+}
+
+// refused tells the ledger of a handshake that was refused because of its version, which a
+// port or the routes for its path do not have: such clients exist, and would come in if they
+// could. Those of a plan to retire versions are told by retiring.
+func (w *watch) refused(remote string, head []byte, he *draftwire.HandshakeError) {
+	if he.Reason != wire.ReasonDisabled || he.Version == draftwire.Unknown {
+		return
+	}
+	r := readHead(head)
+	w.book.refused(usage.Visit{
+		Version: he.Version, Client: w.client(remote, r.Target, func() draftwire.Fields { return r.Fields }), UserAgent: r.Fields.Get("User-Agent"),
+		Path: r.Target, Host: r.Host(), Origin: originOf(r),
+	})
+}
+
+// clientOf is how the ledger tells a client apart.
+func (w *watch) clientOf(h *draftwire.Handshake) string {
+	return w.client(h.Remote(), h.Target(), h.Fields)
 }
 
 // visit is a handshake for the ledger.
 func (w *watch) visit(h *draftwire.Handshake) usage.Visit {
 	v := usage.Visit{
-		Version: h.Version, Client: w.client(h), UserAgent: h.Fields().Get("User-Agent"),
-		Path: h.Target, Host: h.Host, Origin: h.Origin, Tolerated: h.Tolerated,
+		Version: h.Version(), Client: w.clientOf(h), UserAgent: h.Field("User-Agent"),
+		Path: h.Target(), Host: h.Host(), Origin: h.Origin(), Tolerated: h.Tolerated(),
 	}
-	if h.TLS != nil {
-		v.TLS = usage.TLS(h.TLS.Version)
+	if t := h.TLS(); t != nil {
+		v.TLS = usage.TLS(t.Version)
 	}
 	return v
 }
@@ -149,21 +176,48 @@ func (w *watch) visit(h *draftwire.Handshake) usage.Visit {
 func (w *watch) retiring(s *gateway.Session, stage usage.Stage, refused bool) {
 	h := s.Handshake()
 	if refused {
-		w.ledger.Refused(w.visit(h))
+		w.book.refused(w.visit(h))
 	}
-	if w.journal.fold.pass("retiring " + h.Version.String()) {
+	if w.journal.fold.pass("retiring " + h.Version().String()) {
 		w.log.WithFields(logrus.Fields{
-			"draft": h.Version.String(), "mode": stage.String(), "refused": refused, "client_ip": ipOf(h.Remote),
-			"user_agent": short(h.Fields().Get("User-Agent")),
-		}).Warn("a version on its way out")
+			"draft": h.Version().String(), "mode": stage.String(), "refused": refused, "client_ip": ipOf(h.Remote()),
+			"user_agent": short(h.Field("User-Agent")),
+		}).Warn("a version that is being retired")
 	}
 }
 
 func (w *watch) backendFailed(route, backend string, err error) {
 	w.metrics.BackendDialFailed(route, metrics.DialReason(err))
-	if w.journal.fold.pass("backend " + backend) {
-		w.log.WithFields(logrus.Fields{"event": "backend.dial", "route": route, "backend": backend, "error": short(errorText(err))}).
-			Warn("a backend did not take a client")
+	hint := hintOf(err)
+	if w.journal.fold.pass("backend " + backend + " " + hint) { // one fault hides no other
+		fields := logrus.Fields{"event": "backend.dial", "route": route, "backend": backend, "error": short(errorText(err))}
+		if hint != "" {
+			fields["hint"] = hint
+		}
+		w.log.WithFields(fields).Warn("a backend did not accept a client")
+	}
+}
+
+// hintOf returns what would admit what err complains of, "" if nothing would.
+func hintOf(err error) string {
+	if hint := trustHint(err, "tls: {ca: FILE} of the backend", "tls: {server_name: NAME} of the backend is needed", "insecure: true"); hint != "" {
+		return hint
+	}
+	h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err)
+	if !ok {
+		return ""
+	}
+	return h.Hint()
+}
+
+func (w *watch) backendTolerated(route, backend string, t draftwire.Tolerances) {
+	w.metrics.BackendTolerated(route, t)
+	if w.journal.fold.pass("tolerated " + backend + " " + t.String()) {
+		w.log.WithFields(logrus.Fields{"event": "backend.tolerated", "route": route, "backend": backend, "tolerance": t.String()}).
+			Warn("a known fault of a backend was tolerated")
 	}
 }
 
@@ -174,21 +228,25 @@ func (w *watch) backendUp(route, backend string, up bool, err error) {
 		log.Info("the backend is up")
 		return
 	}
-	log.WithField("error", short(errorText(err))).Warn("the backend is down")
+	fields := logrus.Fields{"error": short(errorText(err))}
+	if hint := hintOf(err); hint != "" {
+		fields["hint"] = hint
+	}
+	log.WithFields(fields).Warn("the backend is down")
 }
 
-// reloaded tells of a configuration that was taken, or why it was not.
+// reloaded reports a configuration that is now in use, or why it is not.
 func (w *watch) reloaded(cfg *gateway.Config, err error) {
 	w.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
-		w.log.WithFields(logrus.Fields{"event": "config.reload", "error": err.Error()}).Error("the configuration was not taken; the old one stays")
+		w.log.WithFields(logrus.Fields{"event": "config.reload", "error": err.Error()}).Error("the configuration was not accepted; the old one stays in use")
 		return
 	}
 	w.configured(cfg)
 	w.log.WithField("event", "config.reload").Info("reloaded")
 }
 
-// configured tells the metrics of what the configuration announces.
+// configured tells the metrics what the configuration announces.
 func (w *watch) configured(cfg *gateway.Config) {
 	limit := cfg.Limits.Connections
 	if limit == 0 {
@@ -196,7 +254,7 @@ func (w *watch) configured(cfg *gateway.Config) {
 	}
 	w.metrics.Limits(limit, gateway.LimitNames()...)
 	plan, _ := cfg.Plan() // checked before
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		w.metrics.Retire(v, time.Time{})
 		for _, s := range plan[v] {
 			if s.Mode == usage.Off && !s.From.IsZero() {
@@ -216,30 +274,18 @@ func (w *watch) configured(cfg *gateway.Config) {
 
 // clientKey reads how the ledger tells clients apart. A client that does not send
 // the name goes by its address.
-func clientKey(how string) func(h *draftwire.Handshake) string {
-	kind, name, _ := strings.Cut(how, " ")
-	return func(h *draftwire.Handshake) string {
-		key := ""
-		switch kind {
-		case "header":
-			key = h.Fields().Get(name)
-		case "cookie":
-			r := http.Request{Header: http.Header{"Cookie": {strings.Join(h.Fields().List("Cookie"), "; ")}}}
-			if c, err := r.Cookie(name); err == nil {
-				key = c.Value
-			}
-		case "query":
-			if _, query, ok := strings.Cut(h.Target, "?"); ok {
-				values, _ := url.ParseQuery(query)
-				key = values.Get(name)
-			}
-		}
-		return cmp.Or(key, addressKey(h.Remote))
+func clientKey(how string) func(remote, target string, fields func() draftwire.Fields) string {
+	if how == "" {
+		return func(remote, _ string, _ func() draftwire.Fields) string { return addressKey(remote) }
+	}
+	ledger := &gateway.Ledger{Client: how}
+	return func(remote, target string, fields func() draftwire.Fields) string {
+		return cmp.Or(ledger.ClientOf(target, fields()), addressKey(remote))
 	}
 }
 
-// addressKey is an address as a client's name: of an IPv6 address its network,
-// as the rest changes by itself.
+// addressKey is an address as a client's name; of an IPv6 address it is the network,
+// as hosts change the rest by themselves.
 func addressKey(remote string) string {
 	a, err := netip.ParseAddr(ipOf(remote))
 	if err != nil || a.Unmap().Is4() {

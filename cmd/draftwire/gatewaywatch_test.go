@@ -7,28 +7,24 @@ import (
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
-	"github.com/draftwire/draftwire/usage"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // What a session has carried is told to the ledger once, however often it is swept,
-// and nothing of it is kept behind its end.
+// and nothing of it is kept after its end.
 func TestCarriedOnce(t *testing.T) {
 	back, _ := serveOn(t)
 	log, err := newLogger(io.Discard, logOptions{level: "info", format: "json"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger, err := usage.Open("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ledger.Close()
 	cfg := &gateway.Config{
 		Listen: []gateway.Listener{{Address: "127.0.0.1:0"}}, Admin: gateway.Admin{Address: "off"},
 		Routes: []gateway.Route{{Backends: []gateway.Backend{{URL: back}}}},
 	}
-	w := newWatch(log, prometheus.NewRegistry(), ledger, cfg)
+	book := newBook(cfg.Ledger, log)
+	defer book.close()
+	w := newWatch(log, prometheus.NewRegistry(), book, cfg)
 	defer w.journal.fold.flush()
 	hooks, over := w.hooks(), make(chan struct{})
 	ended := hooks.Ended
@@ -52,7 +48,7 @@ func TestCarriedOnce(t *testing.T) {
 	if len(w.told) != 0 {
 		t.Errorf("%d sessions are kept", len(w.told))
 	}
-	for _, x := range ledger.Snapshot().Versions {
+	for _, x := range book.l.Snapshot().Versions {
 		if x.Version == draftwire.RFC6455 && (x.In != 3 || x.Out != 3 || x.MessagesIn != 1) {
 			t.Errorf("the ledger has %d bytes in, %d out, %d messages", x.In, x.Out, x.MessagesIn)
 		}

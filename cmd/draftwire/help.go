@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/draftwire/draftwire/wire"
 	"github.com/urfave/cli/v2"
 )
 
@@ -21,15 +22,14 @@ var appExamples = []example{
 	{"draftwire serve", "an echo server; open http://127.0.0.1:8080/ in any browser"},
 	{"draftwire client ws://127.0.0.1:8080/", "talk to it; Ctrl-D closes"},
 	{"draftwire client --version hixie-76 -x hi ws://127.0.0.1:8080/", "talk to it as an iPad of 2011 would"},
-	{"draftwire bench --mix hixie-76=1,rfc6455=3 -z 5s ws://127.0.0.1:8080/", "load it: how fast are its answers?"},
-	{"draftwire versions", "who spoke what, and when"},
+	{"draftwire bench --mix hixie-76=1,rfc6455=3 -z 5s ws://127.0.0.1:8080/", "load it and measure its answers"},
+	{"draftwire versions", "which software spoke which version, and when"},
 }
 
-// asTemplate makes a text that is ready into a template for package cli.
+// asTemplate makes a finished text into a template for package cli.
 func asTemplate(text string) string { return strings.ReplaceAll(text, "{{", `{{"{{"}}`) }
 
-// appHelp is the program's help: examples first, for whoever just wants to
-// start.
+// appHelp is the program's help. Examples come first, for people who just want to start.
 func appHelp(app *cli.App) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\nExamples:\n", app.Name, app.Usage)
@@ -39,7 +39,7 @@ func appHelp(app *cli.App) string {
 		fmt.Fprintf(&b, "  %-12s%s\n", c.Name, c.Usage)
 	}
 	b.WriteString("\n'draftwire COMMAND --help' shows examples and flags of a command. Flags may stand\n" +
-		"before or behind arguments; each can be set by an environment variable.\n")
+		"before or after arguments; each can be set by an environment variable.\n")
 	writeExitCodes(&b)
 	return b.String()
 }
@@ -59,8 +59,9 @@ func commandHelp(c *cli.Command) string {
 	for _, d := range docs(c.Flags) {
 		writeFlag(&b, d)
 	}
+	writeTolerances(&b, c)
 	switch c.Name {
-	case "serve", "client", "bench", "report": // the others end with 0, 1 or 2
+	case "serve", "gateway", "client", "bench", "status", "drain", "reload", "upgrade", "trace", "inspect", "explain", "report": // the others end with 0, 1 or 2
 		writeExitCodes(&b)
 	}
 	return b.String()
@@ -98,8 +99,8 @@ func writeFlag(b *strings.Builder, d flagDoc) {
 	fmt.Fprintln(b, wrap(text, flagColumn))
 }
 
-// shortValue is what stands for a value beside the flag; the words to choose
-// from are in the text.
+// shortValue is the name of a value beside the flag; the words to choose from are in
+// the text.
 func shortValue(v string) string {
 	if strings.Contains(v, "|") {
 		return "WORD"
@@ -133,6 +134,35 @@ func wrap(text string, indent int) string {
 		}
 	}
 	return b.String()
+}
+
+// writeTolerances writes the faults that the flags of a command may name.
+func writeTolerances(b *strings.Builder, c *cli.Command) {
+	connects := c.Name == "client" || c.Name == "bench"
+	for _, f := range c.Flags {
+		switch f.Names()[0] {
+		case "tolerate":
+			writeToleranceList(b, "Tolerances", func(i *wire.ToleranceInfo) bool { return connects && i.Servers || !connects && i.Clients })
+		case "tolerate-backend":
+			writeToleranceList(b, "Tolerances of backends", func(i *wire.ToleranceInfo) bool { return i.Servers })
+		}
+	}
+}
+
+func writeToleranceList(b *strings.Builder, title string, in func(*wire.ToleranceInfo) bool) {
+	fmt.Fprintf(b, "\n%s:\n", title)
+	for _, i := range wire.ToleranceTable() {
+		if in(&i) {
+			fmt.Fprintf(b, "  %-*s%s\n", toleranceColumn-2, i.Name, wrap(toleranceText(i), toleranceColumn))
+		}
+	}
+}
+
+const toleranceColumn = 24
+
+// toleranceText says what a tolerance accepts, and from whom.
+func toleranceText(i wire.ToleranceInfo) string {
+	return strings.ReplaceAll(i.Accepts+" ("+i.Devices+"; "+i.Section+")", "`", "")
 }
 
 func writeExitCodes(b *strings.Builder) {

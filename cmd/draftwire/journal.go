@@ -1,10 +1,9 @@
 package main
 
 import (
-	"crypto/tls"
+	"cmp"
 	"errors"
 	"log"
-	"maps"
 	"math"
 	"net"
 	"strconv"
@@ -14,129 +13,256 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/detect"
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/wire"
 	"github.com/sirupsen/logrus"
 )
 
-// journal writes what happens on a server into the log: one line for each
-// connection at its end, folded lines for refusals.
+// journal logs what happens on a server: one line for each connection at its end, and
+// folded lines for refusals.
 type journal struct {
-	log  *logrus.Logger
-	last atomic.Uint64 // id of the last connection
-	open sync.Map      // *draftwire.Conn to *visit
-	fold *folder
+	log   *logrus.Logger
+	style lineStyle
+	out   *logOut
+	last  atomic.Uint64              // id of the last connection
+	notes func(*draftwire.Conn) bool // which connections get a visit; nil: none
+	open  sync.Map                   // *draftwire.Conn to *visit
+	fold  *folder
 }
 
-// visit is what the journal remembers of a connection beside its statistics.
+// visit is what the journal notes about an open connection beside its statistics. Few have
+// one: at level debug all, and otherwise those that notes names.
 type visit struct {
-	id      string
+	id      uint64
 	log     *logrus.Logger
-	dropped atomic.Uint64 // messages that its version could not say
+	dropped atomic.Uint64 // messages that its version cannot carry
 	cause   atomic.Pointer[string]
 }
 
 func newJournal(log *logrus.Logger) *journal {
-	j := &journal{log: log}
-	j.fold = newFolder(foldTime, func(key string, n int) {
-		log.WithField("reason", key).Warnf("same reason, %d more in %d s", n, int(foldTime.Seconds()))
+	out, ok := log.Out.(*logOut)
+	if !ok { // of a test
+		out = newLogOut(log.Out)
+	}
+	j := &journal{log: log, style: styleOf(log.Formatter), out: out}
+	j.fold = newFolder(foldTime, func(k foldKey, n int) {
+		fields := logrus.Fields{"reason": k.topic}
+		if k.address != "" {
+			fields["client_ip"] = k.address
+		}
+		if k.agent != "" {
+			fields["user_agent"] = k.agent
+		}
+		log.WithFields(fields).Warnf("same reason, %d more in %d s", n, int(foldTime.Seconds()))
 	})
 	return j
 }
 
-// observer is how the library tells the journal.
-func (j *journal) observer() *draftwire.Observer {
-	return &draftwire.Observer{Opened: j.opened, Refused: j.refused, Closed: j.closed, Tolerated: j.tolerated}
+// observer is what the library calls for the clients of a listener; "" if there is only one.
+func (j *journal) observer(listener string) *draftwire.Observer {
+	refused := func(remote string, head []byte, he *draftwire.HandshakeError) { j.refused(listener, remote, head, he) }
+	return &draftwire.Observer{Opened: j.opened, Refused: refused, Closed: j.closed, Tolerated: j.tolerated}
 }
 
 func (j *journal) opened(c *draftwire.Conn) {
-	v := &visit{id: strconv.FormatUint(j.last.Add(1), 36), log: j.log}
+	debug := j.log.IsLevelEnabled(logrus.DebugLevel)
+	if !debug && (j.notes == nil || !j.notes(c)) {
+		return
+	}
+	v := &visit{id: j.last.Add(1), log: j.log}
 	j.open.Store(c, v)
-	j.log.WithFields(logrus.Fields{"event": "handshake.accept", "conn": v.id, "draft": c.Version().String()}).Debug("connected")
+	if debug {
+		j.log.WithFields(logrus.Fields{"event": "handshake.accept", "conn": v.name(), "draft": c.Version().String()}).Debug("connected")
+	}
 }
 
-// visit returns the notes on a connection.
+// visit returns the notes on a connection that has some.
 func (j *journal) visit(c *draftwire.Conn) *visit {
 	if v, ok := j.open.Load(c); ok {
 		return v.(*visit)
 	}
-	return &visit{log: j.log} // it has ended
+	return &visit{log: j.log} // the connection has ended
 }
+
+// leave returns the notes on a connection that has ended, and forgets them. Whoever has none
+// gets a number now: where nobody could see it before, it need not be that of the beginning.
+func (j *journal) leave(c *draftwire.Conn) *visit {
+	if v, ok := j.open.LoadAndDelete(c); ok {
+		return v.(*visit)
+	}
+	return &visit{id: j.last.Add(1), log: j.log}
+}
+
+// name is the number of a connection in the log.
+func (v *visit) name() string { return strconv.FormatUint(v.id, 36) }
 
 // because notes why this side closes a connection.
 func (v *visit) because(cause string) {
 	v.cause.Store(&cause)
-	v.log.WithFields(logrus.Fields{"conn": v.id, "cause": cause}).Debug("closing")
+	v.log.WithFields(logrus.Fields{"conn": v.name(), "cause": cause}).Debug("closing")
 }
 
 func (j *journal) closed(c *draftwire.Conn, err error) {
-	if _, ok := c.Handshake().Value.(*gateway.Session); ok {
-		return // ended tells of both sides
+	if _, ok := c.Handshake().Value().(*gateway.Session); ok {
+		return // ended logs both sides
 	}
 	j.write(c, err, nil)
 }
 
-// ended is the end of a gateway's session.
+// ended logs the end of a gateway's session.
 func (j *journal) ended(s *gateway.Session, c *draftwire.Conn) {
-	by, err := s.By()
-	fields := logrus.Fields{"listener": s.Listener, "route": s.Route, "backend": s.Backend, "close_by": string(by)}
-	for l, n := range s.Lost() {
-		fields["lost_"+string(l)] = n
-	}
-	j.write(c, err, fields)
+	_, err := s.By()
+	j.write(c, err, s)
 }
 
-// write writes the line of a connection, with more fields.
-func (j *journal) write(c *draftwire.Conn, err error, more logrus.Fields) {
-	v := j.visit(c)
-	j.open.Delete(c)
-	h, s := c.Handshake(), c.Stats()
-	code, _ := ending(c.Version(), err)
-	fields := logrus.Fields{
-		"event": "conn.close", "conn": v.id, "client_ip": ipOf(h.Remote), "draft": c.Version().String(),
-		"path": redact(h.Target), "host": short(h.Host), "origin": short(h.Origin), "user_agent": short(h.Fields().Get("User-Agent")),
-		"subprotocol": short(c.Subprotocol()), "deflate": short(h.Deflate), "secure": h.Secure, "close_code": int(code),
-		"duration_s": seconds(time.Since(h.Began)),
-		"msgs_in":    s.MessagesIn, "msgs_out": s.MessagesOut, "bytes_in": s.BytesIn, "bytes_out": s.BytesOut,
+// write writes the line of a connection, which is that of s, if it is not nil.
+func (j *journal) write(c *draftwire.Conn, err error, s *gateway.Session) {
+	v := j.leave(c)
+	h := c.Handshake()
+	left := (s == nil || byClient(s)) && v.leftAtOnce(c, err)
+	if left {
+		j.left(h)
 	}
-	maps.Copy(fields, more)
-	if h.Via != "" {
-		fields["via"] = ipOf(h.Via)
+	if !j.log.IsLevelEnabled(logrus.InfoLevel) {
+		return
 	}
-	if h.TLS != nil {
-		fields["tls"], fields["cipher"] = tls.VersionName(h.TLS.Version), tls.CipherSuiteName(h.TLS.CipherSuite)
-	}
-	if text := failure(err); text != "" {
-		fields["error"] = text
-	}
+	l := connLines.Get().(*connLine)
+	x := &l.end
+	x.of(c, err, s)
+	x.conn, x.dropped = v.id, v.dropped.Load()
 	if cause := v.cause.Load(); cause != nil {
-		fields["error"] = *cause
+		x.fault = *cause
 	}
-	if n := v.dropped.Load(); n > 0 {
-		fields["dropped"] = n
+	if left {
+		x.fault, x.hint = leftAtOnce, leftHint
 	}
-	j.log.WithFields(fields).Info("connection")
+	l.begin(j.style, time.Now(), "connection")
+	x.addTo(&l.line)
+	l.finish()
+	j.out.add(l.b)
+	*x = connEnd{}
+	connLines.Put(l)
 }
 
-// refused logs a refusal. A connection that said nothing is a health check, or
-// a browser's spare one, and no news; neither is one that came too late.
-func (j *journal) refused(remote string, head []byte, he *draftwire.HandshakeError) {
+func byClient(s *gateway.Session) bool {
+	by, _ := s.By()
+	return by == gateway.ClientSide
+}
+
+// leaveTime is how soon a client leaves that does not accept the answer to its handshake: it
+// needs one round trip, or two over TLS.
+const leaveTime = 500 * time.Millisecond
+
+const (
+	leftAtOnce = "closed right after its handshake"
+	leftHint   = "compare Host, as the client's URL has it, and public_url: a hixie client refuses an answer that repeats another URL or origin than its own"
+)
+
+// leftAtOnce reports whether a client may have refused the answer to its handshake: its
+// version compares what the answer repeats, and it left within leaveTime, without a
+// message. That it said farewell does not matter: a hixie client need not, and the end of
+// its bytes is as good.
+func (v *visit) leftAtOnce(c *draftwire.Conn, err error) bool {
+	version, h := c.Version(), c.Handshake()
+	if !version.Supports(wire.CapLocation) || time.Since(h.Began())-h.Took() >= leaveTime {
+		return false
+	}
+	code, _ := ending(version, err)
+	return c.Stats().MessagesIn == 0 && v.cause.Load() == nil && !errors.Is(err, draftwire.ErrClosed) &&
+		(isCleanClose(err) || code == draftwire.CodeAbnormal)
+}
+
+// left warns of a client that left at once: the line of its connection is one among many.
+func (j *journal) left(h *draftwire.Handshake) {
+	agent := short(h.Field("User-Agent"))
+	if !j.fold.passPeer(foldKey{leftAtOnce, addressKey(h.Remote()), agent}) {
+		return
+	}
+	j.log.WithFields(logrus.Fields{
+		"client_ip": ipOf(h.Remote()), "draft": h.Version().String(), "path": redact(h.Target()), "host": short(h.Host()),
+		"origin": short(h.Origin()), "user_agent": agent, "secure": h.Secure(), "hint": leftHint,
+	}).Warn(leftAtOnce)
+}
+
+// refused logs a refusal. A connection that sent nothing is a health check or a spare one of
+// a browser, and one that came too late is expected: both are logged at debug level alone.
+func (j *journal) refused(listener, remote string, head []byte, he *draftwire.HandshakeError) {
 	level := logrus.WarnLevel
 	if len(head) == 0 && he.Status == 0 || he.Reason == wire.ReasonShutdown {
 		level = logrus.DebugLevel
 	}
-	reason, detail := string(he.Reason), he.Detail
-	if e, ok := errors.AsType[*oldtls.HelloError](he); ok { // an old device that somebody will look for
-		level, reason, detail = logrus.WarnLevel, e.Reason(), strings.TrimPrefix(e.Error(), "oldtls: ")
+	reason, detail, hint := refusal(he)
+	if strings.HasPrefix(reason, "tls") { // from an old device that its owner will look for
+		level = logrus.WarnLevel
 	}
-	if !j.log.IsLevelEnabled(level) || !j.fold.pass(reason) {
+	key := reason
+	if he.Tolerance != 0 { // whoever looks for one device is not to miss it behind another
+		key += " (tolerate " + he.Tolerance.String() + ")"
+	}
+	if he.Reason == wire.ReasonAuth { // a wrong password and the path of another need different cures
+		key += " " + detail
+	}
+	r := readHead(head)
+	agent := short(r.Fields.Get("User-Agent"))
+	if !j.log.IsLevelEnabled(level) || !j.fold.passPeer(foldKey{key, addressKey(remote), agent}) {
 		return
 	}
-	j.log.WithFields(logrus.Fields{
-		"reason": reason, "client_ip": ipOf(remote), "status": he.Status,
-		"version": he.Version.String(), "detail": short(detail), "hint": he.Hint(),
-	}).Log(level, "refused")
+	fields := logrus.Fields{
+		"reason": reason, "client_ip": ipOf(remote), "status": he.Status, "draft": he.Version.String(),
+		"detail": short(detail), "hint": hint,
+		"path": redact(r.Target), "host": short(r.Host()), "user_agent": agent,
+	}
+	if listener != "" {
+		fields["listener"] = listener
+	}
+	if origin := originOf(r); origin != "" {
+		fields["origin"] = short(origin)
+	}
+	j.log.WithFields(fields).Log(level, "refused")
+}
+
+// untrusted is the cure where a client ends TLS because of the certificate.
+const untrusted = "install the root of the certificate on the device, and compare the device's clock and the name in its URL with the certificate"
+
+// refusal is what is told of a refusal. Two faults in TLS, which the client has to be cured
+// of, have reasons of their own that begin with tls: a hello that shares nothing with the
+// port, and a certificate that the client does not accept, as its alert says.
+func refusal(he *draftwire.HandshakeError) (reason, detail, hint string) {
+	if e, ok := errors.AsType[*oldtls.HelloError](he); ok {
+		return e.Reason(), strings.TrimPrefix(e.Error(), "oldtls: "), he.Hint()
+	}
+	if e, ok := errors.AsType[*net.OpError](he); ok && e.Op == "remote error" && strings.Contains(e.Err.Error(), "certificate") {
+		return "tls", "the client refused the certificate: " + strings.TrimPrefix(e.Err.Error(), "tls: "), untrusted
+	}
+	detail, hint = he.Detail, he.Hint()
+	if detail == "" && he.Err != nil {
+		detail = he.Err.Error()
+	}
+	if he.Reason == wire.ReasonPreface && strings.HasSuffix(detail, detect.FlashPolicy.String()) {
+		hint = "let this port answer it: flash_policy, or --flash-policy"
+	}
+	return string(he.Reason), detail, hint
+}
+
+// readHead reads what can be read of a head, which may be refused because it cannot be read.
+func readHead(head []byte) *wire.Request {
+	r := new(wire.Request)
+	lines := strings.Split(strings.ReplaceAll(string(head), "\r", "\n"), "\n")
+	r.Method, r.Target, _ = strings.Cut(lines[0], " ")
+	r.Target, r.Proto, _ = strings.Cut(r.Target, " ")
+	for _, line := range lines[1:] {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			r.Fields = append(r.Fields, wire.Field{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+		}
+	}
+	return r
+}
+
+// originOf is the page from which a client comes, under either of its names.
+func originOf(r *wire.Request) string {
+	return cmp.Or(r.Fields.Get("Origin"), r.Fields.Get("Sec-WebSocket-Origin"))
 }
 
 func (j *journal) tolerated(remote string, t draftwire.Tolerances) {
@@ -145,12 +271,12 @@ func (j *journal) tolerated(remote string, t draftwire.Tolerances) {
 	}
 }
 
-// lines is the journal for those who write lines: net/http, and reports of panics.
+// lines is the journal as a log.Logger, for net/http and reports of panics.
 func (j *journal) lines() *log.Logger { return log.New(j, "", 0) }
 
-// Write takes the lines of net/http and reports of panics. Both are folded, and become one
-// line each whose words are ours: what a peer said stands in a field, where it can end no
-// line. Only who begins as the reports do is one; a peer may well say "panic".
+// Write logs the lines of net/http and reports of panics. Both are folded, and become one
+// line each with a message of ours: what a peer said is put into a field, where it cannot
+// end a line. A report is known by how it begins, as a peer may well say "panic".
 func (j *journal) Write(p []byte) (int, error) {
 	text := strings.TrimSpace(string(p))
 	who, _, _ := strings.Cut(text, ":")
@@ -167,10 +293,11 @@ func (j *journal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// stackMost is how much of a stack is logged, in bytes: its top, where the fault is.
+// stackMost bounds how much of a stack is logged, in bytes: its top has the fault.
 const stackMost = 8 << 10
 
-// panicked logs the report of a panic. A peer that found a way to cause one could cause many.
+// panicked logs the report of a panic. It folds them, as a peer that can cause one can cause
+// many.
 func (j *journal) panicked(text string) {
 	if !j.fold.pass("panic") {
 		return
@@ -179,32 +306,39 @@ func (j *journal) panicked(text string) {
 	j.log.WithFields(logrus.Fields{"reason": "panic", "detail": short(detail), "stack": cut(stack, stackMost)}).Error("panic")
 }
 
-// ending is the close code and reason that err stands for. Where the version
-// has no codes an end in order is 1005.
+// ending is the close code and reason that err stands for. Where the version has no codes a
+// clean close is 1005.
 func ending(v draftwire.Version, err error) (draftwire.CloseCode, string) {
-	var ce *draftwire.CloseError
-	var pe *draftwire.ProtocolError
-	switch {
-	case errors.As(err, &ce):
+	if ce, ok := errors.AsType[*draftwire.CloseError](err); ok {
 		return ce.Code, ce.Reason
-	case errors.As(err, &pe):
+	}
+	if pe, ok := errors.AsType[*draftwire.ProtocolError](err); ok {
 		return pe.Code, pe.Msg
-	case errors.Is(err, draftwire.ErrClosed) && !v.Supports(wire.CapCloseCode):
+	}
+	if errors.Is(err, draftwire.ErrClosed) && !v.Supports(wire.CapCloseCode) {
 		return draftwire.CodeNoStatus, ""
 	}
 	return draftwire.CodeAbnormal, ""
 }
 
-// failure is the text of an error that is no end in order.
+// failure is the text of an error that a handler returned, or that is not a clean close.
 func failure(err error) string {
-	var ce *draftwire.CloseError
-	if errors.As(err, &ce) && ce.Code != draftwire.CodeAbnormal || errors.Is(err, draftwire.ErrClosed) {
+	if he, ok := errors.AsType[*draftwire.HandlerError](err); ok {
+		return short(errorText(he.Err))
+	}
+	if isCleanClose(err) {
 		return ""
 	}
 	return short(errorText(err))
 }
 
-// redact leaves the query of a target out of the log: it may hold secrets.
+// isCleanClose reports whether err says only that one side has closed the connection.
+func isCleanClose(err error) bool {
+	ce, ok := errors.AsType[*draftwire.CloseError](err)
+	return ok && ce.Code != draftwire.CodeAbnormal || errors.Is(err, draftwire.ErrClosed)
+}
+
+// redact keeps the query of a target out of the log: it may hold secrets.
 func redact(target string) string {
 	if path, _, ok := strings.Cut(target, "?"); ok {
 		return short(path) + "?..."
@@ -214,10 +348,10 @@ func redact(target string) string {
 
 const shortMost = 200
 
-// short bounds what a peer may write into a line.
+// short bounds what a peer can put into a line.
 func short(s string) string { return cut(s, shortMost) }
 
-// cut bounds s to n bytes and says where it did.
+// cut bounds s to n bytes, and marks where it cut.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

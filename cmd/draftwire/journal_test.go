@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/detect"
 )
 
 func TestLogLine(t *testing.T) {
@@ -41,6 +44,71 @@ func TestLogLine(t *testing.T) {
 	}
 	if got["conn"] == "" || got["duration_s"] == nil || strings.Contains(server.err.String(), "secret") || server.out.String() != "" {
 		t.Errorf("%v; stdout %q", got, server.out)
+	}
+}
+
+// A request for a Flash policy that a port does not answer has a hint of its own.
+func TestFlashHint(t *testing.T) {
+	url, server := serveOn(t)
+	say(t, strings.TrimPrefix(url, "ws://"), detect.PolicyRequest)
+	server.err.await(t, `"detail":"the connection begins with flash-policy".*"hint":"let this port answer it: flash_policy`)
+}
+
+// The line of a connection has an error unless it was only closed.
+func TestFailure(t *testing.T) {
+	broken := errors.New("disk full")
+	normal := &draftwire.CloseError{Code: draftwire.CodeNormal}
+	abnormal := &draftwire.CloseError{Code: draftwire.CodeAbnormal}
+	for _, c := range []struct {
+		err  error
+		want string // in the text; "" for no text at all
+	}{
+		{nil, ""}, {normal, ""}, {draftwire.ErrClosed, ""},
+		{fmt.Errorf("read: %w", normal), ""},
+		{errors.Join(draftwire.ErrClosed, normal), ""},
+		{abnormal, "1006"}, {broken, "disk full"},
+		{&draftwire.HandlerError{Err: broken, End: normal}, "disk full"},
+		{&draftwire.HandlerError{Err: broken, End: abnormal}, "disk full"},
+	} {
+		if got := failure(c.err); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+// What a client does to a close of the server is no error of the connection.
+func TestCloseWithoutAnswerIsNoError(t *testing.T) {
+	url, server := serveOn(t)
+	c := dial(t, url+"/close?code=4001&reason=bye", draftwire.RFC6455)
+	c.CloseNow()
+	line := server.err.await(t, `(?m)^.*"msg":"connection".*$`)[0]
+	if !strings.Contains(line, `"close_code":`) || strings.Contains(line, `"error"`) {
+		t.Errorf("logged %s", line)
+	}
+}
+
+// What a handler returned stands in the line of its connection.
+func TestLogLineOfAHandlersError(t *testing.T) {
+	j, out := logTo(t, "text")
+	written := make(chan bool)
+	o := j.observer("")
+	closed := o.Closed
+	o.Closed = func(c *draftwire.Conn, err error) {
+		closed(c, err)
+		close(written)
+	}
+	srv := httptest.NewServer(draftwire.Handler(func(context.Context, *draftwire.Conn) error {
+		return errors.New("the database\x1b is gone")
+	}, &draftwire.AcceptOptions{Observer: o}))
+	defer srv.Close()
+	c, _, err := draftwire.Dial(deadline(t), srv.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go c.Read(deadline(t))
+	<-written
+	if line := out.String(); !strings.Contains(line, `error="the database\\x1b is gone"`) || !strings.Contains(line, "close_code=1011") {
+		t.Errorf("logged %q", line)
 	}
 }
 

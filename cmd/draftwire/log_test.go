@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -22,10 +24,14 @@ func everyRune() string {
 	return b.String() + "\x80 \x9b \xff"
 }
 
-// obeyed returns what in s a terminal would not just show.
+// obeyed returns what in s a terminal would not just show. U+FFFD may stand there as such,
+// what is not UTF-8 may not.
 func obeyed(s string) string {
+	if !utf8.ValidString(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsGraphic(r) && r != utf8.RuneError {
+		if r == '\n' || unicode.IsGraphic(r) {
 			return -1
 		}
 		return r
@@ -43,7 +49,7 @@ func TestNoFormatOfTheLogHasWhatATerminalObeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		if format == "colours" {
-			log.SetFormatter(textLines{&logrus.TextFormatter{ForceColors: true}})
+			log.SetFormatter(textLines{Formatter: &logrus.TextFormatter{ForceColors: true}})
 		}
 		log.WithField("user_agent", said).Warn(said)
 		text := out.String()
@@ -87,5 +93,23 @@ func TestAClientsJSONHasNothingThatATerminalObeys(t *testing.T) {
 	}
 	if m.Data != said {
 		t.Errorf("%q in %s", m.Data, out)
+	}
+}
+
+// A line of JSON begins with what is read first, and then has its fields in the order of the
+// alphabet.
+func TestJSONLineBeginsWithTimeLevelAndMessage(t *testing.T) {
+	out := newStream()
+	log, err := newLogger(out, logOptions{level: "info", format: "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.WithFields(logrus.Fields{"zone": "<\x1b>", "a": 1, "error": io.EOF, "msg": "another"}).Warn("hello")
+	line := regexp.MustCompile(`"time":"[^"]+"`).ReplaceAllString(out.String(), `"time":0`)
+	if !strings.HasPrefix(line, `{"time":0,"level":"warning","msg":"hello","a":1,"error":"EOF","zone":"`) || strings.ContainsRune(line, 0x1b) || !strings.HasSuffix(line, "\"}\n") {
+		t.Errorf("wrote %q", line)
+	}
+	if logged(t, out)[0]["zone"] != "<\x1b>" {
+		t.Errorf("read as %q", logged(t, out)[0]["zone"])
 	}
 }

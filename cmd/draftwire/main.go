@@ -1,5 +1,5 @@
 // Command draftwire serves and speaks every wire-incompatible version of the
-// WebSocket protocol. Data goes to stdout, talk to stderr.
+// WebSocket protocol. Data goes to stdout, everything else to stderr.
 package main
 
 import (

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/draftwire/draftwire/wire"
 	"github.com/urfave/cli/v2"
 )
 
@@ -22,15 +23,15 @@ func roffText(s string) string {
 	return strings.Join(lines, "\n.PP\n")
 }
 
-// writeMan writes the manual page. Package cli's own knows neither examples
-// nor exit codes.
+// writeMan writes the manual page. That of package cli has neither examples nor exit
+// codes.
 func writeMan(w io.Writer, app *cli.App) {
 	fmt.Fprintf(w, ".TH DRAFTWIRE 1 \"\" \"%s\" \"User Commands\"\n", roff.Replace("draftwire "+readBuild().Version))
 	fmt.Fprintf(w, ".SH NAME\ndraftwire \\- %s\n", roffText(app.Usage))
 	fmt.Fprint(w, ".SH SYNOPSIS\n.B draftwire\n.I COMMAND\n[flags] [arguments]\n")
 	fmt.Fprint(w, ".SH EXAMPLES\n")
 	writeManExamples(w, exampleText(appExamples))
-	fmt.Fprint(w, ".SH COMMANDS\nFlags may stand before or behind arguments. \\fB\\-\\-\\fR ends them.\n")
+	fmt.Fprint(w, ".SH COMMANDS\nFlags may stand before or after arguments. \\fB\\-\\-\\fR ends them.\n")
 	for _, c := range app.Commands {
 		fmt.Fprintf(w, ".SS %s\n%s.\n", roff.Replace(strings.TrimSpace(c.Name+" [flags] "+c.ArgsUsage)), roffText(c.Usage))
 		if c.Description != "" {
@@ -45,12 +46,16 @@ func writeMan(w io.Writer, app *cli.App) {
 			writeManFlag(w, d)
 		}
 	}
+	fmt.Fprint(w, ".SH TOLERANCES\nKnown faults that \\fB\\-\\-tolerate\\fR accepts.\n")
+	for _, i := range wire.ToleranceTable() {
+		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", roff.Replace(i.Name), roffText(toleranceText(i)))
+	}
 	fmt.Fprint(w, ".SH EXIT STATUS\n")
 	for _, e := range exitCodes {
 		fmt.Fprintf(w, ".TP\n.B %d\n%s\n", e.code, roffText(e.text))
 	}
 	fmt.Fprint(w, ".SH ENVIRONMENT\nEach flag can be set by a variable, DRAFTWIRE_ and its name in capitals with _ for \\-, "+
-		"for example DRAFTWIRE_LOG_LEVEL. What stands on the command line wins.\n"+
+		"for example DRAFTWIRE_LOG_LEVEL. The command line wins over it.\n"+
 		".TP\n.B NO_COLOR\nno colours in the log\n")
 }
 

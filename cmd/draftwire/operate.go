@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,14 +25,36 @@ func adminFlag() cli.Flag {
 	return &cli.StringFlag{Name: "admin", Value: defaultAdmin, Usage: "`URL` of the gateway's admin port, or unix:PATH"}
 }
 
+// orderFlags are the flags of commands that give an order.
+func orderFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{adminFlag(), &cli.StringFlag{
+		Name: "admin-token-file", TakesFile: true, Usage: "`FILE` with the token of the admin port, if the gateway is on another machine",
+	}}, more...)
+}
+
+// orderPort is the admin port that the flags of an order name.
+func orderPort(c *cli.Context) (adminPort, error) {
+	a, err := parseAdmin(c.String("admin"))
+	file := c.String("admin-token-file")
+	if err != nil || file == "" {
+		return a, err
+	}
+	token, err := os.ReadFile(file)
+	if err != nil {
+		return a, configf("--admin-token-file: %w", err)
+	}
+	a.token = strings.TrimSpace(string(token))
+	return a, nil
+}
+
 func (p *program) statusCommand() command {
 	return command{
 		name: "status", usage: "show what a running gateway does",
-		about: "Exits with 0 if the gateway takes clients and every route has a backend, with 7 if not, with 3 if nobody answers: " +
+		about: "Exits with 0 if the gateway accepts clients and every route has a backend, with 7 if not, with 3 if there is no answer: " +
 			"it serves as a health check.",
 		examples: []example{
 			{"draftwire status", "of the gateway at " + defaultAdmin},
-			{"draftwire status --json | jq .versions", "how many speak what"},
+			{"draftwire status --json | jq .versions", "connections by version"},
 		},
 		flags: []cli.Flag{adminFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}},
 		run: func(c *cli.Context) error {
@@ -42,20 +65,28 @@ func (p *program) statusCommand() command {
 
 func (p *program) drainCommand() command {
 	return command{
-		name: "drain", usage: "end a running gateway in order",
-		about:    "The gateway takes no more clients, says farewell to those it has over its drain time, and ends.",
-		examples: []example{{"draftwire drain", "the gateway at " + defaultAdmin}},
-		flags:    []cli.Flag{adminFlag()},
-		run:      func(c *cli.Context) error { return p.order(c, "drain") },
+		name: "drain", usage: "drain a running gateway: say farewell to its clients, then end",
+		about: "The gateway accepts no more clients, says farewell to those it has, spread over its drain time, and ends.",
+		examples: []example{
+			{"draftwire drain", "the gateway at " + defaultAdmin},
+			{"draftwire drain --wait", "and wait until it has ended"},
+		},
+		flags: orderFlags(&cli.BoolFlag{Name: "wait", Usage: "wait until the gateway has ended"}),
+		run: func(c *cli.Context) error {
+			if err := p.order(c, "drain"); err != nil || !c.Bool("wait") {
+				return err
+			}
+			return p.waitForEnd(c.Context, c.String("admin"))
+		},
 	}
 }
 
 func (p *program) reloadCommand() command {
 	return command{
-		name: "reload", usage: "let a running gateway read its configuration again",
-		about:    "Exits with 2 if the file is wrong; the gateway then goes on with what it has.",
+		name: "reload", usage: "make a running gateway reload its configuration",
+		about:    "Exits with 2 if the file is wrong; the gateway then keeps the configuration that it has.",
 		examples: []example{{"draftwire config check gateway.yaml && draftwire reload", "check it before"}},
-		flags:    []cli.Flag{adminFlag()},
+		flags:    orderFlags(),
 		run:      func(c *cli.Context) error { return p.order(c, "reload") },
 	}
 }
@@ -67,33 +98,43 @@ const adminTimeout = 10 * time.Second
 type adminPort struct {
 	url    *url.URL
 	socket string // path of a unix socket, "" for TCP
+	token  string // "" for none
 }
 
 // parseAdmin reads the value of --admin: a URL, HOST:PORT or unix:PATH.
 func parseAdmin(s string) (adminPort, error) {
 	if socket, ok := strings.CutPrefix(s, "unix:"); ok && socket != "" {
-		return adminPort{&url.URL{Scheme: "http", Host: "gateway"}, socket}, nil
+		return adminPort{url: &url.URL{Scheme: "http", Host: "gateway"}, socket: socket}, nil
 	}
 	if !strings.Contains(s, "://") {
-		s = "http://" + s // as the gateway's own flag is written
+		s = "http://" + s // the gateway's --admin is HOST:PORT too
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return adminPort{}, usagef("--admin: %q is no URL like %s", s, defaultAdmin)
+		return adminPort{}, usagef("--admin: %q is not a URL like %s", s, defaultAdmin)
 	}
 	return adminPort{url: u}, nil
 }
 
-// ask sends a request. Without an answer, or where the port is not to be asked by this
-// name, the error has its exit code.
+// ask sends a request. The error has its exit code where there is no answer, or where the
+// port does not answer under this name.
 func (a adminPort) ask(ctx context.Context, method, path string) (*http.Response, error) {
 	u := a.url
+	path, query, _ := strings.Cut(path, "?")
 	if !strings.HasSuffix(u.Path, path) {
 		u = u.JoinPath(path)
+	}
+	if query != "" {
+		v := *u
+		v.RawQuery = query
+		u = &v
 	}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return nil, usagef("--admin: %w", err)
+	}
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableKeepAlives = true
@@ -125,7 +166,11 @@ func askAdmin(ctx context.Context, method, admin, path string) (status int, body
 	if err != nil {
 		return 0, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	return a.askWithin(ctx, adminTimeout, method, path)
+}
+
+func (a adminPort) askWithin(ctx context.Context, d time.Duration, method, path string) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	resp, err := a.ask(ctx, method, path)
 	if err != nil {
@@ -136,9 +181,18 @@ func askAdmin(ctx context.Context, method, admin, path string) (status int, body
 	return resp.StatusCode, body, err
 }
 
-// order sends an order to a gateway and prints its answer.
+// order sends a command to a gateway and prints its answer.
 func (p *program) order(c *cli.Context, what string) error {
-	code, body, err := askAdmin(c.Context, http.MethodPost, c.String("admin"), "/"+what)
+	return p.orderWithin(c.Context, adminTimeout, c, what)
+}
+
+// orderWithin is order with a time for the answer.
+func (p *program) orderWithin(ctx context.Context, d time.Duration, c *cli.Context, what string) error {
+	a, err := orderPort(c)
+	if err != nil {
+		return err
+	}
+	code, body, err := a.askWithin(ctx, d, http.MethodPost, "/"+what)
 	text := strings.TrimSpace(string(body))
 	switch {
 	case err != nil:
@@ -152,19 +206,35 @@ func (p *program) order(c *cli.Context, what string) error {
 	return nil
 }
 
+// waitForEnd waits until a gateway that drains answers no more.
+func (p *program) waitForEnd(ctx context.Context, admin string) error {
+	ctx, stop := interruptible(ctx, p.signals)
+	defer stop()
+	tick := time.NewTicker(time.Second / 2)
+	defer tick.Stop()
+	for {
+		if _, _, err := askStatus(ctx, admin); ctx.Err() != nil {
+			return &exitError{code: exitInterrupted}
+		} else if err != nil {
+			fmt.Fprintln(p.out, "drained")
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
 func status(ctx context.Context, out io.Writer, admin string, asJSON bool) error {
-	code, body, err := askAdmin(ctx, http.MethodGet, admin, "/status")
+	s, body, err := askStatus(ctx, admin)
 	if err != nil {
 		return err
-	}
-	var s gateway.Status
-	if err := json.Unmarshal(body, &s); err != nil || code != http.StatusOK {
-		return exitf(exitFailure, "%s is no admin port of a gateway (status %d)", admin, code)
 	}
 	if asJSON {
 		out.Write(visibleJSON(body))
 	} else {
-		writeStatus(out, &s)
+		writeStatus(out, s)
 	}
 	if !s.Ready {
 		return exitf(exitCondition, "not ready: %s", s.Why)
@@ -172,8 +242,21 @@ func status(ctx context.Context, out io.Writer, admin string, asJSON bool) error
 	return nil
 }
 
-// writeStatus writes a table. What stands in it came over the network, and an error may
-// repeat what a backend said: every word passes through line.
+// askStatus asks for the state of a gateway, and returns the answer's body too.
+func askStatus(ctx context.Context, admin string) (*gateway.Status, []byte, error) {
+	code, body, err := askAdmin(ctx, http.MethodGet, admin, "/status")
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &gateway.Status{}
+	if err := json.Unmarshal(body, s); err != nil || code != http.StatusOK {
+		return nil, nil, exitf(exitFailure, "%s is not the admin port of a gateway (status %d)", admin, code)
+	}
+	return s, body, nil
+}
+
+// writeStatus writes a table. Its contents came over the network, and an error may repeat
+// what a backend said: everything is printed by line, which escapes it.
 func writeStatus(out io.Writer, s *gateway.Status) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
@@ -190,16 +273,30 @@ func writeStatus(out io.Writer, s *gateway.Status) {
 	}
 	line("state", "%s, up %s", state, time.Since(s.Started).Round(time.Second))
 	line("connections", "%d (%s)", s.Connections, limit)
+	line("requests", "%d in flight, %d served, %d failed", s.Requests.InFlight, s.Requests.Total, s.Requests.Failed)
+	for i, g := range s.Generations {
+		if i == 0 {
+			continue // it is the gateway, in the lines above
+		}
+		until := "until they end"
+		if !g.Until.IsZero() {
+			until = "until " + g.Until.Format(time.DateTime)
+		}
+		line(fmt.Sprintf("replaced process %d", g.PID), "draftwire %s, up %s, keeps %d connections %s", g.Version, time.Since(g.Started).Round(time.Second), g.Connections, until)
+	}
 	for _, l := range s.Listeners {
-		line("listener "+l.Name, "%s, %d open, %d pending", l.Address, l.Open, l.Pending)
+		line("listener "+l.Name, "%s, %d open, %d pending, %d of HTTP", l.Address, l.Open, l.Pending, l.HTTP)
 	}
 	for _, r := range s.Routes {
 		for _, b := range r.Backends {
-			up := "up"
+			up, fault := "up", ""
 			if !b.Up {
 				up = "down"
 			}
-			line("route "+r.Name, "%s %s, %d open %s", b.URL, up, b.Connections, short(b.Error))
+			if b.Error != "" {
+				fault = fmt.Sprintf("; its last failure, %s ago: %s", time.Since(b.Failed).Round(time.Second), short(b.Error))
+			}
+			line("route "+r.Name, "%s %s, %d open%s", b.URL, up, b.Connections, fault)
 		}
 	}
 	for _, v := range versionWords(false) {

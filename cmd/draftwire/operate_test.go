@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,7 +15,7 @@ import (
 	"github.com/draftwire/draftwire/gateway"
 )
 
-// An operator's terminal does not obey what a backend, or whoever answers for the
+// An operator's terminal does not obey what a backend, or another server in place of the
 // gateway, has said.
 func TestOperatorsCommandsShowEscapes(t *testing.T) {
 	evil := "500 \x1b[2J\x1b]0;pwn\x07\u009b\u202e\t\n" + strings.Repeat("x", 1000)
@@ -83,4 +85,21 @@ func backendThatSays(t *testing.T, answer string) (url string) {
 		}
 	}()
 	return "ws://" + l.Addr().String()
+}
+
+// The token of --admin-token-file goes with an order.
+func TestOrderWithToken(t *testing.T) {
+	got := make(chan string, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Method + " " + r.URL.Path + " " + r.Header.Get("Authorization")
+	}))
+	defer srv.Close()
+	file := filepath.Join(t.TempDir(), "token")
+	os.WriteFile(file, []byte("0123456789abcdef\n"), 0o600)
+	if code, _, err := call(t, "", "reload", "--admin", srv.URL, "--admin-token-file", file); code != 0 || <-got != "POST /reload Bearer 0123456789abcdef" {
+		t.Errorf("exit %d, %s", code, err)
+	}
+	if code, _, err := call(t, "", "drain", "--admin", srv.URL, "--admin-token-file", file+"x"); code != exitUsage || strings.Contains(err, "--help") {
+		t.Errorf("exit %d, %s", code, err)
+	}
 }

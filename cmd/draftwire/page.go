@@ -15,7 +15,7 @@ import (
 var page string
 
 // pagePolicy allows the page its own script and style, by their hashes, and
-// connections; nothing else.
+// connections, and nothing more.
 var pagePolicy = "default-src 'none'; script-src " + hashOf("script") + "; style-src " + hashOf("style") +
 	"; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -23,12 +23,12 @@ func hashOf(element string) string {
 	_, rest, _ := strings.Cut(page, "<"+element+">")
 	text, _, _ := strings.Cut(rest, "</"+element+">")
 	sum := sha256.Sum256([]byte(text))
-	// A browser that knows hashes does not heed 'unsafe-inline' beside one; a
-	// WebKit of 2013 knows only that.
+	// A browser that knows hashes ignores 'unsafe-inline' beside one; a WebKit of
+	// 2013 knows only 'unsafe-inline'.
 	return "'unsafe-inline' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// servePage serves the page on / and nothing else.
+// servePage serves the page on /, and nothing on other paths.
 func servePage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/":

@@ -9,11 +9,11 @@ import (
 	"github.com/draftwire/draftwire"
 )
 
-// printer writes what a client receives. The first error sticks.
+// printer writes what a client receives. After its first error it writes nothing.
 type printer struct {
 	w        io.Writer
 	json     bool
-	terminal bool // somebody looks: nothing may reach the terminal as a command
+	terminal bool // w is a terminal: no message may reach it as a command
 	err      error
 }
 
@@ -41,7 +41,7 @@ func (p *printer) message(m draftwire.Message) {
 	}
 }
 
-// event prints a line of JSON, if JSON is wanted.
+// event prints a line of JSON if p.json is set.
 func (p *printer) event(e map[string]any) {
 	if !p.json {
 		return

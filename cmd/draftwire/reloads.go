@@ -5,15 +5,14 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// reloads is how a server's certificates, which are read again when their files
-// change, reach its log.
+// reloads logs what happens to a server's certificates, which are reloaded when their files
+// change.
 type reloads struct {
 	profile oldtls.Profile
 	log     *logrus.Logger
 }
 
-// tell sets the log, before anything is served, and warns of what old clients
-// get.
+// tell sets the log, before anything is served, and warns about what old clients get.
 func (r *reloads) tell(log *logrus.Logger) {
 	if r == nil {
 		return
@@ -28,7 +27,7 @@ func (r *reloads) tell(log *logrus.Logger) {
 	}
 }
 
-// failed logs files that could not be read again.
+// failed logs files that could not be reloaded.
 func (r *reloads) failed(err error) {
-	r.log.WithField("error", errorText(err)).Error("a certificate was not reloaded; the one before stays")
+	r.log.WithField("error", errorText(err)).Error("the certificate cannot be reloaded; the old one stays in use")
 }

@@ -17,17 +17,10 @@ import (
 // maxExport bounds what is read from one gateway.
 const maxExport = 1 << 30
 
-// runReport reads the ledgers, adds them up and prints what they say.
+// runReport reads the ledgers, merges them and prints the report.
 func runReport(ctx context.Context, o reportOptions, std stdio, signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-signals:
-			cancel(errInterrupted)
-		case <-ctx.Done():
-		}
-	}()
+	ctx, stop := interruptible(ctx, signals)
+	defer stop()
 	s, err := gather(ctx, o)
 	if context.Cause(ctx) == errInterrupted {
 		return &exitError{code: exitInterrupted}
@@ -48,7 +41,7 @@ func runReport(ctx context.Context, o reportOptions, std stdio, signals <-chan o
 	return required(r, o)
 }
 
-// table is what prints itself in several ways.
+// table prints itself in several formats.
 type table interface {
 	Text(io.Writer) error
 	JSON(io.Writer) error
@@ -71,7 +64,7 @@ func writeFormat(w io.Writer, format string, t table, html func(io.Writer) error
 	return b.Flush()
 }
 
-// required reports a version that --require names and that is still needed.
+// required is the error of versions that --require names and that are still needed.
 func required(r *usage.Report, o reportOptions) error {
 	var errs []error
 	for _, row := range r.Rows {
@@ -82,10 +75,10 @@ func required(r *usage.Report, o reportOptions) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return &exitError{exitCondition, errors.Join(errs...)}
+	return &exitError{code: exitCondition, err: errors.Join(errs...)}
 }
 
-// gather reads all ledgers and adds them up.
+// gather reads all ledgers and merges them.
 func gather(ctx context.Context, o reportOptions) (*usage.Snapshot, error) {
 	var all []*usage.Snapshot
 	from := map[string]string{} // source to where it was read
@@ -134,7 +127,7 @@ func readLedger(name string, wait time.Duration) (*usage.Snapshot, error) {
 	}
 	s, err := usage.ReadFile(name, min(wait, usage.DefaultLockWait))
 	if errors.Is(err, usage.ErrLocked) {
-		return nil, fmt.Errorf("%w; a gateway has it: ask that, with --admin %s", err, defaultAdmin)
+		return nil, fmt.Errorf("%w; a gateway has it open: ask the gateway, with --admin %s", err, defaultAdmin)
 	}
 	return s, err
 }
@@ -153,7 +146,7 @@ func fetchLedger(ctx context.Context, from adminPort, o reportOptions) (*usage.S
 	url := resp.Request.URL
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusServiceUnavailable {
-		return nil, fmt.Errorf("%s: the gateway writes its ledger for somebody else; ask again later", url)
+		return nil, fmt.Errorf("%s: the gateway is answering another report; ask again later", url)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: the answer is %s; is that the admin listener of a gateway that keeps a ledger?", url, cmp.Or(resp.Status, "no status"))

@@ -120,7 +120,7 @@ func TestReportExport(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	code, _, say := call(t, "", "report", "--ledger", path)
-	if code != exitFailure || !strings.Contains(say, "in use by another process; a gateway has it: ask that, with --admin http://") {
+	if code != exitFailure || !strings.Contains(say, "in use by another process; a gateway has it open: ask the gateway, with --admin http://") {
 		t.Errorf("open elsewhere: exit %d: %s", code, say)
 	}
 	l.Close()
@@ -147,27 +147,27 @@ func TestReportErrors(t *testing.T) {
 		args []string
 	}{
 		{exitFailure, "no such file", []string{"--ledger", filepath.Join(dir, "none")}},
-		{exitFailure, "damaged, or no ledger", []string{"--ledger", text}},
+		{exitFailure, "damaged, or not a ledger", []string{"--ledger", text}},
 		{exitFailure, "ends too early", []string{"--ledger", cut}},
 		{exitFailure, "404 Not Found; is that the admin listener", []string{"--admin", other.URL}},
 		{exitFailure, "/usage: usage: export:", []string{"--admin", page.URL}},
 		{exitConnect, "no answer from the gateway", []string{"--admin", dead.URL}},
-		{exitUsage, "is no URL", []string{"--admin", "ftp://x"}},
-		{exitUsage, "is no URL", []string{"--admin", "http://"}},
-		{exitUsage, "is no time", []string{"--since", "30"}},
-		{exitUsage, "is no time", []string{"--since", "-3d"}},
-		{exitUsage, "is no time", []string{"--since", "9999999999999d"}},
+		{exitUsage, "is not a URL", []string{"--admin", "ftp://x"}},
+		{exitUsage, "is not a URL", []string{"--admin", "http://"}},
+		{exitUsage, "is not a time", []string{"--since", "30"}},
+		{exitUsage, "is not a time", []string{"--since", "-3d"}},
+		{exitUsage, "is not a time", []string{"--since", "9999999999999d"}},
 		{exitUsage, "is above 180d", []string{"--since", "181d"}},
 		{exitUsage, "unknown version", []string{"--list", "hixie-77"}},
 		{exitUsage, "unknown version", []string{"--require", "x"}},
-		{exitUsage, "is no mode", []string{"--plan", "76=of"}},
+		{exitUsage, "is not a mode", []string{"--plan", "76=of"}},
 		{exitUsage, "needs --plan", []string{"--dry-run"}},
 		{exitUsage, "belong to --dry-run", []string{"--on", "2027-01-01"}},
-		{exitUsage, "is no date", []string{"--dry-run", "--plan", "76=off", "--on", "1.1.2027"}},
-		{exitUsage, "is no date", []string{"--dry-run", "--plan", "76=off", "--day", "x"}},
+		{exitUsage, "is not a date", []string{"--dry-run", "--plan", "76=off", "--on", "1.1.2027"}},
+		{exitUsage, "is not a date", []string{"--dry-run", "--plan", "76=off", "--day", "x"}},
 		{exitUsage, "neither --list nor --require", []string{"--dry-run", "--plan", "76=off", "--list", "76"}},
 		{exitUsage, "text, json or csv", []string{"--dry-run", "--plan", "76=off", "--format", "html"}},
-		{exitUsage, "none of text, json, csv, html", []string{"--format", "xml"}},
+		{exitUsage, "not one of text, json, csv, html", []string{"--format", "xml"}},
 		{exitUsage, "exclude each other", []string{"--format", "csv", "--json"}},
 		{exitUsage, "not from 1 to 1000", []string{"--few", "0"}},
 		{exitUsage, "not above 0", []string{"--timeout", "0s"}},

@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// defaultAdmin is where a gateway of this machine is asked.
+// defaultAdmin is the admin port of a gateway on this machine.
 const defaultAdmin = "http://" + adminAddress
 
 const formatText = "text"
@@ -31,19 +31,19 @@ type reportOptions struct {
 
 func (p *program) reportCommand() command {
 	return command{
-		name: "report", usage: "tell which versions are still in use, and which may be switched off",
+		name: "report", usage: "list which versions are still in use, and which may be switched off",
 		about: "Reads the ledgers of gateways and prints a line for each version: how many clients used it in the time of --since, when the last was seen, " +
-			"how that compares with as long a time before, and a verdict. A running gateway is asked at its admin listener; the file of one that does not run is read. Several are added up.\n" +
-			"Verdicts: 'safe to disable' if nobody was seen and the gateways watched all the time; 'too early' if they did not; 'ask' if a few clients are left and getting fewer; " +
+			"how that compares with the period before it, and a verdict. A running gateway is asked at its admin port; of one that does not run the file is read. Several are merged.\n" +
+			"Verdicts: 'safe to disable' if no client was seen and the gateways watched all the time; 'too early' if they did not; 'ask' if there are a few clients, and getting fewer; " +
 			"'keep' if there are clients; 'already off' if all were refused. JSON and CSV have a code for each (safe, too-early, ask, keep, already-off, current) and how far it may be trusted (low, medium, high). " +
-			"A '+' behind the number of clients says at least: there were more than the ledger holds.\n" +
+			"A '+' after the number of clients means at least that many: there were more than the ledger holds.\n" +
 			"TLS is the lowest version that these clients need; none means that some use no TLS.\n" +
-			"--dry-run puts the handshakes of one day to a plan, and lists what it would have refused, and whom.",
+			"--dry-run applies a plan to the handshakes of one day, and lists which it would have refused, and of which clients.",
 		examples: []example{
 			{"draftwire report", "the gateway on this machine"},
 			{"draftwire report --list hixie-76", "with the clients of a version"},
 			{"draftwire report --admin http://gw-1:9090 --admin http://gw-2:9090 --format html > report.html", "two gateways as a page"},
-			{"draftwire report --ledger /var/lib/draftwire/usage.db --since 90d --json", "a gateway that does not run"},
+			{"draftwire report --ledger /var/lib/draftwire/usage.db --since 90d --json", "a gateway that is not running"},
 			{"draftwire report --dry-run --plan 'hixie-76=off,hybi-08=sample 10%'", "what would that have refused yesterday?"},
 			{"draftwire report --require hixie-75", "a test: exit code 7 if it is still needed"},
 		},
@@ -64,20 +64,20 @@ func (p *program) reportCommand() command {
 func reportFlags() []cli.Flag {
 	from := []cli.Flag{
 		&cli.StringSliceFlag{Name: "ledger", DefaultText: "none", Usage: "read the ledger `FILE`, or an export of one"},
-		&cli.StringSliceFlag{Name: "admin", DefaultText: defaultAdmin + " without --ledger", Usage: "ask the gateway with its admin listener at `URL`, or HOST:PORT"},
+		&cli.StringSliceFlag{Name: "admin", DefaultText: defaultAdmin + " without --ledger", Usage: "ask the gateway whose admin port is at `URL`, or HOST:PORT"},
 		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "`TIME` for each gateway's answer"},
-		&cli.BoolFlag{Name: "fleet", Usage: "the gateways stand in for each other: time that any of them watched was watched"},
+		&cli.BoolFlag{Name: "fleet", Usage: "the gateways share the load: what one of them watched counts as watched"},
 	}
 	what := []cli.Flag{
 		&cli.StringFlag{Name: "since", Value: "30d", Usage: "look at that `TIME`, in whole days, at most 180d"},
 		&cli.StringFlag{Name: "list", DefaultText: "none", Usage: "list the clients of `VERSIONS` too"},
-		&cli.IntFlag{Name: "few", Value: usage.DefaultFew, Usage: "up to `N` clients can be asked one by one"},
+		&cli.IntFlag{Name: "few", Value: usage.DefaultFew, Usage: "up to `N` clients are few: they can be asked one by one"},
 		&cli.StringFlag{Name: "require", DefaultText: "none", Usage: "exit with 7 unless each of `VERSIONS` is safe to disable or off"},
 		&cli.StringFlag{Name: "plan", DefaultText: "none", Usage: "stages joined by commas, a `PLAN` like 'hixie-76=off@2027-01-01,hybi-08=sample 10%'"},
 		&cli.StringFlag{Name: "config", DefaultText: "none", Usage: "take the plan from a gateway's configuration `FILE`"},
-		&cli.BoolFlag{Name: "dry-run", Usage: "tell what the plan would have refused"},
+		&cli.BoolFlag{Name: "dry-run", Usage: "list what the plan would have refused"},
 		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at the plan as of `DATE`"},
-		&cli.StringFlag{Name: "day", DefaultText: "yesterday", Usage: "put the handshakes of `DATE` to the plan"},
+		&cli.StringFlag{Name: "day", DefaultText: "yesterday", Usage: "apply the plan to the handshakes of `DATE`"},
 	}
 	how := []cli.Flag{
 		&cli.StringFlag{Name: "format", Value: formatText, Usage: "print `text|json|csv|html`; csv with --list has a line for each client"},
@@ -137,7 +137,7 @@ func parseDays(s string) (time.Duration, error) {
 		d = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is no time; times are like 30d, 12h", s)
+		return 0, fmt.Errorf("%q is not a time like 30d or 12h", s)
 	}
 	return d, nil
 }
@@ -150,7 +150,7 @@ func readSets(c *cli.Context, o *reportOptions) (err error) {
 		if !c.IsSet(f.name) {
 			continue
 		}
-		if *f.to, err = wire.ParseVersions(c.String(f.name), wire.Every); err != nil {
+		if *f.to, err = wire.ParseVersions(c.String(f.name), wire.AllVersions); err != nil {
 			return usagef("--%s: %w", f.name, err)
 		}
 	}
@@ -160,14 +160,14 @@ func readSets(c *cli.Context, o *reportOptions) (err error) {
 func readPlan(c *cli.Context, o *reportOptions) (err error) {
 	switch file := c.String("config"); {
 	case file != "" && c.IsSet("plan"):
-		return usagef("--plan and --config both say the plan")
+		return usagef("--plan and --config exclude each other")
 	case file != "":
 		cfg, err := loadConfig(file)
 		if err != nil {
 			return err
 		}
 		if o.report.Plan, err = cfg.Plan(); err != nil {
-			return usagef("%s: %w", file, err)
+			return configf("%s: %w", file, err)
 		}
 	case c.IsSet("plan"):
 		if o.report.Plan, err = usage.ParsePlan(c.String("plan")); err != nil {
@@ -184,7 +184,7 @@ func readPlan(c *cli.Context, o *reportOptions) (err error) {
 		return usagef("--dry-run needs --plan, or --config with versions")
 	}
 	if o.report.List != 0 || o.require != 0 {
-		return usagef("--dry-run has neither --list nor --require: it lists whom the plan hits")
+		return usagef("--dry-run goes with neither --list nor --require: it lists whom the plan would refuse")
 	}
 	now := time.Now().UTC()
 	o.dry = usage.DryRunOptions{Plan: o.report.Plan, On: now, First: usage.DateOf(now) - 1}
@@ -213,9 +213,6 @@ func readFormat(c *cli.Context, o *reportOptions) error {
 	}
 	if o.dryRun && o.format == "html" {
 		return usagef("--format: --dry-run prints text, json or csv")
-	}
-	if !slices.Contains([]string{formatText, "json", "csv", "html"}, o.format) {
-		return usagef("--format: %q is none of text, json, csv, html", o.format)
 	}
 	return nil
 }

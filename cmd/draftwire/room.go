@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -17,26 +16,13 @@ type rooms struct {
 	byID map[string]*room
 }
 
-// room is who is in it.
+// room has the connections that are in it.
 type room struct {
 	conns  []*draftwire.Conn
 	visits map[*draftwire.Conn]*visit
 }
 
-// serve makes c a member of the room until it ends. Each message goes to all
-// members, the sender too.
-func (r *rooms) serve(ctx context.Context, c *draftwire.Conn, id string, v *visit) error {
-	r.join(id, c, v)
-	defer r.leave(id, c)
-	for msg, err := range c.Messages(ctx) {
-		if err != nil {
-			return err
-		}
-		r.send(id, draftwire.NewPreparedMessage(msg.Op, msg.Data))
-	}
-	return nil
-}
-
+// join makes c a member of the room. Each message goes to all members, the sender too.
 func (r *rooms) join(id string, c *draftwire.Conn, v *visit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +44,7 @@ func (r *rooms) leave(id string, c *draftwire.Conn) {
 	r.remove(id, c)
 }
 
-// remove does nothing where c has gone before.
+// remove does nothing if c has left already.
 func (r *rooms) remove(id string, c *draftwire.Conn) {
 	m := r.byID[id]
 	if m == nil || m.visits[c] == nil {
@@ -66,13 +52,14 @@ func (r *rooms) remove(id string, c *draftwire.Conn) {
 	}
 	i := slices.Index(m.conns, c)
 	m.conns = slices.Delete(m.conns, i, i+1)
-	if delete(m.visits, c); len(m.conns) == 0 {
+	delete(m.visits, c)
+	if len(m.conns) == 0 {
 		delete(r.byID, id)
 	}
 }
 
-// send sends to every member. The lock makes the order of messages the same for
-// all; no member can hold it up. Who does not keep up goes.
+// send sends to every member. The lock makes the order of messages the same for all. No
+// member can delay it: one that does not keep up is closed.
 func (r *rooms) send(id string, msg *draftwire.PreparedMessage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,7 +81,7 @@ func (r *rooms) send(id string, msg *draftwire.PreparedMessage) {
 	})
 	for _, c := range slow {
 		m.visits[c].because(tooSlow)
-		go c.Close(draftwire.CodePolicy, tooSlow) // ends within the close timeout
+		go c.Close(draftwire.CodePolicy, tooSlow) // returns within the close timeout
 		r.remove(id, c)
 	}
 }

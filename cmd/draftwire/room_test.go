@@ -18,7 +18,7 @@ func TestCloseAsAsked(t *testing.T) {
 		{"", "", 1000}, {"?code=4001&reason=bye", "bye", 4001}, {"?code=1005", "", 1005}, {"?code=1006", "", 1006},
 		{"?code=999", "this code cannot be sent", 1008}, {"?code=x", "this code cannot be sent", 1008}, {"?reason=%ff%zz", "", 1000},
 	} {
-		for _, v := range draftwire.Served().List() {
+		for _, v := range draftwire.ServedVersions().List() {
 			_, _, err := dial(t, url+"/close"+c.query, v).Read(deadline(t))
 			want, reason := c.code, c.reason
 			if !v.Supports(wire.CapCloseCode) {
@@ -35,7 +35,7 @@ func TestCloseAsAsked(t *testing.T) {
 
 func TestEchoOnEveryPath(t *testing.T) {
 	url, _ := serveOn(t)
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		c := dial(t, url+"/some/where?query=1", v)
 		write(t, c, draftwire.OpText, "text")
 		wantMessage(t, c, "text")
@@ -57,10 +57,10 @@ func TestBroadcast(t *testing.T) {
 		url, server := serveOn(t, "--mode", c.mode)
 		var all []*draftwire.Conn
 		beside := dial(t, url+c.beside, draftwire.RFC6455)
-		served := draftwire.Served().List()
+		served := draftwire.ServedVersions().List()
 		for i, v := range served {
 			all = append(all, dial(t, url+c.path, v))
-			// Who hears itself has joined; those before hear it too.
+			// A member that hears itself has joined; the others hear it too.
 			write(t, all[i], draftwire.OpText, "here is "+v.String())
 			for _, m := range all {
 				wantMessage(t, m, "here is "+v.String())
@@ -82,7 +82,7 @@ func TestBroadcast(t *testing.T) {
 		}
 		for i, v := range served {
 			line := server.err.await(t, `(?m)^.*"draft":"`+v.String()+`".*"path":"/(?:broadcast|room).*$`)[0]
-			// Its own greeting and those behind it, "after", and "bin" where it can.
+			// Its own greeting and those after it, "after", and "bin" where it can.
 			out, dropped := len(served)-i+1, `"dropped":1,`
 			if v.Supports(wire.CapBinary) {
 				out++

@@ -31,13 +31,13 @@ type serveOptions struct {
 	httpIdle    time.Duration // between two requests
 }
 
-// farewell bounds the wait for connections to end.
+// farewell bounds how long a shutdown waits for connections to close.
 const farewell = 10 * time.Second
 
 var noTime time.Time
 
-// serve runs a server until the first signal, then ends it in order. A second
-// signal ends it at once.
+// serve runs a server until the first signal, then shuts it down. The second signal ends
+// it at once.
 func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <-chan os.Signal) error {
 	j := newJournal(logger)
 	defer j.fold.flush()
@@ -51,7 +51,7 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 			for _, l := range listeners {
 				l.Close()
 			}
-			return err
+			return listenError(err)
 		}
 		listeners = append(listeners, l)
 	}
@@ -72,21 +72,22 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 
 func newServer(o serveOptions, j *journal) *draftwire.Server {
 	s := &service{journal: j, broadcast: o.broadcast}
-	o.accept.Observer = j.observer()
+	j.notes = s.inRoom
+	o.accept.Observer = j.observer("")
 	o.accept.CompressionFor = compressionFor(o.accept.Compression)
 	handler := http.Handler(http.HandlerFunc(servePage))
 	if o.files != nil {
 		handler = http.FileServerFS(o.files)
 	}
 	return &draftwire.Server{
-		WebSocket: s.serve, Handler: bodyless(handler), Options: o.accept, TLS: o.tls,
+		Events: s.events(), Handler: bodyless(handler), Options: o.accept, TLS: o.tls,
 		FlashPolicy: o.flashPolicy, MaxPending: o.maxPending, ErrorLog: j.lines(),
 		MaxHTTP: o.maxHTTP, ReadTimeout: o.httpTimeout, WriteTimeout: o.httpTimeout, IdleTimeout: o.httpIdle,
 	}
 }
 
-// bodyless answers a request with a body at once, and closes: pages have no use for one, and
-// net/http would wait for it before it lets the connection go on.
+// bodyless closes the connection behind the answer to a request with a body: pages have no
+// use for one, and net/http would wait for it before it reads the next request.
 func bodyless(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 && r.ProtoMajor == 1 {

@@ -125,6 +125,17 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%q: exit %d, %q, %s", c.args, code, out, err)
 		}
 	}
+	if _, _, err := call(t, "", "client", secure); !strings.Contains(err, "; --cacert FILE trusts its root (without it the system's roots count), --insecure trusts any certificate\n") {
+		t.Errorf("an unknown root: %s", err)
+	}
+	if _, _, err := call(t, "", "client", "--cacert", cert, strings.Replace(secure, "127.0.0.1", "localhost", 1)); !strings.Contains(err, "; a URL with a name of the certificate is needed, or --insecure") {
+		t.Errorf("a name that the certificate does not have: %s", err)
+	}
+	gw, _, p := gatewayOn(t, append(free, "--to", secure)...)
+	if _, _, err := draftwire.Dial(deadline(t), gw, nil); err == nil {
+		t.Error("a backend that is not trusted has a client")
+	}
+	p.err.await(t, `"event":"backend.dial".*"hint":"tls: {ca: FILE} of the backend trusts its root \(without it the system's roots count\), insecure: true trusts any certificate"`)
 	server.err.await(t, `"draft":"hixie-76".*"secure":true.*"tls":"TLS 1.3"`)
 }
 
@@ -148,7 +159,7 @@ func TestFlashPolicy(t *testing.T) {
 
 func TestListenUnixAndSeveral(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	// A socket that a killed program left behind does not stand in the way.
+	// A socket file that a killed program left does not prevent listening.
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
 		t.Fatal(err)

@@ -3,8 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"math"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/oldtls"
@@ -22,18 +25,18 @@ func (p *program) serveCommand() command {
 	return command{
 		name: "serve", usage: "run a server for tests: echo, broadcast or files", args: "[DIR]", most: 1,
 		about: "Serves WebSocket in every version, TLS, plain HTTP and Flash policy requests on one port.\n" +
-			"It is a test server: every origin and every subprotocol is welcome unless --origin and --protocol say otherwise.\n" +
+			"It is a test server: it accepts every origin and every subprotocol unless --origin and --protocol say otherwise.\n" +
 			"Paths with a meaning of their own, in every mode: /close?code=4001&reason=bye closes right after the handshake " +
-			"(code 1006 cuts the connection); /broadcast sends each message to everyone on it; /deflate echoes and compresses, " +
-			"whatever --compression says, if the client can. GET / shows a page that talks to the server.",
+			"(code 1006 cuts the connection); /broadcast sends each message to everyone on it; /deflate echoes with compression " +
+			"if the client offers it, whatever --compression says. GET / shows a page that talks to the server.",
 		examples: []example{
 			{"draftwire serve", "echo on 127.0.0.1:8080; open http://127.0.0.1:8080/ in any browser"},
 			{"draftwire serve --mode broadcast --listen :8080", "a room for each path, reachable from other machines"},
 			{"draftwire serve --mode files ./public", "files over HTTP, echo over WebSocket"},
-			{"draftwire serve --versions modern --origin example.com", "as a site of today would"},
-			{"draftwire serve --compression large", "messages from 512 bytes on may be compressed"},
+			{"draftwire serve --versions modern --origin example.com", "as a current site would"},
+			{"draftwire serve --compression large", "compress messages from 512 bytes on, where the client can"},
 			{"draftwire serve --tls-cert cert.pem --tls-key key.pem", "ws and wss on the same port"},
-			{"draftwire serve --tls-profile legacy --tls-cert kiosk.pem --tls-key kiosk-key.pem", "the same, for TLS 1.0 too; see draftwire cert"},
+			{"draftwire serve --tls-profile legacy --tls-cert kiosk.pem --tls-key kiosk-key.pem", "TLS 1.0 too, for old devices; see draftwire cert"},
 		},
 		flags: serveFlags(),
 		run: func(c *cli.Context) error {
@@ -45,57 +48,43 @@ func (p *program) serveCommand() command {
 			if err != nil {
 				return err
 			}
+			defer writeBehind(log, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT)()
 			return serve(c.Context, o, log, p.signals)
 		},
 	}
 }
 
 func serveFlags() []cli.Flag {
-	flags := []cli.Flag{
+	serving := []cli.Flag{
 		&cli.StringFlag{Name: "mode", Value: modeEcho, Usage: "what to do: `echo|broadcast|files`"},
 		&cli.StringFlag{Name: "dir", Usage: "the folder `DIR` of --mode files"},
-		&cli.StringSliceFlag{Name: "listen", DefaultText: "127.0.0.1:8080", Usage: "`ADDR` to listen on, HOST:PORT or unix:PATH"},
-		&cli.StringFlag{Name: "versions", Value: "all", Usage: "`VERSIONS` to serve: all, modern, names joined by commas, -NAME takes one away"},
-		&cli.StringSliceFlag{Name: "tls-cert", Usage: "certificate `FILE` (PEM); TLS is then recognised on the same port"},
-		&cli.StringSliceFlag{Name: "tls-key", Usage: "key `FILE` of the certificate (PEM)"},
-		&cli.StringFlag{Name: "tls-profile", Value: oldtls.Modern.String(), Usage: "how old a TLS client may be: `modern|legacy|museum`; today's clients get today's TLS with each"},
-		&cli.StringSliceFlag{Name: "origin", DefaultText: "*, any", Usage: "`PATTERN` of pages that may connect, for example *.example.com"},
 		&cli.StringSliceFlag{Name: "protocol", DefaultText: "*, the client's first", Usage: "`NAME` of a subprotocol to speak"},
-		&cli.StringFlag{Name: "tolerate", Usage: "`LIST` of known faults to accept: " + strings.ReplaceAll((^draftwire.Tolerances(0)).String(), ",", ", ")},
-		&cli.StringFlag{Name: "max-message", Value: "1MiB", Usage: "largest message, a `SIZE` like 64KiB"},
-		&cli.StringFlag{Name: "max-head", Value: "16KiB", Usage: "largest request head, a `SIZE`"},
-		&cli.DurationFlag{Name: "handshake-timeout", Value: draftwire.DefaultHandshakeTimeout, Usage: "`TIME` for the whole opening handshake"},
-		&cli.DurationFlag{Name: "key3-timeout", Value: draftwire.DefaultKey3Timeout, Usage: "`TIME` for the eight bytes of hixie-76"},
-		&cli.DurationFlag{Name: "close-timeout", Value: draftwire.DefaultCloseTimeout, Usage: "`TIME` for the closing handshake"},
-		&cli.DurationFlag{Name: "idle-timeout", DefaultText: "none", Usage: "close after that `TIME` without a byte from the client"},
-		&cli.IntFlag{Name: "max-pending", Value: draftwire.DefaultMaxPending, Usage: "at most `N` connections whose handshake is not done, half of them of one address"},
-		&cli.IntFlag{Name: "max-http", Value: draftwire.DefaultMaxHTTP, Usage: "at most `N` connections of ordinary HTTP, half of them of one address"},
-		&cli.DurationFlag{Name: "http-timeout", Value: draftwire.DefaultHTTPTimeout, Usage: "`TIME` in which a part of an HTTP body has to come, and one of an answer to be taken"},
-		&cli.DurationFlag{Name: "http-idle-timeout", Value: draftwire.DefaultHTTPIdle, Usage: "`TIME` between two HTTP requests of a connection"},
-		&cli.BoolFlag{Name: "flash-policy", Usage: "answer Flash policy requests: any site, any port"},
 		&cli.StringFlag{Name: "flash-policy-file", Usage: "answer Flash policy requests with `FILE`"},
 	}
-	return append(flags, compressionFlags()...)
+	http := []cli.Flag{
+		&cli.IntFlag{Name: "max-http", Value: draftwire.DefaultMaxHTTP, Usage: "at most `N` connections of ordinary HTTP, half of them of one address"},
+		&cli.DurationFlag{Name: "http-timeout", Value: draftwire.DefaultHTTPTimeout, Usage: "`TIME` for the client to send a part of an HTTP body, or to take one of an answer"},
+		&cli.DurationFlag{Name: "http-idle-timeout", Value: draftwire.DefaultHTTPIdle, Usage: "`TIME` between two HTTP requests of a connection"},
+	}
+	return slices.Concat(serving, listenFlags(listenDefaults{message: "1MiB", pending: draftwire.DefaultMaxPending, write: draftwire.DefaultWriteTimeout}), http, compressionFlags())
 }
 
 // serveOptionsOf reads the flags; what is wrong with them is a usage error.
 func serveOptionsOf(c *cli.Context) (serveOptions, error) {
-	o := serveOptions{listen: c.StringSlice("listen"), maxPending: c.Int("max-pending"), maxHTTP: c.Int("max-http")}
-	if len(o.listen) == 0 {
-		o.listen = []string{"127.0.0.1:8080"}
-	}
+	o := serveOptions{listen: readAddresses(c)}
 	o.accept.Origins = orAny(c.StringSlice("origin"))
 	o.accept.Protocols = orAny(c.StringSlice("protocol"))
 	var err error
 	if o.accept.Compression, err = readCompression(c); err != nil {
 		return o, err
 	}
-	for name, n := range map[string]int{"max-pending": o.maxPending, "max-http": o.maxHTTP} {
-		if n <= 0 {
-			return o, usagef("--%s: %d is not above 0", name, n)
-		}
+	if o.accept.Limits, err = readLimits(c); err != nil {
+		return o, err
 	}
-	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readVersions, readLimits, readTLS, readFlash} {
+	if o.maxPending, err = readPending(c); err != nil {
+		return o, err
+	}
+	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readVersions, readHTTP, readTLS, readFlash} {
 		if err := read(c, &o); err != nil {
 			return o, err
 		}
@@ -114,37 +103,34 @@ func readMode(c *cli.Context, o *serveOptions) error {
 	mode, dir := c.String("mode"), c.String("dir")
 	if arg := c.Args().First(); arg != "" {
 		if dir != "" {
-			return usagef("the folder stands twice, as --dir %s and as %s", dir, arg)
+			return usagef("the folder is given twice, as --dir %s and as %s", dir, arg)
 		}
 		dir = arg
 	}
-	switch mode {
-	case modeEcho, modeBroadcast:
+	if mode != modeFiles {
 		o.broadcast = mode == modeBroadcast
 		if dir != "" {
 			return usagef("the folder %s needs --mode files", dir)
 		}
 		return nil
-	case modeFiles:
-		if dir == "" {
-			return usagef("--mode files needs a folder")
-		}
-		root, err := os.OpenRoot(dir) // links that lead out of the folder are not followed
-		if err != nil {
-			return usagef("--mode files: %w", err)
-		}
-		context.AfterFunc(c.Context, func() { root.Close() })
-		o.files = root.FS()
-		return nil
 	}
-	return usagef("--mode: %q is none of echo, broadcast, files", mode)
+	if dir == "" {
+		return usagef("--mode files needs a folder")
+	}
+	root, err := os.OpenRoot(dir) // links that lead out of the folder are not followed
+	if err != nil {
+		return usagef("--mode files: %w", err)
+	}
+	context.AfterFunc(c.Context, func() { root.Close() })
+	o.files = root.FS()
+	return nil
 }
 
 func readVersions(c *cli.Context, o *serveOptions) (err error) {
 	if o.accept.Versions, err = draftwire.ParseVersions(c.String("versions")); err != nil {
 		return usagef("--versions: %s", plain(err))
 	}
-	if o.accept.Tolerate, err = wire.ParseTolerances(c.String("tolerate")); err != nil {
+	if o.accept.Tolerate, err = wire.ParseTolerances(c.String("tolerate"), wire.ClientFaults()); err != nil {
 		return usagef("--tolerate: %s", plain(err))
 	}
 	return nil
@@ -153,29 +139,8 @@ func readVersions(c *cli.Context, o *serveOptions) (err error) {
 // plain is an error of the library without its prefix.
 func plain(err error) string { return strings.TrimPrefix(err.Error(), "draftwire: ") }
 
-func readLimits(c *cli.Context, o *serveOptions) (err error) {
-	l := &o.accept.Limits
-	if l.ReadLimit, err = sizeFlag(c, "max-message"); err != nil {
-		return err
-	}
-	head, err := sizeFlag(c, "max-head")
-	if err != nil {
-		return err
-	}
-	if l.HeadLimit = int(head); head > 1<<30 {
-		return usagef("--max-head: %s is too much", c.String("max-head"))
-	}
-	l.IdleTimeout = c.Duration("idle-timeout")
-	if l.IdleTimeout < 0 {
-		return usagef("--idle-timeout: %s is below 0", l.IdleTimeout)
-	}
-	if l.HandshakeTimeout, err = timeFlag(c, "handshake-timeout"); err != nil {
-		return err
-	}
-	if l.Key3Timeout, err = timeFlag(c, "key3-timeout"); err != nil {
-		return err
-	}
-	if l.CloseTimeout, err = timeFlag(c, "close-timeout"); err != nil {
+func readHTTP(c *cli.Context, o *serveOptions) (err error) {
+	if o.maxHTTP, err = countFlag(c, "max-http", math.MaxInt32); err != nil {
 		return err
 	}
 	if o.httpTimeout, err = timeFlag(c, "http-timeout"); err != nil {
@@ -186,28 +151,20 @@ func readLimits(c *cli.Context, o *serveOptions) (err error) {
 }
 
 func readTLS(c *cli.Context, o *serveOptions) error {
-	certs, keys := c.StringSlice("tls-cert"), c.StringSlice("tls-key")
-	profile, err := oldtls.ParseProfile(c.String("tls-profile"))
-	switch {
-	case err != nil:
-		return usagef("--tls-profile: %q is none of modern, legacy, museum", c.String("tls-profile"))
-	case len(certs) != len(keys):
-		return usagef("--tls-cert and --tls-key go together")
-	case len(certs) == 0 && profile != oldtls.Modern:
-		return usagef("--tls-profile %s needs --tls-cert and --tls-key; 'draftwire cert legacy NAME' makes them", profile)
-	case len(certs) == 0:
-		return nil
+	files, err := readTLSFiles(c)
+	if err != nil || len(files.pairs) == 0 {
+		return err
 	}
-	o.certs = &reloads{profile: profile}
+	o.certs = &reloads{profile: files.profile}
 	var loaded []*oldtls.Certificate
-	for i, file := range certs {
-		cert, err := oldtls.LoadFiles(file, keys[i], o.certs.failed)
+	for _, pair := range files.pairs {
+		cert, err := oldtls.LoadFiles(pair.Cert, pair.Key, o.certs.failed)
 		if err != nil {
 			return usagef("--tls-cert: %s", strings.TrimPrefix(err.Error(), "oldtls: "))
 		}
 		loaded = append(loaded, cert)
 	}
-	if o.tls, err = oldtls.Config(profile, loaded); err != nil {
+	if o.tls, err = oldtls.Config(files.profile, loaded); err != nil {
 		return usagef("--tls-cert: %s", strings.TrimPrefix(err.Error(), "oldtls: "))
 	}
 	return nil

@@ -28,7 +28,7 @@ func parseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n <= 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%q is no size; sizes are like 64KiB, 1MiB, 1048576", s)
+		return 0, fmt.Errorf("%q is not a size like 64KiB, 1MiB or 1048576", s)
 	}
 	return n * unit, nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 const terminalHelp = `A line is a message. Arrow keys edit it and bring back earlier lines.
-  /ping                  measure the way there and back
+  /ping                  measure the round trip
   /close [CODE [REASON]] close
   /help                  this
   //text                 the message /text
@@ -51,11 +51,11 @@ func (c *client) interact(ctx context.Context) error {
 		return err
 	}
 	defer term.Restore(int(in.Fd()), state)
-	defer io.WriteString(out, "\r\n") // the prompt stands there still
+	defer io.WriteString(out, "\r\n") // behind the prompt
 	return c.chat(ctx, &console{Reader: in, Writer: out, size: func() (int, int) { return sizeOf(in) }})
 }
 
-// sizeOf is the size of a terminal; not all terminals know theirs.
+// sizeOf is the size of a terminal, or the usual one where it is not known.
 func sizeOf(f *os.File) (width, height int) {
 	w, h, err := term.GetSize(int(f.Fd()))
 	if err != nil || w <= 0 || h <= 0 {
@@ -64,12 +64,12 @@ func sizeOf(f *os.File) (width, height int) {
 	return w, h
 }
 
-// chat shows what comes above the line that is being typed.
+// chat shows what comes, above the line that is being typed.
 func (c *client) chat(ctx context.Context, con *console) error {
 	t := term.NewTerminal(con, "> ")
 	t.SetSize(con.size())
 	if c.out.terminal {
-		c.out.w = t // moves the prompt out of the way
+		c.out.w = t // prints above the prompt
 		defer func() { c.out.w = c.std.out }()
 	}
 	if !c.o.quiet {
@@ -92,7 +92,7 @@ func (c *client) chat(ctx context.Context, con *console) error {
 	}
 }
 
-// readTyped sends what is typed until the person has enough.
+// readTyped sends what is typed until the person ends it.
 func (c *client) readTyped(ctx context.Context, t *term.Terminal, con *console) error {
 	for {
 		line, err := t.ReadLine()
@@ -139,12 +139,12 @@ func (c *client) typed(ctx context.Context, t *term.Terminal, line string) (clos
 		number, reason, _ := strings.Cut(rest, " ")
 		n, err := strconv.ParseUint(number, 10, 16)
 		if code := draftwire.CloseCode(n); err != nil || !code.OnWire() {
-			return false, fmt.Errorf("%s is no code that can be sent", number)
+			return false, fmt.Errorf("code %s cannot be sent", number)
 		}
 		c.o.closeCode, c.o.closeReason = draftwire.CloseCode(n), strings.TrimSpace(reason)
 		return true, nil
 	default:
-		return false, fmt.Errorf("no command %s; /help lists them, //text sends /text", word)
+		return false, fmt.Errorf("there is no command %s; /help lists them, //text sends /text", word)
 	}
 	return false, err
 }

@@ -62,8 +62,8 @@ func TestTerminal(t *testing.T) {
 	y.press(t, "\x1b[A!\r", `(\x1b\[K|\n)abcd!\r\n`)   // up: the line before
 	y.press(t, "/ping\r", "pong after")
 	y.press(t, "/help\r", "Ctrl-D closes, Ctrl-C")
-	y.press(t, "/nope\r", "no command /nope")
-	y.press(t, "/close 1006\r", "1006 is no code")
+	y.press(t, "/nope\r", "there is no command /nope")
+	y.press(t, "/close 1006\r", "code 1006 cannot be sent")
 	y.press(t, "/close 4001 good bye\r", "")
 	if err := <-y.done; err != nil || y.c.o.closeCode != 4001 || y.c.o.closeReason != "good bye" {
 		t.Errorf("%v, %d %q", err, y.c.o.closeCode, y.c.o.closeReason)

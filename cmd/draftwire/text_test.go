@@ -41,7 +41,12 @@ func TestExitCodesAreDocumented(t *testing.T) {
 	_, app, _ := call(t, "", "--help")
 	_, client, _ := call(t, "", "client", "--help")
 	_, man, _ := call(t, "", "man")
-	if len(exitCodes) != 9 {
+	for _, name := range []string{"status", "report", "bench"} { // which end with 7
+		if _, help, _ := call(t, "", name, "--help"); !strings.Contains(help, "\n  7    a condition is not met (") || !strings.Contains(help, name) {
+			t.Errorf("%s: exit code 7 is not in its help", name)
+		}
+	}
+	if len(exitCodes) != 11 {
 		t.Errorf("%d codes", len(exitCodes))
 	}
 	for _, e := range exitCodes {
@@ -82,14 +87,14 @@ func TestVersions(t *testing.T) {
 	for _, args := range [][]string{{"versions"}, {"versions", "--long"}, {"versions", "-l"}} {
 		code, out, _ := call(t, "", args...)
 		lines := strings.Split(strings.TrimSpace(out), "\n")
-		if code != 0 || len(lines) != 1+draftwire.Every.Len() {
+		if code != 0 || len(lines) != 1+draftwire.AllVersions.Len() {
 			t.Fatalf("exit %d:\n%s", code, out)
 		}
 		column := strings.Index(lines[0], "SHIPPED")
 		if column > 70 {
 			t.Errorf("SHIPPED BY begins at column %d", column)
 		}
-		for i, v := range draftwire.Every.List() {
+		for i, v := range draftwire.AllVersions.List() {
 			if !strings.HasPrefix(lines[1+i], v.String()+" ") || !strings.HasPrefix(lines[1+i][column:], v.Info().Shipped) {
 				t.Errorf("line %q", lines[1+i])
 			}
@@ -113,7 +118,7 @@ func TestVersions(t *testing.T) {
 			served = served.With(v)
 		}
 	}
-	if served != draftwire.Served() {
+	if served != draftwire.ServedVersions() {
 		t.Errorf("served are %s", served)
 	}
 }

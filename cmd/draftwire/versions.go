@@ -27,10 +27,10 @@ type versionRow struct {
 // versionRows follows from the library's table alone.
 func versionRows() []versionRow {
 	var rows []versionRow
-	for _, v := range draftwire.Every.List() {
+	for _, v := range draftwire.AllVersions.List() {
 		i := v.Info()
-		rows = append(rows, versionRow{i.Name, i.Aliases, i.Header, i.Date,
-			draftwire.Served().Has(v), i.Caps.Names(), i.Shipped, i.Spec})
+		rows = append(rows, versionRow{i.Name, i.Aliases, i.HeaderValue, i.Date,
+			draftwire.ServedVersions().Has(v), i.Caps.Names(), i.Shipped, i.Spec})
 	}
 	return rows
 }
@@ -41,7 +41,7 @@ func versionWords(sets bool) []string {
 	if sets {
 		words = append(words, "all", "modern")
 	}
-	for _, v := range draftwire.Served().List() {
+	for _, v := range draftwire.ServedVersions().List() {
 		words = append(words, v.String())
 	}
 	return words
@@ -65,19 +65,19 @@ func writeVersions(w io.Writer, o versionsOptions) error {
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	print()
-	for _, v := range draftwire.Every.List() {
+	for _, v := range draftwire.AllVersions.List() {
 		i, served := v.Info(), "no"
-		if draftwire.Served().Has(v) {
+		if draftwire.ServedVersions().Has(v) {
 			served = "yes"
 		}
-		cells = []string{i.Name, cmp.Or(i.Header, "-"), i.Date, served, messagesOf(v), closingOf(v),
+		cells = []string{i.Name, cmp.Or(i.HeaderValue, "-"), i.Date, served, messagesOf(v), closingOf(v),
 			i.Shipped, strings.Join(i.Caps.Names(), ","), i.Spec}
 		print()
 	}
 	return t.Flush()
 }
 
-// messagesOf tells the kinds of messages that a version has.
+// messagesOf lists the kinds of messages that a version has.
 func messagesOf(v draftwire.Version) string {
 	if v.Supports(draftwire.CapBinary) {
 		return "text, binary"
@@ -85,7 +85,7 @@ func messagesOf(v draftwire.Version) string {
 	return "text"
 }
 
-// closingOf tells how a version says that it closes.
+// closingOf says how a version closes.
 func closingOf(v draftwire.Version) string {
 	switch {
 	case v.Supports(draftwire.CapCloseCode):
@@ -100,15 +100,15 @@ func (p *program) versionsCommand() command {
 	return command{
 		name: "versions", usage: "print the table of the protocol's versions",
 		about: "HEADER is the value of Sec-WebSocket-Version. SERVED says whether this program speaks the version. " +
-			"CLOSING says how the end of a connection is told: by tcp alone, by a frame, or by a frame with a code and a reason.",
+			"CLOSING says how a connection is closed: by TCP alone, by a frame, or by a frame with a code and a reason.",
 		examples: []example{
 			{"draftwire versions", "as a table"},
-			{"draftwire versions --long", "with capabilities and documents, which makes it wide"},
-			{"draftwire versions --json | jq -r '.[] | select(.served).version'", "the names of those spoken here"},
+			{"draftwire versions --long", "with capabilities and documents, in wide lines"},
+			{"draftwire versions --json | jq -r '.[] | select(.served).version'", "the names of those that this program speaks"},
 		},
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with the columns CAPABILITIES and SPEC"},
-			&cli.BoolFlag{Name: "json", Usage: "print JSON, with all there is"},
+			&cli.BoolFlag{Name: "json", Usage: "print everything as JSON"},
 		},
 		run: func(c *cli.Context) error {
 			return writeVersions(p.out, versionsOptions{json: c.Bool("json"), long: c.Bool("long")})

@@ -10,19 +10,19 @@ import (
 	"unicode/utf8"
 )
 
-// visible returns s with all that a terminal would obey, or not show, written
-// as an escape: a peer must not move the cursor of whoever reads its words.
+// visible returns s with an escape for each character that a terminal would obey or not
+// show: a peer must not move the cursor of the person who reads its words.
 func visible(s string) string { return escape(s, "") }
 
-// visibleText is visible for a message, whose line ends and tabs stay.
+// visibleText is visible for a message, which keeps its line ends and tabs.
 func visibleText(s string) string { return escape(s, "\n\t") }
 
-// shown reports whether a terminal shows r, and does nothing else.
+// shown reports whether a terminal shows r and does nothing more.
 func shown(r rune) bool { return unicode.IsGraphic(r) }
 
-// visibleJSON returns JSON that reads as p does, with all escaped that visible
-// escapes: DEL, C1 controls, line separators and what turns the direction of text are
-// letters to encoding/json. Outside of its strings JSON has nothing but ASCII.
+// visibleJSON returns JSON that means the same as p and escapes all that visible escapes:
+// DEL, C1 controls, line separators and what turns the direction of text are letters to
+// encoding/json. Outside of strings JSON is ASCII.
 func visibleJSON(p []byte) []byte {
 	bad := func(r rune) bool { return r >= 0x7F && !shown(r) }
 	if utf8.Valid(p) && bytes.IndexFunc(p, bad) < 0 {
@@ -31,7 +31,7 @@ func visibleJSON(p []byte) []byte {
 	out := make([]byte, 0, len(p)+64)
 	for len(p) > 0 {
 		switch r, n := utf8.DecodeRune(p); {
-		case r == utf8.RuneError && n == 1: // what reads JSON takes it for this
+		case r == utf8.RuneError && n == 1: // as which JSON parsers read it
 			out, p = append(out, `\ufffd`...), p[n:]
 		case !bad(r):
 			out, p = append(out, p[:n]...), p[n:]

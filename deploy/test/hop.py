@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""hop.py NAME=LISTEN_PORT:SERVER_PORT...: stands where a gateway does.
+"""hop.py NAME=LISTEN_PORT:SERVER_PORT[:plain]...: stands in for a gateway behind a proxy.
 
-Wants a PROXY protocol header (version 1 or 2) in front of every connection, takes it
-off, and passes the rest to a server on 127.0.0.1. Prints for each connection:
+Expects a PROXY protocol header (version 1 or 2) at the beginning of every connection,
+removes it, and passes the rest to a server on 127.0.0.1. With "plain" there must be no
+header. Prints for each connection:
 
   NAME VERSION SOURCE FIRST-BYTES
 
-or "NAME refused: ..." and closes, if the header is missing, or names the proxy itself
-as the source. Who connects and goes without a word is not mentioned.
+or "NAME refused: ...", and closes the connection, if the header is missing, or names the
+proxy itself as the source, or is there with "plain". A peer that connects and sends nothing
+is not printed.
 """
 
 import socket
@@ -23,7 +25,7 @@ def exactly(sock, n):
     while len(data) < n:
         more = sock.recv(n - len(data))
         if not more and not data:
-            raise EOFError  # somebody looked whether the port is open
+            raise EOFError  # somebody has tested whether the port is open
         if not more:
             raise ValueError("closed after %r" % data)
         data += more
@@ -31,7 +33,7 @@ def exactly(sock, n):
 
 
 def header(sock):
-    """Returns version and source of the PROXY header, or of a health check None."""
+    """Returns the version and the source of the PROXY header; the source of a health check is None."""
     start = exactly(sock, 12)
     if start == SIGNATURE:
         command, family, length = struct.unpack("!BBH", exactly(sock, 4))
@@ -63,15 +65,19 @@ def copy(source, target):
         target.close()
 
 
-def serve(name, sock, peer, port):
+def serve(name, sock, peer, port, plain):
     try:
         sock.settimeout(5)
-        version, source = header(sock)
+        version, source = ("plain", peer) if plain else header(sock)
         if source is None:
             return
-        if not source[0].startswith("127.") or source == peer:
+        if not plain and (not source[0].startswith("127.") or source == peer):
             raise ValueError("the source is %s:%d" % source)
         first = sock.recv(65536)
+        if plain and not first:
+            raise EOFError
+        if plain and (first.startswith(SIGNATURE) or first.startswith(b"PROXY ")):
+            raise ValueError("a PROXY header: %r" % first[:12])
         print(name, version, "%s:%d" % source, ascii(first[:24].decode("latin-1")), flush=True)
         sock.settimeout(None)
         server = socket.create_connection(("127.0.0.1", port))
@@ -85,19 +91,19 @@ def serve(name, sock, peer, port):
         sock.close()
 
 
-def accept(listener, name, port):
+def accept(listener, name, port, plain):
     while True:
         sock, peer = listener.accept()
-        threading.Thread(target=serve, args=(name, sock, peer, port), daemon=True).start()
+        threading.Thread(target=serve, args=(name, sock, peer, port, plain), daemon=True).start()
 
 
 def main():
     threads = []
     for argument in sys.argv[1:]:
         name, ports = argument.split("=")
-        listen, server = ports.split(":")
+        listen, server, *plain = ports.split(":")
         listener = socket.create_server(("127.0.0.1", int(listen)))
-        threads.append(threading.Thread(target=accept, args=(listener, name, int(server)), daemon=True))
+        threads.append(threading.Thread(target=accept, args=(listener, name, int(server), plain == ["plain"]), daemon=True))
         threads[-1].start()
     for thread in threads:
         thread.join()

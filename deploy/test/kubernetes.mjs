@@ -1,8 +1,8 @@
 // node kubernetes.mjs FILE...: checks manifests without a cluster.
 //
-// Values against the published schemas (kubernetes-models), names against their types
-// (TypeScript refuses a field that is not there, which the schemas do not), and a few
-// things that must fit each other. Prints what is wrong; exit code 1 then.
+// It checks values against the published schemas (kubernetes-models), names against the types
+// of these schemas (TypeScript refuses an unknown field; the schemas do not), and a few
+// values that have to fit each other. It prints what is wrong, and then exits with 1.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import ts from 'typescript'
 import { parse, parseAllDocuments } from 'yaml'
@@ -30,7 +30,7 @@ for (const file of process.argv.slice(2)) {
   }
 }
 
-// typed lets the compiler judge the object as a literal, where excess fields count.
+// typed lets the compiler check the object as a literal, in which unknown fields are errors.
 function typed(file, path, object) {
   const source = new URL(`.manifest-${process.pid}.ts`, import.meta.url).pathname
   const options = { noEmit: true, strict: true, skipLibCheck: true, types: [],

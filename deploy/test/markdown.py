@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""markdown.py [--write]: whether README.md has the table of proxies.tsv; writes it."""
+"""markdown.py [--write]: checks that README.md has the table of proxies.tsv, or writes it."""
 
 import pathlib
 import re

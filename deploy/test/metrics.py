@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""metrics.py RULES: holds dashboard and alerts against prometheus/metrics.txt.
+"""metrics.py RULES: compares the dashboard and the alerts with prometheus/metrics.txt.
 
 The list must be that of package metrics. Every metric must be in it, with the labels that are asked for, and every metric
 of the list must be looked at by something. Writes the dashboard's queries as recording
@@ -23,7 +23,7 @@ for line in (here / "prometheus/metrics.txt").read_text().splitlines():
             known[name + suffix] = labels
 used = set()
 
-# What the program has, as its package says.
+# The metrics that the program has, as package metrics documents them.
 package = (here.parent / "metrics/doc.go").read_text()
 exported = {name: set(re.findall(r"\w+", labels)) for name, labels in re.findall(r"(?m)^//\t(draftwire_\w+)(?:\{(.*)\})?", package)}
 for name in exported.keys() | {name for name in listed if name.startswith("draftwire_")}:

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""probe.py PATIENCE direct=HOST:PORT [NAME=HOST:PORT...]: what becomes of each handshake.
+"""probe.py PATIENCE direct=HOST:PORT [NAME=HOST:PORT...]: tests which handshakes pass.
 
-Sends the examples that the drafts print, byte for byte, to an echo server: once
-directly, then through each proxy. Prints a line for each, tab separated:
+Sends the examples that are printed in the drafts, byte for byte, to an echo server: once
+directly, and then through each proxy. Prints a line with tabs for each of these:
 
   strict  what came back is, byte for byte, what the server sends
-  pass    the head was changed, but nothing that a client of that draft looks at
-  loose   handshake and echo work, but a client that compares the first three
-          lines, as hixie-75 says, gives up
-  400     refused with that status
-  hang    no answer, or half of one, within PATIENCE seconds
-  fail    anything else; why is said on stderr
+  pass    the proxy changed the head, but nothing that a client of that draft looks at
+  loose   handshake and echo work, but a client fails that compares the first three
+          lines, as hixie-75 requires
+  400     the handshake was refused with that status
+  hang    no answer, or an incomplete one, within PATIENCE seconds
+  fail    anything else; the reason is on stderr
 """
 
 import concurrent.futures
@@ -43,7 +43,7 @@ def keyed(number):
 
 
 class Case:
-    """One column: what is sent, and what a client of that draft looks at."""
+    """A column of the table: what is sent, and what a client of that draft looks at."""
 
     def __init__(self, name, request, fields, late=b"", proof=b"", frame=MASKED, echo=ECHO, first=()):
         self.name, self.request, self.fields = name, request, fields
@@ -82,7 +82,7 @@ class Verdict(Exception):
 
 
 class Link:
-    """A connection, and all that has come over it."""
+    """A connection, and everything that was received on it."""
 
     def __init__(self, address, patience):
         host, port = address.rsplit(":", 1)

@@ -1,7 +1,7 @@
 //go:build ignore
 
-// Command reverseproxy is the HTTP proxy of Go's standard library, which Traefik and
-// many others are built on: reverseproxy LISTEN TARGET.
+// Command reverseproxy is the HTTP proxy of Go's standard library, on which Traefik and many
+// other proxies are built: reverseproxy LISTEN TARGET.
 package main
 
 import (

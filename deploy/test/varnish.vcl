@@ -1,4 +1,4 @@
-# Only for the table of what passes where.
+# This is only for the table of what passes where.
 vcl 4.1;
 backend default {
 	.host = "127.0.0.1";

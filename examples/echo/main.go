@@ -14,7 +14,7 @@ func main() {
 		log.Fatal(err)
 	}
 	s := &draftwire.Server{
-		Options: draftwire.AcceptOptions{Versions: draftwire.Every},
+		Options: draftwire.AcceptOptions{Versions: draftwire.AllVersions},
 		WebSocket: func(ctx context.Context, c *draftwire.Conn) error {
 			for m, err := range c.Messages(ctx) {
 				if err != nil {

@@ -18,6 +18,8 @@ type beyond struct {
 	early       bool   // bytes came behind the request before its 101 went
 	opened      bool   // a client got a 101
 	hit         []byte // what must never come, and came
+	requests    int    // pages
+	unclear     string // pages: the request that ends in two places
 }
 
 // newBeyond returns nil where the case says nothing of it.
@@ -63,5 +65,5 @@ func (b *beyond) fault() string {
 	case b.hit != nil:
 		return fmt.Sprintf("beyond: %q must not come, and came", b.hit)
 	}
-	return ""
+	return b.tooMany(may)
 }

@@ -126,7 +126,7 @@ func (k *conn) step(s *hostile.Step) error {
 	case hostile.Expect:
 		n := k.expects
 		k.expects++
-		if !k.wait(func() bool { return k.in.isFound(n) || k.in.hasEnded() }, 0) || !k.in.isFound(n) {
+		if !k.wait(func() bool { return k.in.isFound(n) || k.in.hasEnded() || k.saysGoodbye() }, 0) || !k.in.isFound(n) {
 			return errOver
 		}
 	case hostile.Wait:
@@ -146,8 +146,9 @@ func (k *conn) step(s *hostile.Step) error {
 // hold waits for the target's end. Where nothing is read the state of the socket tells.
 func (k *conn) hold(most time.Duration) error {
 	until := time.Now().Add(most)
-	for k.play.c.Unread && !peerEnded(k.raw) && time.Now().Before(until) && k.play.ctx.Err() == nil {
-		k.wait(k.in.hasEnded, min(50*time.Millisecond, time.Until(until)))
+	// The clock is read once a turn: to wait for no time at all is to wait for all of it.
+	for left := most; k.play.c.Unread && left > 0 && !peerEnded(k.raw) && k.play.ctx.Err() == nil; left = time.Until(until) {
+		k.wait(k.in.hasEnded, min(50*time.Millisecond, left))
 	}
 	if !k.play.c.Unread {
 		k.wait(k.in.hasEnded, most)

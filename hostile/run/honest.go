@@ -87,7 +87,7 @@ func readHead(r *bufio.Reader) ([]byte, error) {
 	for len(head) < mostHead {
 		line, err := r.ReadSlice('\n')
 		head = append(head, line...)
-		if err != nil {
+		if err != nil && err != bufio.ErrBufferFull { // a line may be longer than r's buffer
 			return head, err
 		}
 		if bytes.HasSuffix(head, []byte("\r\n\r\n")) {

@@ -105,7 +105,7 @@ func faulty(c net.Conn, pre []byte, fault string, all *sync.Mutex) {
 		<-time.After(1500 * time.Millisecond)
 		all.Unlock()
 	case "lines":
-		fmt.Fprint(os.Stderr, strings.Repeat("a line\n", 40))
+		fmt.Fprint(os.Stderr, strings.Repeat("a line\n", 60))
 	case "crash":
 		fmt.Fprintln(os.Stderr, "panic: recovered")
 	case "dies":
@@ -119,6 +119,11 @@ func faulty(c net.Conn, pre []byte, fault string, all *sync.Mutex) {
 	case "wrong-code":
 		shake(c, pre)
 		c.Write([]byte("\x88\x02\x03\xea"))
+		return
+	case "waits": // for the client's end, behind its own closing handshake
+		shake(c, pre)
+		c.Write([]byte("\x88\x02\x03\xea"))
+		io.Copy(io.Discard, c)
 		return
 	case "talks":
 		shake(c, pre)
@@ -153,7 +158,7 @@ func faultyClient(url, fault string) {
 		io.Copy(io.Discard, c)
 		<-time.After(time.Minute)
 	case "lines":
-		fmt.Print(strings.Repeat("a line\n", 40))
+		fmt.Print(strings.Repeat("a line\n", 60))
 	}
 	io.Copy(io.Discard, c)
 }

@@ -77,7 +77,7 @@ func (o *own) serve(p *play, raw net.Conn) {
 	if p != nil && p.accepted != nil {
 		p.accepted()
 	}
-	if p != nil && o.side != hostile.Front && speaksBelowTLS(p.c) {
+	if p != nil && o.hostile() && speaksBelowTLS(p.c) {
 		p.attackVisitor(raw, raw, nil)
 		return
 	}
@@ -90,7 +90,7 @@ func (o *own) serve(p *play, raw net.Conn) {
 		}
 		t := tls.Server(raw, conf)
 		if err := t.HandshakeContext(context.Background()); err != nil {
-			if p != nil && o.side != hostile.Front {
+			if p != nil && o.hostile() {
 				p.noHandshake(err)
 			}
 			return
@@ -105,10 +105,15 @@ func (o *own) serve(p *play, raw net.Conn) {
 		echoes(c, pre, nil)
 	case o.side == hostile.Front:
 		echoes(c, pre, p.beyond)
+	case o.side == hostile.Pages:
+		records(c, pre, p.beyond)
 	default:
 		p.attackVisitor(c, raw, pre)
 	}
 }
+
+// hostile: it is the attacker that the target comes to.
+func (o *own) hostile() bool { return o.side == hostile.Client || o.side == hostile.Behind }
 
 // speaksBelowTLS: the target comes with TLS, and the case's bytes are in its place.
 func speaksBelowTLS(c *hostile.Case) bool { return !c.TLS && needsTLS(c) }

@@ -236,10 +236,11 @@ func (k *conn) judge() {
 	k.play.count(s.name(), k.play.verdict(&s, good))
 }
 
-// saysGoodbye: a client has sent its closing handshake. It may wait then until its
-// server ends the connection, which is no part of any attack behind its steps.
+// saysGoodbye: the target has sent its closing handshake, and sends nothing more. It may
+// wait then for the attacker's, or until the attacker ends the connection: that is no part
+// of any attack behind its steps.
 func (k *conn) saysGoodbye() bool {
-	return k.server && k.in.look(func(in *inbound) bool { return in.frames.closed })
+	return k.in.look(func(in *inbound) bool { return in.frames.closed })
 }
 
 // afterwards is how long the player looks for what must not come behind the outcome.
@@ -296,8 +297,10 @@ func (v *values) request(head []byte, secure bool) {
 	v.origin = strings.ToLower(v.origin)
 	for _, name := range []string{"Sec-WebSocket-Protocol", "WebSocket-Protocol"} {
 		if p := fieldOf(head, name); p != "" && v.protocol == "" {
-			v.protocol, _, _ = strings.Cut(p, ",")
-			v.protocol, _, _ = strings.Cut(v.protocol, " ")
+			v.protocol = p
+			if end := strings.IndexAny(p, `, "`); end >= 0 { // a parser that knows quoted strings ends a name there
+				v.protocol = p[:end]
+			}
 		}
 	}
 	scheme := "ws://"

@@ -171,7 +171,7 @@ func (p *player) playFrom(ctx context.Context, next <-chan *hostile.Case) (again
 		}
 		switch {
 		case ctx.Err() != nil: // the rest is not played
-		case slices.ContainsFunc(results, func(r result) bool { return r.Result == failed }):
+		case !p.s.once && slices.ContainsFunc(results, func(r result) bool { return r.Result == failed }):
 			again = append(again, c)
 		default:
 			for _, r := range results {
@@ -380,10 +380,13 @@ func (p *player) ensureTarget(ctx context.Context, c *hostile.Case) error {
 		err = p.startTarget(ctx, t, c)
 	}
 	p.tgt = t
-	if err != nil {
-		return err
+	if err == nil {
+		err = p.beginProbe(ctx, t)
 	}
-	return p.beginProbe(ctx, t)
+	if err != nil {
+		p.stopTarget() // the next case makes another
+	}
+	return err
 }
 
 // byURL takes the addresses of --url and --tls-url.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"strings"
 	"testing"
 
 	"github.com/draftwire/draftwire/hostile"
@@ -63,6 +65,19 @@ func TestAnHonestBackendRefusesWhatIsNoHandshake(t *testing.T) {
 	}
 }
 
+func TestAnHonestBackendAnswersAsAParserOfListsDoes(t *testing.T) {
+	for offer, want := range map[string]string{
+		"chat": "chat", "a, b": "a", "a b": "a", `a",b,c"`: "a", `"a", "b"`: "", "": "", strings.Repeat("x", 20<<10): strings.Repeat("x", 20<<10),
+	} {
+		head, err := readHead(bufio.NewReader(strings.NewReader("GET / HTTP/1.1\r\nSec-WebSocket-Protocol: " + offer + "\r\n\r\nbehind")))
+		var v values
+		v.request(head, false)
+		if v.protocol != want || err != nil {
+			t.Errorf("%.20q is answered with %.20q, want %.20q; %v", offer, v.protocol, want, err)
+		}
+	}
+}
+
 func TestAnHonestClientLooksAtTheAnswer(t *testing.T) {
 	const good = "HTTP/1.1 101 X\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
 	for head, ok := range map[string]bool{
@@ -110,5 +125,9 @@ func TestAPlayerAloneJudgesWhatFailedBesideOthers(t *testing.T) {
 	}
 	if status != exitFailed || count[passed] != 3 || count[failed] != 1 {
 		t.Errorf("exit status %d, %v: want one failure among four", status, count)
+	}
+	status, results = played(t, hostile.Server, []hostile.Case{good, bad}, "--once", "--jobs", "2", "--command", command("server", "none", "{listen}"))
+	if status != exitFailed || results[0].Result == results[1].Result {
+		t.Errorf("exit status %d, %v: want one failure among two", status, results)
 	}
 }

@@ -24,14 +24,14 @@ type settings struct {
 	pid                                             int
 	patterns, versions, has, needs                  []string
 	clientVersion, probeVersion                     string
-	short, list, json, figures, fresh, mine         bool
+	short, list, json, figures, fresh, once, mine   bool
 	repeat, jobs, maxClients, maxRate               int
 	scale                                           float64
 	maxTime                                         time.Duration
 	crash                                           *regexp.Regexp
 }
 
-const usageText = `usage: hostile/run --side server|client|front|behind TARGET [flags] [PATTERN...]
+const usageText = `usage: hostile/run --side server|client|front|behind|pages TARGET [flags] [PATTERN...]
 
 Plays the attacks of one side at a target and prints a line for each. A PATTERN is the
 beginning of a case's ID, or has * in it: server/frame, 'server/*/rfc6455'.
@@ -69,7 +69,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 }
 
 func (s *settings) flags(f *flag.FlagSet) {
-	f.StringVar(&s.side, "side", hostile.Server, "what the target is: server, client, front or behind (of a proxy)")
+	f.StringVar(&s.side, "side", hostile.Server, "what the target is: server, client, or of a proxy front, behind or pages")
 	f.StringVar(&s.url, "url", "", "`URL` of the target: ws://HOST:PORT/PATH, or unix:PATH")
 	f.StringVar(&s.tlsURL, "tls-url", "", "`URL` for cases within TLS (default: the same port)")
 	f.IntVar(&s.pid, "pid", 0, "process `ID` of the target, to watch what it uses")
@@ -86,6 +86,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.BoolVar(&s.json, "json", false, "print a line of JSON for each case")
 	f.BoolVar(&s.figures, "figures", false, "play the cases with /cost/ in their ID and print bytes for each connection, in Markdown")
 	f.BoolVar(&s.fresh, "fresh", false, "start the command anew for each case; --figures does")
+	f.BoolVar(&s.once, "once", false, "do not play again alone what has failed beside other cases")
 	f.BoolVar(&s.mine, "this-target-is-mine", false, "attack an address that is not on this machine's loopback")
 	f.IntVar(&s.repeat, "repeat", 1, "play each case `N` times")
 	f.IntVar(&s.jobs, "jobs", 4, "play cases at `N` targets side by side, where the player starts them; what needs the machine for itself comes behind")

@@ -153,12 +153,15 @@ func (l *logWatch) count() int {
 	return l.lines
 }
 
-// settle waits until no more lines come, half a second at the longest.
+// settle waits until no lines have come for a tenth of a second, a second at the longest.
 func (l *logWatch) settle(ctx context.Context) {
-	for range 25 {
-		before := l.count()
-		if !sleep(ctx, 20*time.Millisecond) || l.count() == before {
-			return
+	const gap = 20 * time.Millisecond
+	before := l.count()
+	for looks, quiet := 0, 0; looks < 50 && quiet < 5 && sleep(ctx, gap); looks++ {
+		now := l.count()
+		quiet++
+		if now != before {
+			before, quiet = now, 0
 		}
 	}
 }

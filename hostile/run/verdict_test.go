@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -26,17 +28,20 @@ func TestServerFaultsAreFound(t *testing.T) {
 	forbidden.Verdict.Status = []int{403}
 	ended := one(hostile.Server, hostile.Ended, opens)
 	ended.Budget.Time = 500 * millisecond
+	waited := one(hostile.Server, hostile.Failed, opens, hello, echo)
+	held := one(hostile.Server, hostile.Failed, opens, hello, hostile.Step{Do: hostile.Hold, For: 700 * millisecond})
+	held.Budget.Time = 500 * millisecond
 	for _, c := range []struct {
 		fault  string
 		c      hostile.Case
 		reason string
 	}{
 		{"none", served, ""},
-		{"leak", within(hostile.Budget{Recover: 200 * millisecond}), "3 descriptors were not given back within 200ms"},
+		{"leak", within(hostile.Budget{Recover: 1000 * millisecond}), "3 descriptors were not given back within 1s"},
 		{"memory", within(hostile.Budget{Memory: 48 << 20}), "of memory, budget 48.0MiB"},
 		{"processor", within(hostile.Budget{CPU: 200 * millisecond}), "of processor, budget 200ms"},
 		{"late", within(hostile.Budget{Probe: 700 * millisecond}), "an honest client waited"},
-		{"lines", served, "lines of log more than connections, budget 20"},
+		{"lines", served, "lines of log more than connections, budget 40"},
 		{"crash", served, `its log says "panic: recovered"`},
 		{"dies", served, "the target has ended: exit status 3"},
 		{"refuses", served, "expected served; came: status 404"},
@@ -50,12 +55,32 @@ func TestServerFaultsAreFound(t *testing.T) {
 		{"refuses", forbidden, "expected refused with status 403; came: status 404"},
 		{"none", ended, "expected ended; came: status 101, no end"},
 		{"wrong-code", ended, ""},
+		{"waits", waited, ""},
+		{"waits", held, "the steps were not over within 500ms; came: status 101, close code 1002, no end"},
 	} {
 		t.Run(c.fault+"/"+c.c.Verdict.Outcomes[0], func(t *testing.T) {
 			t.Parallel()
 			status, r := played(t, hostile.Server, []hostile.Case{c.c}, "--command", command("server", c.fault, "{listen}"))
 			wants(t, status, r[0], c.reason)
 		})
+	}
+}
+
+func TestATargetThatDoesNotListenFailsEachCase(t *testing.T) {
+	s, err := parse([]string{"--scale", "0.01", "--command", "env LISTEN={listen} sleep 60"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPlayer(s, newReporter(io.Discard, io.Discard, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.end()
+	served := one(hostile.Server, hostile.Served, opens, hello, echo)
+	for range 2 {
+		if r, err := p.playOne(t.Context(), &served); r.Result != failed || !errors.Is(err, errGone) || !strings.Contains(r.Reason, "does not listen") {
+			t.Errorf("%+v, %v", r, err)
+		}
 	}
 }
 
@@ -82,7 +107,7 @@ func TestClientFaultsAreFound(t *testing.T) {
 		{"none", refused, "expected refused; came: it opened"},
 		{"crash", opened, `its log says "panic: no`},
 		{"stays", staying, "the client had not ended 300ms after its connection"},
-		{"lines", opened, "40 lines of log, budget 20 for each of 1 programs"},
+		{"lines", opened, "60 lines of log, budget 40 for each of 1 programs"},
 	} {
 		t.Run(c.fault+"/"+c.c.Verdict.Outcomes[0], func(t *testing.T) {
 			t.Parallel()
@@ -111,11 +136,27 @@ func TestProxyFaultsAreFound(t *testing.T) {
 	told.Verdict.Beyond = &hostile.Beyond{Never: []string{"evil"}}
 	harmless := one(hostile.Behind, hostile.Served, opens, hostile.Step{Do: hostile.Expect, Hex: hostile.Hex{0x81}})
 	harmless.Verdict.Beyond = &hostile.Beyond{Never: []string{"evil"}}
+	single := 1
+	asked := func(text string) hostile.Case {
+		c := one(hostile.Pages, hostile.Any, hostile.Step{Do: hostile.Send, Parts: []hostile.Part{{Text: text}}}, holds)
+		c.Verdict.Beyond = &hostile.Beyond{Requests: &single}
+		return c
+	}
+	const get, post = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\n"
 	for _, c := range []struct {
 		name, side string
 		c          hostile.Case
 		reason     string
 	}{
+		{"page", hostile.Pages, asked(get), ""},
+		{"chunked", hostile.Pages, asked(post + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n"), ""},
+		{"cut", hostile.Pages, asked(post + "Content-Length: 5\r\n\r\nhell"), ""},
+		{"two", hostile.Pages, asked(get + get), "beyond: 2 requests came, expected at most 1"},
+		{"two-lengths", hostile.Pages, asked(post + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "2 lengths"},
+		{"coding", hostile.Pages, asked(post + "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n"), "the coding"},
+		{"blank", hostile.Pages, asked("GET / HTTP/1.1\r\nHost : a\r\n\r\n"), "the line"},
+		{"lf", hostile.Pages, asked("GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"), "does not end in CR LF"},
+		{"extension", hostile.Pages, asked(post + "Transfer-Encoding: chunked\r\n\r\n0;a\r\n\r\n"), "the line of a chunk"},
 		{"sound", hostile.Front, sound, ""},
 		{"early", hostile.Front, early, "bytes came behind the request's head before its 101 had gone"},
 		{"never", hostile.Front, passing, `beyond: "Hello" must not come`},

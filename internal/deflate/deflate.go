@@ -1,12 +1,11 @@
-// Package deflate holds the two compressions that WebSocket has had:
-// permessage-deflate (RFC 7692) and its forerunner deflate-frame, which WebKit
-// calls x-webkit-deflate-frame. Both are raw DEFLATE (RFC 1951) with the end of
-// each flush left out; they differ in what is flushed, a message or a frame.
+// Package deflate is the compression of WebSocket: permessage-deflate (RFC 7692) and its
+// predecessor deflate-frame, which WebKit calls x-webkit-deflate-frame. Both are raw DEFLATE
+// (RFC 1951) without the end of each flush. They differ in the unit that is flushed, a
+// message or a frame.
 //
-// It has a DEFLATE of its own, made for units that are short and whole in memory:
-// there is nothing to reset between them, no reader to ask for each byte, and no
-// window to copy to. A unit of 1 KiB takes two fifths of the time that
-// compress/flate takes to compress it and to expand it.
+// Its DEFLATE is made for units that are short and complete in memory: nothing is reset
+// between them, no reader is asked for each byte, and no window is copied. To compress and
+// expand a unit of 1 KiB takes two fifths of the time of compress/flate.
 package deflate
 
 import (
@@ -20,27 +19,27 @@ import (
 // MaxWindow is the size of DEFLATE's window.
 const MaxWindow = 1 << 15
 
-// tail is what a sync flush ends with, and what senders leave out (RFC 7692
-// 7.2.1). end is an empty last block, so that a reader comes to an end.
+// tail is the end of a sync flush, which senders leave out (RFC 7692 7.2.1). end is an empty
+// last block, at which a reader stops.
 const (
 	tail = "\x00\x00\xff\xff"
 	end  = "\x01\x00\x00\xff\xff"
 )
 
-// Compressor compresses what one side of a connection sends. Without takeover
-// it holds a history only inside a unit that comes in pieces.
+// Compressor compresses what one side of a connection sends. Without takeover it holds a
+// history only inside a unit that is compressed in parts.
 type Compressor struct {
-	// Takeover keeps the window from one unit to the next. It costs 16 KiB for as
-	// long as the connection lives, and as much as was sent, up to 32 KiB.
+	// Takeover: the window is kept from one unit to the next. That costs 16 KiB as long as
+	// the connection is open, and as much as was sent, up to 32 KiB.
 	Takeover bool
-	// Window is how far back the other side can look; 0 for MaxWindow.
+	// Window is the size of the other side's window; 0 is MaxWindow.
 	Window int
 
 	h *history
 }
 
-// Append appends a flushed piece of a unit (a message or a frame) to dst; last
-// tells that the unit ends, and leaves the flush's end out.
+// Append compresses a part of a unit (a message or a frame), flushes it and appends it to
+// dst. For the last part it leaves out the end of the flush.
 func (c *Compressor) Append(dst, p []byte, last bool) []byte {
 	e := encoders.Get().(*encoder)
 	b := bitWriter{out: dst}
@@ -79,15 +78,15 @@ func (c *Compressor) Append(dst, p []byte, last bool) []byte {
 // Holds reports whether c holds a history.
 func (c *Compressor) Holds() bool { return c.h != nil }
 
-// history is what a compressor has compressed.
+// history is what a compressor has compressed, and matches may refer to.
 type history struct {
 	buf *pool.Buf
 	positions
 	all [historyTable]uint32
 }
 
-// maxHistory is how long a history can become; maxPiece is what is compressed at
-// once, and what stays when there is no more place.
+// maxHistory is the longest history. maxPiece is the most that is compressed at once, and
+// what is kept of a history that is full.
 const (
 	maxHistory = 32 << 10
 	maxPiece   = 16 << 10
@@ -116,7 +115,7 @@ func (h *history) add(p []byte) []byte {
 	return h.buf.B
 }
 
-// drop gives the history back. What comes next does not reach it.
+// drop gives the history back. Nothing that is compressed later refers to it.
 func (h *history) drop() {
 	if h.buf != nil { // nil after a unit without bytes
 		h.base += uint32(len(h.buf.B))
@@ -132,19 +131,19 @@ var (
 	ErrCorrupt = errors.New("deflate: corrupt data")
 )
 
-// Expander expands what the other side sends. It gathers a unit's bytes and
-// gives them expanded, piece by piece. Between units it holds nothing but, with
-// takeover, the window.
+// Expander expands what the other side sends. It gathers the bytes of a unit, and then
+// expands them in parts. Between units it holds the window, if there is takeover, and nothing
+// more.
 type Expander struct {
 	Takeover bool // the sender keeps its window
 
 	in     *pool.Buf // of the unit, compressed
 	z      *inflater // while a unit is expanded
-	out    *pool.Buf // what was expanded last, so far as something may refer to it
-	window past      // of the units before
+	out    *pool.Buf // what was expanded, as far back as a match may refer
+	window past      // the end of the units before this one
 }
 
-// Gather takes a piece of a unit.
+// Gather adds a part of a unit.
 func (e *Expander) Gather(p []byte) {
 	if e.in == nil {
 		e.in = pool.Get(len(p) + len(trailer))
@@ -152,7 +151,7 @@ func (e *Expander) Gather(p []byte) {
 	e.in.B = append(e.in.B, p...)
 }
 
-// Gathered returns how many bytes of the unit were taken.
+// Gathered returns how many bytes of the unit were added.
 func (e *Expander) Gathered() int {
 	if e.in == nil {
 		return 0
@@ -160,13 +159,12 @@ func (e *Expander) Gathered() int {
 	return len(e.in.B)
 }
 
-// chunk is the most that Expand gives at once.
+// chunk is the most that Expand returns at once.
 const chunk = 16 << 10
 
-// Expand gives the next piece of the unit that was gathered, at most chunk
-// bytes, valid until the next call; io.EOF with the last one. room is how much
-// more may come out: above it the error is ErrTooBig, whatever the compressed
-// bytes would still expand to.
+// Expand returns the next part of the unit that was gathered: at most chunk bytes, which are
+// valid until the next call, and io.EOF with the last part. The error is ErrTooBig if more
+// than room bytes remain, of which it expands one at most.
 func (e *Expander) Expand(room int64) ([]byte, error) {
 	if e.z == nil {
 		e.begin()
@@ -200,7 +198,7 @@ func (e *Expander) Expand(room int64) ([]byte, error) {
 	}
 }
 
-// begin takes what a unit needs until it is expanded.
+// begin borrows what is needed until the unit is expanded.
 func (e *Expander) begin() {
 	e.Gather(nil)
 	e.in.B = append(e.in.B, trailer...)
@@ -213,11 +211,11 @@ func (e *Expander) begin() {
 	e.out.B = e.out.B[:0]
 }
 
-// maxOut is where out stops growing, and lets go of its beginning. It has room
-// for a window and a good deal more, so that the window is not moved often.
+// maxOut is the size at which out grows no more and its beginning is discarded. It is several
+// windows, so that the window is not moved often.
 const maxOut = 128 << 10
 
-// makeRoom returns by how much it moved what is in out.
+// makeRoom makes room in out, and returns by how much it moved what is in it.
 func (e *Expander) makeRoom() int {
 	b := e.out.B
 	if cap(b) < maxOut {
@@ -232,7 +230,7 @@ func (e *Expander) makeRoom() int {
 	return over
 }
 
-// finish lets go of what only an unfinished unit needs.
+// finish gives back what is needed only until the unit is expanded.
 func (e *Expander) finish() {
 	pool.Put(e.in)
 	if e.z != nil {
@@ -242,8 +240,8 @@ func (e *Expander) finish() {
 	e.in, e.z = nil, nil
 }
 
-// Drop lets go of the unit, and of the piece that was given last. Between units
-// it leaves the window, where there is takeover.
+// Drop gives back the unit and the part that was returned last. Between units the window is
+// kept, if there is takeover.
 func (e *Expander) Drop() {
 	e.finish()
 	pool.Put(e.out)
@@ -255,7 +253,7 @@ func (e *Expander) Holds() bool {
 	return e.in != nil || e.z != nil || e.out != nil || e.window.buf != nil && !e.Takeover
 }
 
-// past is the last of what was expanded. Full, it is a ring.
+// past is the end of what was expanded. When it is full it is a ring.
 type past struct {
 	buf *pool.Buf
 	at  int // of the oldest byte
@@ -285,8 +283,8 @@ func (w *past) add(p []byte) {
 	}
 }
 
-// copy copies what begins so far back from the end, to there at most.
-// It returns 0 if it does not reach so far.
+// copy copies the bytes that begin back bytes before the end, as far as the end. It returns
+// 0 if there are not so many bytes.
 func (w *past) copy(dst []byte, back int) int {
 	if w.buf == nil || back > len(w.buf.B) {
 		return 0

@@ -552,7 +552,7 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("%q: %v, %+v", answer, got, p)
 		}
 	}
-	if _, ok := Accepted([]string{"permessage-deflate"}, false); ok {
-		t.Error("a server that keeps its window though it was asked not to")
+	if p, ok := Accepted([]string{"permessage-deflate"}, false); !ok || p.ServerNoTake || !p.Expander(wire.Client).Takeover {
+		t.Errorf("a server that keeps its window, though it was asked not to: %v, %+v", ok, p)
 	}
 }

@@ -119,6 +119,11 @@ func FuzzAnswer(f *testing.F) {
 				t.Fatalf("%+v: the %v packs with %+v, for %+v", p, role, c, e)
 			}
 		}
+		// A client that has sent these offers reads what binds it, and as much of the server as it has asked for.
+		again, ok := AcceptedOf(offers, []string{answer})
+		if !ok || again.Name != p.Name || again.PerFrame != p.PerFrame || again.ClientNoTake != p.ClientNoTake || again.ServerNoTake && !p.ServerNoTake {
+			t.Fatalf("the client of %q reads %q as %+v, %v; the server means %+v", offers, answer, again, ok, p)
+		}
 		if again, ok := Accepted([]string{answer}, takeover); !p.PerFrame && (!ok || again != p) {
 			t.Fatalf("our client reads %q as %+v, %v; want %+v", answer, again, ok, p)
 		}
@@ -133,6 +138,12 @@ func FuzzAccepted(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string, takeover bool) {
 		answers := wire.Fields{{Name: "E", Value: value}}.List("E")
+		if p, ok := AcceptedOf(nil, answers); ok != (len(answers) == 0) || p != (Params{}) {
+			t.Fatalf("%q, which nobody has offered, is taken as %+v, %v", value, p, ok)
+		}
+		if p, ok := AcceptedOf(answers, answers); ok && p.Name == "" && len(answers) > 0 {
+			t.Fatalf("%q is taken as %+v", value, p)
+		}
 		p, ok := Accepted(answers, takeover)
 		if len(answers) != 1 {
 			if ok != (len(answers) == 0) || p.Name != "" {
@@ -141,7 +152,7 @@ func FuzzAccepted(f *testing.F) {
 			return
 		}
 		name, params, want := parsed(answers[0])
-		want = want && name == PerMessage && conforms(params, answerMessage) && (takeover || has(params, "server_no_context_takeover"))
+		want = want && name == PerMessage && conforms(params, answerMessage)
 		if ok != want {
 			t.Fatalf("%q is taken: %v", value, ok)
 		}

@@ -159,7 +159,8 @@ func (b *builder) build(table []entry, tableBits int, lens []uint8, symbols []en
 // buildLong fills in the codes that are longer than tableBits, each group with the
 // same beginning in a table of its own. sorted are their symbols, c is the first.
 func buildLong(table []entry, tableBits int, count *[maxBits + 1]int, sorted []uint16, symbols []entry, c int) {
-	i, free, prefix, sub, subBits := 0, 1<<tableBits, -1, 0, 0
+	free, prefix := 1<<tableBits, -1
+	i, sub, subBits := 0, 0, 0
 	for l := tableBits + 1; ; l++ {
 		for n := count[l]; n > 0; n-- {
 			if p := c & (1<<tableBits - 1); p != prefix {
@@ -219,7 +220,8 @@ const (
 var inflaters = sync.Pool{New: func() any { return new(inflater) }}
 
 func (z *inflater) reset(in []byte) {
-	z.in, z.pos, z.acc, z.n = in, 0, 0, 0
+	z.in, z.pos = in, 0
+	z.acc, z.n = 0, 0
 	z.state, z.final = atHead, false
 }
 
@@ -391,7 +393,8 @@ func (z *inflater) dynamic() bool {
 
 // codes expands a block's codes, to its end or to stop.
 func (z *inflater) codes(out []byte, n, stop int, w *past) (int, bool) {
-	in, pos, acc, nb := z.in, z.pos, z.acc, z.n
+	in, pos := z.in, z.pos
+	acc, nb := z.acc, z.n
 	lit, dist := z.lit, z.dist
 	for n < stop {
 		if pos > len(in)-8 {

@@ -4,15 +4,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/draftwire/draftwire/internal/ascii"
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Params are what two sides agreed on.
+// Params is the compression that two sides agreed on.
 type Params struct {
 	Name         string // permessage-deflate, deflate-frame or x-webkit-deflate-frame; "" for nothing
 	PerFrame     bool   // the unit is a frame, not a message
-	ServerNoTake bool   // the server compresses each unit for itself
-	ClientNoTake bool   // so does the client
+	ServerNoTake bool   // the server keeps no window between units
+	ClientNoTake bool   // the client keeps none
 	ServerWindow int    // bits of the server's window, 8 to 15; 0 for 15
 	ClientWindow int    // of the client's
 }
@@ -24,34 +25,34 @@ const (
 	WebkitFrame  = "x-webkit-deflate-frame"
 )
 
-// element is one extension of a Sec-WebSocket-Extensions list, whose parameters are
-// gone through one by one: name *( ";" name [ "=" value ] ), a value being a token or,
-// since draft 14, a quoted string (RFC 6455 9.1).
+// element parses one extension of a Sec-WebSocket-Extensions list, a parameter at a time:
+// name *( ";" name [ "=" value ] ), where a value is a token or, since draft 14, a quoted
+// string (RFC 6455 9.1).
 type element struct {
 	name      string
-	param     wire.Field // the one in hand
-	rest      string     // what is behind it
-	more      bool       // there is such
+	param     wire.Field // the parameter that next has parsed
+	rest      string     // what follows it
+	hasRest   bool       // there is a rest, perhaps an empty one
 	malformed bool
 }
 
-// begin takes the name off s.
+// begin parses the name of the extension s.
 func (e *element) begin(s string) bool {
 	*e = element{}
-	e.name, e.rest, e.more = strings.Cut(s, ";")
-	e.name = strings.Trim(e.name, " \t")
+	e.name, e.rest, e.hasRest = strings.Cut(s, ";")
+	e.name = ascii.Trim(e.name)
 	return e.name != ""
 }
 
-// next goes on to the next parameter. It reports whether there is one.
+// next parses the next parameter, and reports whether there is one.
 func (e *element) next() bool {
-	if !e.more {
+	if !e.hasRest {
 		return false
 	}
 	var p string
-	p, e.rest, e.more = strings.Cut(e.rest, ";")
+	p, e.rest, e.hasRest = strings.Cut(e.rest, ";")
 	k, v, hasValue := strings.Cut(p, "=")
-	k, v = strings.Trim(k, " \t"), strings.Trim(v, " \t")
+	k, v = ascii.Trim(k), ascii.Trim(v)
 	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
 		v = unescaped(v[1 : len(v)-1])
 	}
@@ -62,10 +63,12 @@ func (e *element) next() bool {
 
 // unescaped returns the content of a quoted string.
 //
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
 //go:noinline
-func unescaped(s string) string { return strings.ReplaceAll(s, `\`, "") } // apart, as stacks are short
+func unescaped(s string) string { return strings.ReplaceAll(s, `\`, "") }
 
-// window reads a number of bits: 8 to 15, no sign, no leading zero.
+// window parses the bits of a window: 8 to 15, without sign or leading zero.
 func window(s string) (int, bool) {
 	switch {
 	case len(s) == 1 && s[0] >= '8' && s[0] <= '9':
@@ -76,11 +79,11 @@ func window(s string) (int, bool) {
 	return 0, false
 }
 
-// Answer chooses from what a client offers (one string an element, as they
-// came) and returns the value of the answer's field, "" to decline. takeover is
-// whether this server wants to keep its window. permessage-deflate goes before
-// the older kind wherever it stands; an offer that is malformed, repeats a parameter
-// or wants what we do not know is passed over (RFC 7692 7.1, 5.1).
+// Answer chooses one of a client's offers, in the order in which it sent them, and returns
+// the value of the answer's field, "" to decline. takeover says whether this server wants to
+// keep its window. permessage-deflate is preferred to the older kind at any place. An offer
+// that is malformed, repeats a parameter or has an unknown one is ignored (RFC 7692 7.1,
+// 5.1).
 func (p *Params) Answer(offers []string, takeover bool) string {
 	var e element
 	for _, perFrame := range [...]bool{false, true} {
@@ -101,7 +104,7 @@ func (p *Params) Answer(offers []string, takeover bool) string {
 	return ""
 }
 
-// takeFrame takes an offer of the older kind. Its parameters bind the server's
+// takeFrame parses an offer of the older kind, whose parameters are for the server's
 // compressor.
 func (p *Params) takeFrame(e *element) bool {
 	noTake := false
@@ -119,7 +122,8 @@ func (p *Params) takeFrame(e *element) bool {
 	return !e.malformed
 }
 
-// answerFrame: the client's window is 32 KiB of ours, if it keeps it.
+// answerFrame returns the answer to it. A window that the client keeps costs us 32 KiB, so
+// the answer may ask it to keep none.
 func (p *Params) answerFrame() string {
 	switch {
 	case !p.ClientNoTake:
@@ -130,7 +134,7 @@ func (p *Params) answerFrame() string {
 	return DeflateFrame + "; no_context_takeover"
 }
 
-// takeMessage takes an offer (RFC 7692 7.1).
+// takeMessage parses an offer of permessage-deflate (RFC 7692 7.1).
 func (p *Params) takeMessage(e *element) bool {
 	var server, client, hint bool // were there
 	for e.next() {
@@ -146,7 +150,7 @@ func (p *Params) takeMessage(e *element) bool {
 			if p.ServerWindow == 0 {
 				p.ServerWindow, ok = window(value)
 			}
-		case "client_max_window_bits": // a hint; we take any
+		case "client_max_window_bits": // a hint, and we accept any window
 			if ok = value == ""; !ok {
 				_, ok = window(value)
 			}
@@ -160,7 +164,7 @@ func (p *Params) takeMessage(e *element) bool {
 	return !e.malformed
 }
 
-// answerMessage answers in whole strings, which all connections share.
+// answerMessage returns the answer to it: constant strings, which need no memory.
 func (p *Params) answerMessage() (answer string) {
 	switch {
 	case p.ServerNoTake && p.ClientNoTake:
@@ -178,16 +182,18 @@ func (p *Params) answerMessage() (answer string) {
 	return answer
 }
 
-// Offer is what a client of ours offers.
+// Offer returns what our client offers. To do without a window is a wish that not every
+// server knows, so a second choice without it follows (RFC 7692 7.1.3).
 func Offer(takeover bool) string {
+	const keeping = PerMessage + "; client_max_window_bits"
 	if takeover {
-		return PerMessage + "; client_max_window_bits"
+		return keeping
 	}
-	return PerMessage + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+	return PerMessage + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits, " + keeping
 }
 
-// Accepted reads a server's answer to Offer. ok is false where it is malformed
-// or not an answer to it (RFC 7692 7.1).
+// Accepted parses a server's answer to Offer. ok is false if it is malformed or is no answer
+// to it (RFC 7692 7.1). A server that keeps its window makes this side keep one too.
 func Accepted(answers []string, takeover bool) (p Params, ok bool) {
 	if len(answers) == 0 {
 		return p, true
@@ -223,11 +229,47 @@ func Accepted(answers []string, takeover bool) (p Params, ok bool) {
 			return p, false
 		}
 	}
-	if e.malformed {
+	return p, !e.malformed
+}
+
+// AcceptedOf parses a server's answer to the offers of another client, which may be of
+// deflate-frame or x-webkit-deflate-frame too. ok is false if it is malformed, or if no offer has
+// its name. What an offer of the older kind says is for the server's compressor, and what the
+// answer says for the client's.
+func AcceptedOf(offers, answers []string) (p Params, ok bool) {
+	if len(answers) == 0 {
+		return p, true
+	}
+	var e element
+	if len(answers) > 1 || !e.begin(answers[0]) {
 		return p, false
 	}
-	// Asked for no takeover, a server has to say so (RFC 7692 7.1.1.1).
-	return p, takeover || p.ServerNoTake
+	name := e.name
+	var offered Params
+	found := false
+	for _, o := range offers {
+		offered = Params{}
+		if found = e.begin(o) && e.name == name && (name == PerMessage || offered.takeFrame(&e)); found {
+			break
+		}
+	}
+	switch {
+	case !found:
+		return p, false
+	case name == PerMessage:
+		return Accepted(answers, true)
+	case name != DeflateFrame && name != WebkitFrame:
+		return p, false
+	}
+	var answered Params
+	e.begin(answers[0])
+	if !answered.takeFrame(&e) {
+		return p, false
+	}
+	return Params{
+		Name: name, PerFrame: true, ServerNoTake: offered.ServerNoTake, ServerWindow: offered.ServerWindow,
+		ClientNoTake: answered.ServerNoTake, ClientWindow: answered.ServerWindow,
+	}, true
 }
 
 // Compressor returns the compressor of one side.

@@ -3,6 +3,7 @@ package faultnet
 import (
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -35,6 +36,11 @@ var (
 func (f Fault) String() string {
 	return [end]string{"none", "EINTR", "short", "EAGAIN", "delay", "yield", "reset", "late reset", "EPIPE", "ETIMEDOUT", "half-close"}[f]
 }
+
+// Real, if not nil, decides what becomes of the system calls on real sockets, as those of
+// loops are: of Fault Interrupt, Short, Again, Reset, Pipe and TimedOut, of which the socket
+// itself knows nothing.
+var Real atomic.Pointer[func(op Op, room int) Action]
 
 // Action is what a call does. The zero value does what a system does.
 type Action struct {

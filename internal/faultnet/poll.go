@@ -222,7 +222,8 @@ func (c *Conn) Close() error {
 func (c *Conn) setDeadline(t time.Time, halves ...*half) error {
 	return c.use(func() {
 		for _, h := range halves {
-			if h.by = t; h.timer != nil {
+			h.by = t
+			if h.timer != nil {
 				h.timer.Stop()
 				h.timer = nil
 			}

@@ -13,14 +13,15 @@ import (
 
 // Sizes of the challenge (hixie-76 5.2).
 const (
-	Key3Size   = 8  // the bytes behind the request head
-	AnswerSize = 16 // the bytes behind the response head
+	Key3Size   = 8  // the bytes that follow the request head
+	AnswerSize = 16 // the bytes that follow the response head
 )
 
-// Part returns the number that a key field hides: its digits, read as one
-// decimal number, divided by the count of its spaces (hixie-76 5.2 steps 4 to
-// 7). The error is a *wire.HandshakeError with ReasonChallenge.
-func Part(v wire.Version, name, key string) (uint32, error) {
+// Part returns the number that a key hides: its digits, as one decimal number, divided by
+// the number of its spaces (hixie-76 5.2 steps 4 to 7). uneven is set, and the number
+// rounded down, where the division leaves a remainder, which the document does not allow.
+// The error is a *wire.HandshakeError with ReasonChallenge.
+func Part(v wire.Version, name, key string) (part uint32, uneven bool, err error) {
 	var number uint64
 	digits, spaces := 0, uint64(0)
 	for i := 0; i < len(key); i++ {
@@ -31,26 +32,39 @@ func Part(v wire.Version, name, key string) (uint32, error) {
 			digits++
 			d := uint64(c - '0')
 			if number > (math.MaxUint64-d)/10 {
-				return 0, wire.Refuse(v, wire.ReasonChallenge, name+": the digits overflow 64 bits")
+				return 0, false, wire.NewHandshakeError(v, wire.ReasonChallenge, name+": the digits overflow 64 bits")
 			}
 			number = number*10 + d
 		}
 	}
 	switch {
 	case digits == 0:
-		return 0, wire.Refuse(v, wire.ReasonChallenge, name+": no digit")
+		return 0, false, wire.NewHandshakeError(v, wire.ReasonChallenge, name+": no digit")
 	case spaces == 0:
-		return 0, wire.Refuse(v, wire.ReasonChallenge, name+": no space")
-	case number%spaces != 0:
-		return 0, wire.Refuse(v, wire.ReasonChallenge, fmt.Sprintf("%s: %d is not a multiple of %d spaces", name, number, spaces))
+		return 0, false, wire.NewHandshakeError(v, wire.ReasonChallenge, name+": no space")
 	case number/spaces > math.MaxUint32:
-		return 0, wire.Refuse(v, wire.ReasonChallenge, fmt.Sprintf("%s: %d does not fit 32 bits", name, number/spaces))
+		return 0, false, wire.NewHandshakeError(v, wire.ReasonChallenge, fmt.Sprintf("%s: %d does not fit 32 bits", name, number/spaces))
 	}
-	return uint32(number / spaces), nil
+	return uint32(number / spaces), number%spaces != 0, nil
 }
 
-// Answer returns the 16 bytes that prove that the server read the challenge
-// (hixie-76 5.2 steps 8 and 9). key3 is Key3Size bytes.
+// Digits returns what Part looks at in a key: its digits, in their order, and the number of its
+// spaces.
+func Digits(key string) (digits string, spaces int) {
+	var b []byte
+	for i := range len(key) {
+		switch c := key[i]; {
+		case c == ' ':
+			spaces++
+		case c >= '0' && c <= '9':
+			b = append(b, c)
+		}
+	}
+	return string(b), spaces
+}
+
+// Answer returns the 16 bytes that prove that the server has read the challenge (hixie-76
+// 5.2 steps 8 and 9). key3 has Key3Size bytes.
 func Answer(part1, part2 uint32, key3 []byte) [AnswerSize]byte {
 	var b [16]byte
 	binary.BigEndian.PutUint32(b[:], part1)
@@ -59,8 +73,7 @@ func Answer(part1, part2 uint32, key3 []byte) [AnswerSize]byte {
 	return md5.Sum(b[:])
 }
 
-// NewKey makes a key field and the number it hides (hixie-76 4.1 steps 16 to
-// 22).
+// NewKey makes a key and the number that it hides (hixie-76 4.1 steps 16 to 22).
 func NewKey(rand io.Reader) (key string, part uint32, err error) {
 	var r [40]byte
 	if _, err := io.ReadFull(rand, r[:]); err != nil {

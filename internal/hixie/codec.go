@@ -1,6 +1,6 @@
-// Package hixie holds the mechanism that hixie-75 and hixie-76 share: frames
-// of the form 00 text FF, and the key challenge of hixie-76. What a draft
-// decides stands in its own package.
+// Package hixie is the mechanism that hixie-75 and hixie-76 share: frames of the form 00
+// text FF, and the handshake with two keys of hixie-76. What a draft decides stands in the
+// draft's own package, as a FrameProfile and a HandshakeProfile.
 package hixie
 
 import (
@@ -12,45 +12,50 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Profile is what a draft decides about its frames.
-type Profile struct {
+// FrameProfile is what a draft decides about its frames.
+type FrameProfile struct {
 	Version wire.Version
-	Close   bool   // FF 00 closes (hixie-76); else it is an empty frame to skip (hixie-75)
-	Section string // where frames stand in the document
+	Close   bool   // FF 00 is a close (hixie-76), not an empty frame to discard (hixie-75)
+	Section string // the section of the document on frames
 }
 
-// maxLengthBytes bounds a length: nine groups of seven bits fill 63.
+// maxLengthBytes is the longest length: nine groups of seven bits are 63 bits.
 const maxLengthBytes = 9
 
 // The states of the reader.
 const (
-	atType    = iota // between frames
-	inText           // behind 00, before FF
-	inSkipped        // behind 01-7F, before FF
-	inLength         // behind 80-FF
-	inPayload        // behind the length
+	atType      = iota // between frames
+	inText             // after 00, before FF
+	inDiscarded        // after 01 to 7F, before FF
+	inLength           // after 80 to FF
+	inPayload          // after the length
+	inCRLF             // after CR, where CR LF before the first frame is tolerated
 )
 
-// Codec frames one connection.
+// Codec implements wire.Codec for one connection.
 type Codec struct {
-	p     *Profile
-	role  wire.Role
-	limit int64
+	profile *FrameProfile
+	role    wire.Role
 
-	// reader
-	err   error
-	state uint8
-	typ   byte
-	begun bool  // an event of the frame in hand was given
-	size  int64 // bytes of the frame so far, or its length
-	bytes int   // length bytes read
+	// the writing half
+	inMessage bool // a text frame has begun and has not ended
 
-	open bool // writer: a text frame has begun
+	// the reading half
+	crlf        bool // CR LF may come: no frame has, and it is tolerated
+	state       uint8
+	typ         byte
+	begun       bool  // a frame has begun before
+	delivered   bool  // an event of this frame was delivered
+	lengthBytes uint8 // bytes of the length that were read
+	limit       int64
+	size        int64 // bytes of the frame until now; of a frame with a length, those that remain
+	err         *wire.ProtocolError
+	seen        func(wire.Tolerances)
 }
 
 // NewCodec returns a codec for one connection.
-func NewCodec(p *Profile, cfg wire.CodecConfig) *Codec {
-	return &Codec{p: p, role: cfg.Role, limit: math.MaxInt64}
+func NewCodec(p *FrameProfile, cfg wire.CodecConfig) *Codec {
+	return &Codec{profile: p, role: cfg.Role, limit: math.MaxInt64, seen: cfg.Seen, crlf: cfg.Role == wire.Client && cfg.Tolerate.Has(wire.TolerateStrayCRLF)}
 }
 
 // SetLimit implements wire.Codec.
@@ -61,9 +66,27 @@ func (c *Codec) SetLimit(n int64) {
 	c.limit = n
 }
 
-func (c *Codec) fail(f wire.Fault, code wire.CloseCode, msg string) error {
-	c.err = &wire.ProtocolError{Version: c.p.Version, Fault: f, Section: c.p.Section, Code: code, Msg: msg}
-	return c.err
+func (c *Codec) fail(f wire.Fault, code wire.CloseCode, msg string) *wire.ProtocolError {
+	err := &wire.ProtocolError{Version: c.profile.Version, Fault: f, Section: c.profile.Section, Code: code, Msg: msg}
+	c.err = err
+	return err
+}
+
+// wrongType fails with a frame type that no client sends. As the first byte of a connection
+// it may be one of hybi-01.
+func (c *Codec) wrongType() error {
+	err := c.fail(wire.FaultHixieType, wire.CodeProtocol, fmt.Sprintf("frame type %#02x from a client", c.typ))
+	if op := c.typ &^ 0x80; !c.begun && c.profile.Close && op >= 1 && op <= 5 {
+		err.Tolerance = wire.TolerateHybi01
+	}
+	return err
+}
+
+// tolerated tells that a fault was accepted.
+func (c *Codec) tolerated(t wire.Tolerances) {
+	if c.seen != nil {
+		c.seen(t)
+	}
 }
 
 // Decode implements wire.Codec.
@@ -76,34 +99,47 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 	for n < len(p) {
 		switch c.state {
 		case atType:
-			c.typ, c.begun, c.size, c.bytes = p[n], false, 0, 0
+			c.typ, c.delivered = p[n], false
+			c.size, c.lengthBytes = 0, 0
 			n++
+			mayBeCRLF := c.crlf && c.typ == '\r'
+			c.crlf = false
 			switch {
+			case mayBeCRLF:
+				c.state = inCRLF
 			case c.typ == 0x00:
-				c.state = inText
+				c.state, c.begun = inText, true
 			case c.typ == 0xFF:
-				c.state = inLength // FF needs its length to know whether it closes
+				c.state, c.begun = inLength, true // whether FF is a close depends on its length
 			case c.role == wire.Server:
 				// A server may abort on any other type: hixie-75 5.3, hixie-76 5.3.
-				return n, c.fail(wire.FaultHixieType, wire.CodeProtocol, fmt.Sprintf("frame type %#02x from a client", c.typ))
+				return n, c.wrongType()
 			case c.typ < 0x80:
-				c.state = inSkipped
+				c.state = inDiscarded
 			default:
 				c.state = inLength
 			}
-		case inText, inSkipped:
+		case inCRLF:
+			if p[n] != '\n' { // it is a frame of type 0D
+				c.state = inDiscarded
+				continue
+			}
+			c.state = atType
+			n++
+			c.tolerated(wire.TolerateStrayCRLF)
+		case inText, inDiscarded:
 			return c.sentinel(p, n, ev)
 		case inLength:
 			b := p[n]
 			n++
-			if c.bytes++; c.bytes > maxLengthBytes {
+			if c.lengthBytes++; c.lengthBytes > maxLengthBytes {
 				return n, c.fail(wire.FaultHixieLength, wire.CodeTooBig, "frame length without end")
 			}
 			c.size = c.size<<7 | int64(b&0x7F)
 			if b&0x80 != 0 {
 				continue
 			}
-			if c.typ == 0xFF && c.size == 0 && c.p.Close {
+			if c.typ == 0xFF && c.size == 0 && c.profile.Close {
 				c.state = atType
 				*ev = wire.Event{Op: wire.OpClose, First: true, Last: true, FrameEnd: true, Code: wire.CodeNoStatus}
 				return n, nil
@@ -116,19 +152,19 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 			}
 			c.state = inPayload
 			if c.size == 0 {
-				return n, c.skip(nil, ev)
+				return n, c.discard(nil, ev)
 			}
 		case inPayload:
 			take := int(min(c.size, int64(len(p)-n)))
 			c.size -= int64(take)
-			return n + take, c.skip(p[n:n+take], ev)
+			return n + take, c.discard(p[n:n+take], ev)
 		}
 	}
 	return n, nil
 }
 
-// sentinel takes bytes from p[n:] up to FF. What fits the limit is delivered
-// before a message above it fails.
+// sentinel consumes bytes of p[n:] up to and including FF. Of a message that is too long it
+// delivers what the limit allows, and then fails.
 func (c *Codec) sentinel(p []byte, n int, ev *wire.Event) (int, error) {
 	data := p[n:]
 	end := bytes.IndexByte(data, 0xFF)
@@ -143,11 +179,11 @@ func (c *Codec) sentinel(p []byte, n int, ev *wire.Event) (int, error) {
 	}
 	n += len(data)
 	c.size += int64(len(data))
-	*ev = wire.Event{Op: wire.OpText, First: !c.begun, Last: end >= 0, FrameEnd: end >= 0, Data: data}
-	if c.state == inSkipped {
+	*ev = wire.Event{Op: wire.OpText, First: !c.delivered, Last: end >= 0, FrameEnd: end >= 0, Data: data}
+	if c.state == inDiscarded {
 		ev.Op = wire.OpDiscard
 	}
-	c.begun = true
+	c.delivered = true
 	if end >= 0 {
 		c.state = atType
 		n++ // FF itself
@@ -155,12 +191,12 @@ func (c *Codec) sentinel(p []byte, n int, ev *wire.Event) (int, error) {
 	return n, nil
 }
 
-// skip gives the next piece of a length frame, which the drafts tell to
+// discard delivers a part of a frame with a length, which the drafts tell a receiver to
 // discard.
-func (c *Codec) skip(data []byte, ev *wire.Event) error {
+func (c *Codec) discard(data []byte, ev *wire.Event) error {
 	done := c.size == 0
-	*ev = wire.Event{Op: wire.OpDiscard, First: !c.begun, Last: done, FrameEnd: done, Data: data}
-	c.begun = true
+	*ev = wire.Event{Op: wire.OpDiscard, First: !c.delivered, Last: done, FrameEnd: done, Data: data}
+	c.delivered = true
 	if done {
 		c.state = atType
 	}
@@ -175,8 +211,8 @@ func (c *Codec) EOF() error {
 	return nil
 }
 
-// AppendFrame implements wire.Codec. A text frame has no length, so a message
-// in pieces is one frame on the wire: 00 at its start, FF at its end.
+// AppendFrame implements wire.Codec. A text frame has no length, so the fragments of a
+// message are one frame on the wire: 00 at its start, FF at its end.
 func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
 	if err := c.mayFrame(op, payload); err != nil {
 		return dst, err
@@ -188,12 +224,12 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 	if fin {
 		dst = append(dst, 0xFF)
 	}
-	c.open = !fin
+	c.inMessage = !fin
 	return dst, nil
 }
 
-// AppendBorders implements wire.Codec.
-func (c *Codec) AppendBorders(dst []byte, op wire.Op, fin bool, payload []byte) (out []byte, head int, err error) {
+// AppendFraming implements wire.Codec.
+func (c *Codec) AppendFraming(dst []byte, op wire.Op, fin bool, payload []byte) (out []byte, head int, err error) {
 	if c.role == wire.Client {
 		return dst, 0, wire.ErrUnsupported
 	}
@@ -206,10 +242,11 @@ func (c *Codec) AppendBorders(dst []byte, op wire.Op, fin bool, payload []byte) 
 	if fin {
 		dst = append(dst, 0xFF)
 	}
-	c.open = !fin
+	c.inMessage = !fin
 	return dst, head, nil
 }
 
+// mayFrame returns the error of a frame that must not be sent.
 func (c *Codec) mayFrame(op wire.Op, payload []byte) error {
 	if op != wire.OpText && op != wire.OpContinuation {
 		return wire.ErrUnsupported
@@ -220,13 +257,13 @@ func (c *Codec) mayFrame(op wire.Op, payload []byte) error {
 	return nil
 }
 
-// Left implements wire.Codec: text has no length.
-func (c *Codec) Left() int64 { return 0 }
+// Remaining implements wire.Codec. Text has no length, so it is always 0.
+func (c *Codec) Remaining() int64 { return 0 }
 
-// AppendClose implements wire.Codec. Inside an open text frame nothing can be
-// said, as FF would end the text: the caller closes the stream.
+// AppendClose implements wire.Codec. Inside a text frame it appends nothing, as FF would end
+// the text. The caller then closes the stream.
 func (c *Codec) AppendClose(dst []byte, _ wire.CloseCode, _ string) ([]byte, error) {
-	if !c.p.Close || c.open {
+	if !c.profile.Close || c.inMessage {
 		return dst, nil
 	}
 	return append(dst, 0xFF, 0x00), nil

@@ -12,7 +12,7 @@ import (
 
 // hides is the number that a key hides, found with numbers that have no end; ok is false
 // where there is none. Digits that do not fit 64 bits are none either.
-func hides(key []byte) (n uint64, ok bool) {
+func hides(key []byte) (n uint64, uneven, ok bool) {
 	digits, spaces := "", int64(0)
 	for _, c := range key {
 		switch {
@@ -24,10 +24,10 @@ func hides(key []byte) (n uint64, ok bool) {
 	}
 	number, ok := new(big.Int).SetString(digits, 10)
 	if !ok || spaces == 0 || !number.IsUint64() {
-		return 0, false
+		return 0, false, false
 	}
 	quotient, rest := number.DivMod(number, big.NewInt(spaces), new(big.Int))
-	return quotient.Uint64(), rest.Sign() == 0 && quotient.BitLen() <= 32
+	return quotient.Uint64(), rest.Sign() != 0, quotient.BitLen() <= 32
 }
 
 // FuzzPart fuzzes the number that a key hides: only digits and spaces count, and what is
@@ -37,8 +37,8 @@ func FuzzPart(f *testing.F) {
 		seed.Add(f, []byte(s))
 	}
 	f.Fuzz(func(t *testing.T, key []byte) {
-		part, err := Part(wire.Hixie76, "Key1", string(key))
-		if n, ok := hides(key); ok != (err == nil) || ok && n != uint64(part) {
+		part, uneven, err := Part(wire.Hixie76, "Key1", string(key))
+		if n, rest, ok := hides(key); ok != (err == nil) || ok && (n != uint64(part) || rest != uneven) {
 			t.Fatalf("%q: %d, %v, but it hides %d: %v", key, part, err, n, ok)
 		}
 		if err != nil {
@@ -65,7 +65,7 @@ func FuzzNewKey(f *testing.F) {
 			}
 			return
 		}
-		got, err := Part(wire.Hixie76, "Key1", key)
+		got, _, err := Part(wire.Hixie76, "Key1", key)
 		if err != nil || got != part || key[0] == ' ' || key[len(key)-1] == ' ' || len(key) > 40 {
 			t.Fatalf("%x: %q hides %d, %v, not %d", random, key, got, err, part)
 		}

@@ -12,61 +12,77 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Opening is what a draft decides about a handshake with two keys and eight
+// HandshakeProfile is what a draft decides about its handshake with two keys and eight
 // bytes.
-type Opening struct {
+type HandshakeProfile struct {
 	Version wire.Version
-	// Draft is the value of Sec-WebSocket-Draft; "" leaves the field out.
+	// Draft is the value of Sec-WebSocket-Draft that our client sends; "" leaves the field
+	// out.
 	Draft string
-	// Whole: the subprotocols are one string, to be repeated as it is
-	// (hixie-76); else a list separated by spaces, of which the server chooses
+	// WholeProtocol: the subprotocols are one string, which the server repeats (hixie-76).
+	// Where it is false they are a list separated by spaces, of which the server chooses
 	// one (hybi-02).
-	Whole bool
+	WholeProtocol bool
 }
 
-// Server is the server's side.
+// Server is the server's side of the handshake.
 type Server struct {
-	O            *Opening
+	Profile      *HandshakeProfile
 	origin       string
 	part1, part2 uint32
 }
 
-// Open implements wire.ServerHandshake. It solves the two keys before anything
-// is sent (hixie-76 5.2 steps 4 to 7). Flash builds of 2010 ask with
-// WebSocket-Protocol and expect the answer in Sec-WebSocket-Protocol: both
-// names are read.
-func (s *Server) Open(req *wire.Request, o *wire.Opening) (err error) {
-	v, f := s.O.Version, req.Fields
-	if s.part1, err = Part(v, "Sec-WebSocket-Key1", f.Get("Sec-WebSocket-Key1")); err != nil {
+// ReadRequest implements wire.ServerHandshake. It solves the two keys before anything is
+// sent (hixie-76 5.2 steps 4 to 7). It reads WebSocket-Protocol too: Flash builds of 2010
+// send it and expect the answer in Sec-WebSocket-Protocol.
+func (s *Server) ReadRequest(req *wire.Request, asked *wire.ClientRequest) (err error) {
+	f := req.Fields
+	if s.part1, err = s.solve(req, "Sec-WebSocket-Key1", asked); err != nil {
 		return err
 	}
-	if s.part2, err = Part(v, "Sec-WebSocket-Key2", f.Get("Sec-WebSocket-Key2")); err != nil {
+	if s.part2, err = s.solve(req, "Sec-WebSocket-Key2", asked); err != nil {
 		return err
 	}
-	o.Origin, o.HasOrigin = f.Get("Origin"), f.Has("Origin")
-	if s.origin = o.Origin; s.origin == "" {
-		s.origin = "null" // a field is never left empty
+	if asked.Origin, asked.HasOrigin, err = f.Origin(s.Profile.Version, "Origin"); err != nil {
+		return err
 	}
+	s.origin = asked.Origin
 	p := f.Get("Sec-WebSocket-Protocol")
 	if p == "" {
 		p = f.Get("WebSocket-Protocol")
 	}
 	switch {
 	case p == "":
-	case s.O.Whole:
-		o.Protocols = []string{p}
+	case s.Profile.WholeProtocol:
+		asked.Protocols = []string{p}
 	default:
-		o.Protocols = firstFields(p, wire.MostOffers)
+		asked.Protocols = firstFields(p, wire.MaxOffers)
 	}
-	o.WholeProtocol = s.O.Whole
+	asked.WholeProtocol = s.Profile.WholeProtocol
 	return nil
 }
 
-// firstFields are the first members of a list that blanks divide. NEL and other letters
-// beyond ASCII are none.
-func firstFields(s string, most int) (out []string) {
+// solve returns the number that a key hides.
+func (s *Server) solve(req *wire.Request, name string, asked *wire.ClientRequest) (uint32, error) {
+	key := req.Fields.Get(name)
+	part, uneven, err := Part(s.Profile.Version, name, key)
+	if err != nil || !uneven {
+		return part, err
+	}
+	if !req.Tolerate.Has(wire.TolerateUnevenKey) {
+		he := wire.NewHandshakeError(s.Profile.Version, wire.ReasonChallenge, fmt.Sprintf("%s: the digits of %.80q are no multiple of its spaces", name, key))
+		he.Tolerance = wire.TolerateUnevenKey
+		return 0, he
+	}
+	asked.Tolerated |= wire.TolerateUnevenKey
+	return part, nil
+}
+
+// firstFields returns the first members of a list that is separated by spaces and tabs, at
+// most n of them. NEL and other characters beyond ASCII separate nothing.
+func firstFields(s string, n int) (out []string) {
 	for m := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == '\t' }) {
-		if len(out) == most {
+		if len(out) == n {
 			break
 		}
 		out = append(out, m)
@@ -74,15 +90,15 @@ func firstFields(s string, most int) (out []string) {
 	return out
 }
 
-// Head implements wire.ServerHandshake (hixie-76 5.2 step 10). "Upgrade:
-// WebSocket" in this case, "Connection: Upgrade" alone, and no field twice, or
-// clients fail.
+// Head implements wire.ServerHandshake (hixie-76 5.2 step 10). Clients fail the connection
+// unless Upgrade is WebSocket, in this spelling, Connection is Upgrade alone, and no field
+// stands twice.
 func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 	dst = append(dst, "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"...)
-	dst = wire.AppendField(dst, "Sec-WebSocket-Origin", wire.LowerASCII(s.origin))
-	dst = wire.AppendField(dst, "Sec-WebSocket-Location", acc.Location)
+	dst = ascii.AppendField(dst, "Sec-WebSocket-Origin", RepeatOrigin(s.origin))
+	dst = ascii.AppendField(dst, "Sec-WebSocket-Location", acc.Location)
 	if acc.Protocol != "" {
-		dst = wire.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
+		dst = ascii.AppendField(dst, "Sec-WebSocket-Protocol", acc.Protocol)
 	}
 	dst = acc.Fields.Append(dst)
 	return append(dst, "\r\n"...), Key3Size
@@ -94,24 +110,25 @@ func (s *Server) Tail(dst, key3 []byte) []byte {
 	return append(dst, answer[:]...)
 }
 
-// Client is the client's side.
+// Client is the client's side of the handshake.
 type Client struct {
-	O                *Opening
-	Rand             io.Reader // nil is crypto/rand
-	origin, location string
-	protocols        []string
-	answer           [AnswerSize]byte
+	Profile   *HandshakeProfile
+	Rand      io.Reader // nil is crypto/rand
+	origin    string
+	locations []string
+	protocols []string
+	answer    [AnswerSize]byte
 }
 
-// Head implements wire.ClientHandshake (hixie-76 4.1). The text wants the
-// fields in random order so that servers cannot depend on one; they have always
-// come in any order, and we keep WebKit's.
+// Head implements wire.ClientHandshake (hixie-76 4.1). The document wants the fields in
+// random order, so that no server depends on an order. Servers accept any order, and ours is
+// that of WebKit.
 func (c *Client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	c.origin = wire.LowerASCII(o.Origin)
-	c.location = wire.Location(o.Secure, o.Host, o.Target)
+	c.origin = ascii.ToLower(o.Origin)
+	c.locations = Locations(o)
 	key1, part1, err := NewKey(c.Rand)
 	if err != nil {
 		return dst, err
@@ -128,43 +145,61 @@ func (c *Client) Head(dst []byte, o *wire.Offer) ([]byte, error) {
 
 	dst = append(dst, "GET "+o.Target+" HTTP/1.1\r\n"...)
 	dst = append(dst, "Upgrade: WebSocket\r\nConnection: Upgrade\r\n"...)
-	dst = wire.AppendField(dst, "Host", o.Host)
-	dst = wire.AppendField(dst, "Origin", o.Origin)
+	dst = ascii.AppendField(dst, "Host", o.Host)
+	dst = ascii.AppendField(dst, "Origin", o.Origin)
 	if len(o.Protocols) > 0 {
 		list := strings.Join(o.Protocols, " ")
-		dst = wire.AppendField(dst, "Sec-WebSocket-Protocol", list)
-		if c.protocols = o.Protocols; c.O.Whole {
+		dst = ascii.AppendField(dst, "Sec-WebSocket-Protocol", list)
+		c.protocols = o.Protocols
+		if c.Profile.WholeProtocol {
 			c.protocols = []string{list}
 		}
 	}
-	if c.O.Draft != "" {
-		dst = wire.AppendField(dst, "Sec-WebSocket-Draft", c.O.Draft)
+	if c.Profile.Draft != "" {
+		dst = ascii.AppendField(dst, "Sec-WebSocket-Draft", c.Profile.Draft)
 	}
 	dst = o.Fields.Append(dst)
-	dst = wire.AppendField(dst, "Sec-WebSocket-Key1", key1)
-	dst = wire.AppendField(dst, "Sec-WebSocket-Key2", key2)
+	dst = ascii.AppendField(dst, "Sec-WebSocket-Key1", key1)
+	dst = ascii.AppendField(dst, "Sec-WebSocket-Key2", key2)
 	dst = append(dst, "\r\n"...)
 	return append(dst, key3[:]...), nil
+}
+
+// Saw takes the place of Head where another client has sent the request, with the eight bytes
+// behind it: Check and CheckBody then judge the answer to that one.
+func (c *Client) Saw(req *wire.Request, key3 []byte) error {
+	var s Server
+	s.Profile = c.Profile
+	var asked wire.ClientRequest
+	if err := s.ReadRequest(req, &asked); err != nil {
+		return err
+	}
+	c.origin, c.protocols = ascii.ToLower(asked.Origin), asked.Protocols
+	c.locations = Locations(&wire.Offer{Host: req.Host(), Secure: req.Secure, Target: req.SentPath(), Fields: req.Fields})
+	if len(key3) == Key3Size {
+		c.answer = Answer(s.part1, s.part2, key3)
+	}
+	return nil
 }
 
 // Check implements wire.ClientHandshake (hixie-76 4.1, the steps on the
 // response's fields).
 func (c *Client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
-	v, f := c.O.Version, resp.Fields
+	v, f := c.Profile.Version, resp.Fields
 	if resp.Status != 101 {
-		return 0, wire.Refused(v, resp)
+		return 0, wire.NewRefusedError(v, resp)
 	}
-	for _, want := range []wire.Field{
-		{Name: "Upgrade", Value: "WebSocket"}, // case counts
-		{Name: "Sec-WebSocket-Origin", Value: c.origin},
-		{Name: "Sec-WebSocket-Location", Value: c.location},
-	} {
-		if err := wire.ExactlyOnce(v, f, want.Name, want.Value); err != nil {
-			return 0, err
-		}
+	if err := checkUpgrade(v, resp); err != nil {
+		return 0, err
+	}
+	if err := RequireField(v, f, "Sec-WebSocket-Origin", c.origin); err != nil {
+		return 0, err
+	}
+	if err := RequireLocation(v, resp, "Sec-WebSocket-Location", c.locations); err != nil {
+		return 0, err
 	}
 	if n := f.Count("Connection"); n != 1 || !ascii.EqualFold(f.Get("Connection"), "upgrade") {
-		return 0, wire.Refuse(v, wire.ReasonBadResponse, fmt.Sprintf("Connection is %q, %d times", f.Get("Connection"), n))
+		return 0, wire.NewHandshakeError(v, wire.ReasonBadResponse, fmt.Sprintf("Connection is %q, %d times", f.Get("Connection"), n))
 	}
 	if err := c.checkProtocol(f, acc); err != nil {
 		return 0, err
@@ -172,28 +207,100 @@ func (c *Client) Check(resp *wire.Response, acc *wire.Accept) (int, error) {
 	return AnswerSize, nil
 }
 
-// checkProtocol: what was not asked for is ignored.
+// checkUpgrade checks the Upgrade field of an answer, in which case counts.
+func checkUpgrade(v wire.Version, resp *wire.Response) error {
+	const name, value = "Upgrade", "WebSocket"
+	if got := resp.Fields.Get(name); got != value && resp.Fields.Count(name) == 1 && ascii.EqualFold(got, value) {
+		return resp.Excuse(v, wire.TolerateUpgradeCase, fmt.Sprintf("%s is %q, not %q", name, got, value))
+	}
+	return RequireField(v, resp.Fields, name, value)
+}
+
+// checkProtocol checks the subprotocol of the answer. It ignores one that was not asked for.
 func (c *Client) checkProtocol(f wire.Fields, acc *wire.Accept) error {
 	const name = "Sec-WebSocket-Protocol"
 	switch {
 	case len(c.protocols) == 0:
 		return nil
-	case c.O.Whole:
+	case c.Profile.WholeProtocol:
 		acc.Protocol = c.protocols[0]
-		return wire.ExactlyOnce(c.O.Version, f, name, acc.Protocol)
+		return RequireField(c.Profile.Version, f, name, acc.Protocol)
 	}
 	acc.Protocol = f.Get(name)
-	if n := f.Count(name); n > 1 || n == 1 && !slices.Contains(c.protocols, acc.Protocol) {
-		return wire.Refuse(c.O.Version, wire.ReasonNotOffered, fmt.Sprintf("subprotocol %q", acc.Protocol))
+	if n := f.Count(name); n > 1 || acc.Protocol != "" && !slices.Contains(c.protocols, acc.Protocol) {
+		return wire.NewHandshakeError(c.Profile.Version, wire.ReasonNotOffered, fmt.Sprintf("subprotocol %q", acc.Protocol))
 	}
 	return nil
 }
 
-// CheckBody implements wire.ClientHandshake: the sixteen bytes are the expected
-// ones.
+// RepeatOrigin returns the origin of a request as the answer repeats it: in ASCII lower
+// case (hixie-75 5.2, hixie-76 5.2), and "null" for none: the field is
+// never left empty.
+func RepeatOrigin(origin string) string {
+	if origin == "" {
+		return "null"
+	}
+	return ascii.ToLower(origin)
+}
+
+// Location returns the URL that a server must repeat: scheme, host in lower case without
+// the scheme's default port, target (hixie-75 5.1, hixie-76 5.2).
+func Location(secure bool, host, target string) string {
+	scheme, port := "ws://", ":80"
+	if secure {
+		scheme, port = "wss://", ":443"
+	}
+	return scheme + strings.TrimSuffix(strings.ToLower(host), port) + target
+}
+
+// Locations returns the URLs that a server may repeat. The first is that of the request. Where
+// the request says that a proxy has got it with another host or scheme, servers make the URL
+// of these, and some take any X-Forwarded-Proto for https.
+func Locations(o *wire.Offer) []string {
+	hosts, schemes := []string{o.Host}, []bool{o.Secure}
+	if host := o.Fields.Get("X-Forwarded-Host"); host != "" && host != o.Host {
+		hosts = append(hosts, host)
+	}
+	if o.Fields.Has("X-Forwarded-Proto") {
+		schemes = append(schemes, !o.Secure)
+	}
+	var out []string
+	for _, host := range hosts {
+		for _, secure := range schemes {
+			out = append(out, Location(secure, host, o.Target))
+		}
+	}
+	return out
+}
+
+// RequireLocation checks, for a client, the URL that the server repeats in the field name.
+func RequireLocation(v wire.Version, resp *wire.Response, name string, locations []string) error {
+	got := resp.Fields.Get(name)
+	if resp.Fields.Count(name) != 1 {
+		return RequireField(v, resp.Fields, name, locations[0])
+	}
+	if slices.Contains(locations, got) {
+		return nil
+	}
+	return resp.Excuse(v, wire.TolerateOtherLocation, fmt.Sprintf("%s is %q, not %q", name, got, locations[0]))
+}
+
+// RequireField checks, for a client, that the server sent the field name once and with
+// that value.
+func RequireField(v wire.Version, f wire.Fields, name, value string) error {
+	if n := f.Count(name); n != 1 {
+		return wire.NewHandshakeError(v, wire.ReasonBadResponse, fmt.Sprintf("%s stands %d times, not once", name, n))
+	}
+	if got := f.Get(name); got != value {
+		return wire.NewHandshakeError(v, wire.ReasonBadResponse, fmt.Sprintf("%s is %q, not %q", name, got, value))
+	}
+	return nil
+}
+
+// CheckBody implements wire.ClientHandshake. It checks the proof of the server.
 func (c *Client) CheckBody(body []byte) error {
 	if subtle.ConstantTimeCompare(body, c.answer[:]) != 1 {
-		return wire.Refuse(c.O.Version, wire.ReasonBadAccept, fmt.Sprintf("the 16 bytes are %x, not %x", body, c.answer))
+		return wire.NewHandshakeError(c.Profile.Version, wire.ReasonBadAccept, fmt.Sprintf("the 16 bytes are %x, not %x", body, c.answer))
 	}
 	return nil
 }

@@ -47,6 +47,82 @@ func TestRequestMalformed(t *testing.T) {
 	}
 }
 
+// What the tolerances admit, how it is read, and what stays refused with all of them.
+func TestLooseRequest(t *testing.T) {
+	const both = wire.TolerateLineEnds | wire.TolerateRequestLine
+	for _, tc := range []struct {
+		head, target string
+		need         wire.Tolerances
+	}{
+		{"GET / HTTP/1.1\n\n", "/", wire.TolerateLineEnds},
+		{"GET / HTTP/1.1\r\nA: b\n\r\n", "/", wire.TolerateLineEnds},
+		{"GET / HTTP/1.1\r\r\nA: b\r\r\n\r\r\n", "/", wire.TolerateLineEnds},
+		{"GET  HTTP/1.1\r\nA: b\r\n\r\n", "/", wire.TolerateRequestLine},
+		{"GET /x HTTP/1.1 \r\nA: b\r\n\r\n", "/x", wire.TolerateRequestLine},
+		{"GET /x\tHTTP/1.1\r\nA: b\r\n\r\n", "/x", wire.TolerateRequestLine},
+		{"GET   /ocpp/CP 01  HTTP/1.1\r\nA: b\r\n\r\n", "/ocpp/CP%2001", wire.TolerateRequestLine},
+		{"GET /CP#1 HTTP/1.1\nA: b\n\n", "/CP%231", both},
+		{"GET http://h/a b HTTP/1.1\r\n\r\n", "http://h/a%20b", wire.TolerateRequestLine},
+		{"GET / HTTP/1.1\rA: b\n\n", "", 0},
+		{"GET / HTTP/1.1\r\r\r\n\r\n", "", 0},
+		{"GET /\x01 a HTTP/1.1\r\n\r\n", "", 0},
+		{"GET /x\r\n\r\n", "", 0},
+		{"GET / HTTP/1.1\nA: b\n c\n\n", "", 0},
+		{"GET / HTTP/1.1\n\nmore", "", 0},
+	} {
+		for _, tolerate := range []wire.Tolerances{0, wire.TolerateLineEnds, wire.TolerateRequestLine, wire.AllTolerances} {
+			req := wire.Request{Tolerate: tolerate}
+			err := ParseRequest(tc.head, &req)
+			he, _ := errors.AsType[*wire.HandshakeError](err)
+			switch admits := tc.target != "" && tolerate.Has(tc.need); {
+			case admits && (err != nil || req.Target != tc.target || req.Tolerated != tc.need):
+				t.Errorf("%q with %q: target %q, needed %q, %v", tc.head, tolerate, req.Target, req.Tolerated, err)
+			case !admits && (he == nil || he.Reason != wire.ReasonHeadMalformed || he.Tolerance != tc.need):
+				t.Errorf("%q with %q: %v", tc.head, tolerate, err)
+			}
+		}
+	}
+}
+
+// The spaces of a hixie-76 key count, but for the one behind the colon.
+func TestChallengeKeySpaces(t *testing.T) {
+	var req wire.Request
+	err := ParseRequest("GET / HTTP/1.1\r\nsec-websocket-KEY1:  12 x9 y96  \r\nSec-WebSocket-Key2:1\t\r\nSec-WebSocket-Key:  k \r\n\r\n", &req)
+	if err != nil || req.Fields[0].Value != " 12 x9 y96  " || req.Fields[1].Value != "1\t" || req.Fields[2].Value != "k" {
+		t.Errorf("%q, %v", req.Fields, err)
+	}
+}
+
+func TestHasStrayCR(t *testing.T) {
+	for s, want := range map[string]bool{"": false, "a": false, "a\r": false, "a\r\r": false, "a\rb": true, "\r\rb": true, "a\r\n": false} {
+		if got := HasStrayCR([]byte(s)); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
+func TestLooseHost(t *testing.T) {
+	for s, want := range map[string]string{
+		"::1": "[::1]", "fe80::1%eth0": "[fe80::1]", "[fe80::1%25eth0]": "[fe80::1]", "[fe80::1%eth0]:8080": "[fe80::1]:8080", "::ffff:1.2.3.4": "[::ffff:1.2.3.4]",
+		"": "", "dead:beef": "", "1:2": "", "a:b:c": "", "1.2.3.4%eth0": "", "[::1": "", "[::1%x]y": "", "[::1%x]:port": "", "::1]": "", "%": "", "::1, evil": "", "evil%::1": "",
+	} {
+		if got := LooseHost(s); got != want || got != "" && !IsAuthority(got) {
+			t.Errorf("%q: %q", s, got)
+		}
+	}
+}
+
+func TestIsSubprotocol(t *testing.T) {
+	for s, want := range map[string]bool{
+		"chat": true, "jwebsocket.org/json": true, "a;b=(c)": true, "!~": true,
+		"": false, "a b": false, "a\tb": false, "a,b": false, `"a"`: false, "a\x7f": false, "\xe9": false, "a\x00": false,
+	} {
+		if got := IsSubprotocol(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
 func TestResponse(t *testing.T) {
 	for head, want := range map[string]int{
 		"HTTP/1.1 101 Web Socket Protocol Handshake\r\nA: b\r\n\r\n": 101,

@@ -1,6 +1,6 @@
-// Package hybi holds the mechanism of length-prefixed frames (hybi-02 to RFC
-// 6455) and of the handshake with Sec-WebSocket-Key. What a draft decides
-// stands in its own package, as a Profile.
+// Package hybi is the mechanism of frames with a length (hybi-02 to RFC 6455) and of the
+// handshake with Sec-WebSocket-Key (hybi-04 to RFC 6455). What a draft decides stands in
+// the draft's own package, as a FrameProfile and a HandshakeProfile.
 package hybi
 
 import (
@@ -14,43 +14,50 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Profile is what a draft decides about its frames.
-type Profile struct {
+// FrameProfile is what a draft decides about its frames.
+type FrameProfile struct {
 	Version wire.Version
-	Chapter string   // of data framing in the document: "4" or "5"
-	Opcodes *Opcodes // numbers of the operations
-	More    bool     // bit 7 of the first byte says that more follows, not that this is the last
-	Masking Masking  // of what a client sends
-	Minimal bool     // a length longer than needed is an error (RFC 6455 5.2)
-	// MaskedServer: a client takes masked frames (until draft 14).
+	Chapter string   // the chapter of the document on data framing: "4" or "5"
+	Opcodes *Opcodes // the numbers of the operations
+	// MoreBit: the first bit of a frame says that another frame of the message follows.
+	// Where it is false the bit is FIN, which says the opposite.
+	MoreBit bool
+	Masking Masking // of a client's frames
+	// MinimalLength: a length in more bytes than it needs is an error (RFC 6455 5.2).
+	MinimalLength bool
+	// MaskedServer: a client accepts masked frames (until draft 14).
 	MaskedServer bool
-	Close        Close
+	// HixieFrames: clients are known that send frames of hixie-76 behind this handshake.
+	HixieFrames bool
+	Close       Close
 }
 
-// Masking is how a client's frames are hidden from proxies.
+// Masking is how a client masks its frames, so that a page cannot choose the bytes that a
+// proxy sees.
 type Masking uint8
 
 // The ways of masking, newest first.
 const (
-	MaskPayload Masking = iota // four bytes at the end of the head, over the payload
-	MaskFrame                  // four bytes before the head, over head and payload
-	MaskHash                   // four bytes before the head, SHA-1 of them and the connection's key over both
+	MaskPayload Masking = iota // four bytes at the end of the head mask the payload
+	MaskFrame                  // four bytes before the head mask head and payload
+	MaskHash                   // SHA-1 of four bytes before the head and of the connection's key masks both
 	MaskNone
 )
 
 // Close is what the body of a close frame holds.
 type Close struct {
-	Section string // of the status codes in the document
-	// Says gives the code that the draft has for a code of RFC 6455; nil where
-	// a close frame has no code.
-	Says func(wire.CloseCode) wire.CloseCode
-	// Means is its inverse for a code on the wire; false where the code must
-	// not stand there.
-	Means func(wire.CloseCode) (wire.CloseCode, bool)
-	// Without codes: Letters are what a server and a client put there, Opaque
-	// is any body, which the answer repeats.
+	Section string // the section of the document on status codes
+	// ToWire returns the draft's number for a code of RFC 6455. It is nil where a close
+	// frame has no code.
+	ToWire func(wire.CloseCode) wire.CloseCode
+	// FromWire is the inverse of ToWire. It returns false for a code that must not be
+	// sent.
+	FromWire func(wire.CloseCode) (wire.CloseCode, bool)
+	// Letters is, where there are no codes, the body that a server sends (its first byte)
+	// and the body that a client sends (its second).
 	Letters string
-	Opaque  bool
+	// Opaque: the body may be any bytes, and the answer to a close repeats them.
+	Opaque bool
 }
 
 const (
@@ -58,13 +65,13 @@ const (
 	maxControl = 125 // RFC 6455 5.5
 )
 
-// Opcodes are the numbers of the operations, both ways.
+// Opcodes maps the numbers of the operations to the operations, and back.
 type Opcodes struct {
 	ops     [16]wire.Op
 	numbers [wire.OpClose + 1]byte
 }
 
-func numbered(ops [16]wire.Op) Opcodes {
+func opcodes(ops [16]wire.Op) Opcodes {
 	o := Opcodes{ops: ops}
 	for i, op := range ops {
 		o.numbers[op] = byte(i)
@@ -72,66 +79,88 @@ func numbered(ops [16]wire.Op) Opcodes {
 	return o
 }
 
+// Knows reports whether a number is an operation.
+func (o *Opcodes) Knows(number byte) bool { return o.ops[number&0x0F] != wire.OpNone }
+
 // The two numberings.
 var (
 	// Opcodes02 is that of hybi-01 to hybi-06.
-	Opcodes02 = numbered([16]wire.Op{0x0: wire.OpContinuation, 0x1: wire.OpClose, 0x2: wire.OpPing, 0x3: wire.OpPong,
+	Opcodes02 = opcodes([16]wire.Op{0x0: wire.OpContinuation, 0x1: wire.OpClose, 0x2: wire.OpPing, 0x3: wire.OpPong,
 		0x4: wire.OpText, 0x5: wire.OpBinary})
 	// Opcodes07 is that of hybi-07 and later (RFC 6455 5.2).
-	Opcodes07 = numbered([16]wire.Op{0x0: wire.OpContinuation, 0x1: wire.OpText, 0x2: wire.OpBinary,
+	Opcodes07 = opcodes([16]wire.Op{0x0: wire.OpContinuation, 0x1: wire.OpText, 0x2: wire.OpBinary,
 		0x8: wire.OpClose, 0x9: wire.OpPing, 0xA: wire.OpPong})
 )
 
-// Codec frames one connection.
+// Codec implements wire.Codec for one connection. An idle connection holds it, so it fits 64
+// bytes.
 type Codec struct {
-	p        *Profile
-	role     wire.Role
-	tolerate wire.Tolerances
-	rsv1Use  wire.RSV1Use
-	usual    bool // frames come with a mask over their payload, bit 7 marks the last, and none had a fault
-	seen     func(wire.Tolerances)
+	profile  *FrameProfile
 	limit    int64
-	own      *masks // nil where frames are sent without mask and no key is needed
+	extra    *extra
+	tolerate wire.Tolerances
+	role     wire.Role
+	rsv1Use  wire.RSV1Use
+	// fastPath: decodeShort may be tried. It is so for a server whose clients mask the
+	// payload alone and whose first bit is FIN, until a frame was faulty.
+	fastPath bool
 
-	// reader
-	err     error
-	ctl     *pieces // of a control frame; nil between them
-	left    int64   // payload bytes still to come
-	size    int64   // of the message in hand, as far as its frames were announced
-	head    [maxHead]byte
-	mask    [maskSize]byte
-	pos     uint8 // the mask's phase
-	nhead   uint8
-	inFrame bool
-	op      wire.Op // of the frame in hand
-	fin     bool
-	rsv1    bool // the frame in hand has it
-	masked  bool
-	msg     wire.Op // of the message in hand
-	begun   bool    // an event of the message in hand was given
+	// the reading half
+	failed    bool  // extra.err says why
+	remaining int64 // bytes of the frame's payload that have not arrived
+	size      int64 // of the message, as far as its frame heads have announced it
+	mask      [4]byte
+	maskPos   uint8 // the place in the mask of the next byte
+	headLen   uint8 // bytes of extra.head that have arrived
+	inFrame   bool  // the head is complete and the payload is not
+	op        wire.Op
+	fin       bool
+	rsv1      bool
+	masked    bool
+	messageOp wire.Op // of the message that has begun; OpNone between messages
+	delivered bool    // an event of this message was delivered
 }
 
-// masks is what a codec needs that masks its frames, or unmasks by a key.
-type masks struct {
+// extra is what few codecs need. That of a client, and where masks have a key or hide the head,
+// is made with the codec; otherwise the reading half makes it, and the other one has no need
+// of it.
+type extra struct {
+	seen func(wire.Tolerances)
+	err  *wire.ProtocolError
+
+	// the reading half
+	head    [maxHead]byte  // that arrives in parts
+	mask    [maskSize]byte // where it hides the head
+	control *controlBody   // of a control frame that arrives in parts; nil between them
+
+	// of a codec that masks its frames, or that unmasks frames with a key
 	rand io.Reader // nil: newMask
-	key  []byte    // of hybi-04's masks
-	mask [maskSize]byte
+	key  []byte    // of MaskHash
+	sent [maskSize]byte
 }
 
-// pieces gathers a control frame that does not come at once.
-type pieces struct {
+// needExtra returns c.extra, and makes it where there is none.
+func (c *Codec) needExtra() *extra {
+	if c.extra == nil {
+		c.extra = new(extra)
+	}
+	return c.extra
+}
+
+// controlBody gathers the body of a control frame that arrives in parts.
+type controlBody struct {
 	n int
 	b [maxControl]byte
 }
 
-const maskSize = sha1.Size // the longest period, MaskHash's
+const maskSize = sha1.Size // the longest mask, that of MaskHash
 
 // NewCodec returns a codec for one connection.
-func NewCodec(p *Profile, cfg wire.CodecConfig) *Codec {
-	c := &Codec{p: p, role: cfg.Role, tolerate: cfg.Tolerate, seen: cfg.Seen, rsv1Use: cfg.RSV1, limit: math.MaxInt64}
-	c.usual = cfg.Role == wire.Server && p.Masking == MaskPayload && !p.More
-	if cfg.Role == wire.Client || p.Masking == MaskHash {
-		c.own = &masks{rand: cfg.Rand, key: cfg.MaskKey}
+func NewCodec(p *FrameProfile, cfg wire.CodecConfig) *Codec {
+	c := &Codec{profile: p, role: cfg.Role, tolerate: cfg.Tolerate, rsv1Use: cfg.RSV1, limit: math.MaxInt64}
+	c.fastPath = cfg.Role == wire.Server && p.Masking == MaskPayload && !p.MoreBit
+	if cfg.Role == wire.Client || p.Masking.hidesHead() || cfg.Seen != nil {
+		c.extra = &extra{seen: cfg.Seen, rand: cfg.Rand, key: cfg.MaskKey}
 	}
 	return c
 }
@@ -144,80 +173,93 @@ func (c *Codec) SetLimit(n int64) {
 	c.limit = n
 }
 
-func (c *Codec) fail(f wire.Fault, code wire.CloseCode, section, msg string) error {
-	c.usual = false
-	c.err = &wire.ProtocolError{Version: c.p.Version, Fault: f, Section: section, Code: code, Msg: msg}
-	return c.err
+//go:noinline
+func (c *Codec) fail(f wire.Fault, code wire.CloseCode, section, msg string) *wire.ProtocolError { // noinline: keeps a cold frame off the 2 KiB stack
+	c.fastPath, c.failed = false, true
+	err := &wire.ProtocolError{Version: c.profile.Version, Fault: f, Section: section, Code: code, Msg: msg}
+	c.needExtra().err = err
+	return err
 }
 
-// frameFault is a protocol error in section c.Chapter.sub.
-func (c *Codec) frameFault(f wire.Fault, sub, msg string) error {
-	return c.fail(f, wire.CodeProtocol, c.p.Chapter+sub, msg)
+// frameFault returns a protocol error against a section of the profile's chapter.
+func (c *Codec) frameFault(f wire.Fault, sub, msg string) *wire.ProtocolError {
+	return c.fail(f, wire.CodeProtocol, c.profile.Chapter+sub, msg)
 }
 
 // Decode implements wire.Codec.
 func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
-	if n := c.takeShort(p, ev); n > 0 {
+	if n := c.decodeShort(p, ev); n > 0 {
 		return n, nil
 	}
 	*ev = wire.Event{}
-	if c.err != nil {
-		return 0, c.err
+	if c.failed {
+		return 0, c.extra.err
 	}
 	n := 0
 	if !c.inFrame {
 		var ok bool
-		if n, ok = c.takeHead(p); !ok || c.err != nil {
-			return n, c.err
+		switch n, ok = c.readHead(p); {
+		case c.failed:
+			return n, c.extra.err
+		case !ok:
+			return n, nil
 		}
 	}
 	data := p[n:]
-	if int64(len(data)) > c.left {
-		data = data[:c.left]
+	if int64(len(data)) > c.remaining {
+		data = data[:c.remaining]
 	}
 	if c.masked {
-		c.p.Masking.apply(data, &c.mask, int(c.pos))
-		c.pos = uint8((int(c.pos) + len(data)) % maskSize) // a whole number of either period
+		if c.profile.Masking == MaskPayload {
+			Mask(data, c.mask, int(c.maskPos))
+		} else {
+			c.profile.Masking.apply(data, &c.extra.mask, int(c.maskPos))
+		}
+		// maskSize is a multiple of 4, the length of the other masks.
+		c.maskPos = uint8((int(c.maskPos) + len(data)) % maskSize)
 	}
-	c.left -= int64(len(data))
+	c.remaining -= int64(len(data))
 	n += len(data)
 	if c.op.IsControl() {
 		return n, c.controlEvent(data, ev)
 	}
-	if len(data) > 0 || c.left == 0 {
+	if len(data) > 0 || c.remaining == 0 {
 		c.dataEvent(data, ev)
 	}
 	return n, nil
 }
 
-// takeShort takes a short message in one masked frame, if that is what p begins
-// with: by far the most are, and what the general way finds out piece by piece
-// is known of them at once. 0 leaves p to the general way.
-func (c *Codec) takeShort(p []byte, ev *wire.Event) int {
-	const head, most = 6, 0x80 | 125
-	if !c.usual || c.inFrame || c.nhead > 0 || c.msg != wire.OpNone || len(p) < head || p[0]&0xF0 != 0x80 || p[1] < 0x80 || p[1] > most {
+// decodeShort is the fast path: it decodes a short, masked message in one frame without a
+// fault, if p begins with one, and returns its length. Otherwise it returns 0 and the rest
+// of Decode does what is needed. Most frames of most clients are such messages.
+func (c *Codec) decodeShort(p []byte, ev *wire.Event) int {
+	const head, maxLength = 6, 0x80 | 125
+	if !c.fastPath || c.inFrame || c.headLen > 0 || c.messageOp != wire.OpNone || len(p) < head || p[0]&0xF0 != 0x80 || p[1] < 0x80 || p[1] > maxLength {
 		return 0
 	}
-	op, end := c.p.Opcodes.ops[p[0]&0x0F], head+int(p[1]&0x7F)
+	op, end := c.profile.Opcodes.ops[p[0]&0x0F], head+int(p[1]&0x7F)
 	if !op.IsData() || len(p) < end || int64(end-head) > c.limit {
 		return 0
 	}
 	data := p[head:end]
 	Mask(data, [4]byte(p[2:]), 0)
-	ev.Op, ev.First, ev.Last, ev.FrameEnd, ev.RSV1, ev.Code, ev.Data = op, true, true, true, false, 0, data
+	ev.Op, ev.RSV1, ev.Code = op, false, 0
+	ev.First, ev.Last, ev.FrameEnd = true, true, true
+	ev.Data = data
 	return end
 }
 
 func (c *Codec) controlEvent(data []byte, ev *wire.Event) error {
-	if c.left > 0 || c.ctl != nil {
-		if c.ctl == nil {
-			c.ctl = new(pieces)
+	if c.remaining > 0 || c.extra != nil && c.extra.control != nil {
+		x := c.needExtra()
+		if x.control == nil {
+			x.control = new(controlBody)
 		}
-		c.ctl.n += copy(c.ctl.b[c.ctl.n:], data)
-		if c.left > 0 {
+		x.control.n += copy(x.control.b[x.control.n:], data)
+		if c.remaining > 0 {
 			return nil
 		}
-		data, c.ctl = c.ctl.b[:c.ctl.n], nil
+		data, x.control = x.control.b[:x.control.n], nil
 	}
 	c.inFrame = false
 	*ev = wire.Event{Op: c.op, First: true, Last: true, FrameEnd: true, Data: data}
@@ -228,84 +270,87 @@ func (c *Codec) controlEvent(data []byte, ev *wire.Event) error {
 }
 
 func (c *Codec) dataEvent(data []byte, ev *wire.Event) {
-	ev.Op, ev.First, ev.RSV1, ev.Data = c.msg, !c.begun, c.rsv1, data
-	c.begun = true
-	if c.left == 0 {
+	ev.Op, ev.RSV1, ev.Data = c.messageOp, c.rsv1, data
+	ev.First = !c.delivered
+	c.delivered = true
+	if c.remaining == 0 {
 		c.inFrame, ev.FrameEnd = false, true
 		if c.fin {
-			c.msg, ev.Last = wire.OpNone, true
+			c.messageOp, ev.Last = wire.OpNone, true
 		}
 	}
 }
 
-// takeHead reads a frame head from p, which may hold only a part of it. ok is
-// false while the head is not complete.
-func (c *Codec) takeHead(p []byte) (n int, ok bool) {
-	if c.role == wire.Server && c.p.Masking.hidesHead() {
-		return c.takeHidden(p)
+// readHead reads a frame head from p, which may hold only a part of it. ok is false while
+// the head is not complete.
+func (c *Codec) readHead(p []byte) (n int, ok bool) {
+	if c.role == wire.Server && c.profile.Masking.hidesHead() {
+		return c.readMaskedHead(p)
 	}
 	h := p
-	if c.nhead == 0 && len(p) >= 2 && len(p) >= headSize(p[1]) {
-		if c.judge(p[0], p[1]) != nil {
+	if c.headLen == 0 && len(p) >= 2 && len(p) >= HeadSize(p[1]) {
+		if c.beginFrame(p[0], p[1]) != nil {
 			return 2, false
 		}
-		n = headSize(p[1])
+		n = HeadSize(p[1])
 	} else {
-		for c.nhead < 2 || int(c.nhead) < headSize(c.head[1]) {
+		head := &c.needExtra().head
+		for c.headLen < 2 || int(c.headLen) < HeadSize(head[1]) {
 			if n == len(p) {
 				return n, false
 			}
-			c.head[c.nhead] = p[n]
-			c.nhead++
+			head[c.headLen] = p[n]
+			c.headLen++
 			n++
-			if c.nhead == 2 && c.judge(c.head[0], c.head[1]) != nil {
+			if c.headLen == 2 && c.beginFrame(head[0], head[1]) != nil {
 				return n, false
 			}
 		}
-		h, c.nhead = c.head[:], 0
+		h, c.headLen = head[:], 0
 	}
-	if c.measure(h) != nil {
+	if c.readLength(h) != nil {
 		return n, false
 	}
 	if c.masked {
-		copy(c.mask[:4], h[headSize(h[1])-4:])
+		copy(c.mask[:], h[HeadSize(h[1])-4:])
 	}
 	c.inFrame = true
 	return n, true
 }
 
-// takeHidden reads four bytes in clear, which make the mask, and the head
-// behind them, which is masked with the payload (hybi-04 4.2, hybi-05 4.2).
-func (c *Codec) takeHidden(p []byte) (n int, ok bool) {
-	const clear = 4
-	for c.nhead < clear+2 || int(c.nhead) < clear+headSize(c.head[clear+1]) {
+// readMaskedHead reads four unmasked bytes, which make the mask, and the head that follows
+// them, which is masked like the payload (hybi-04 4.2, hybi-05 4.2).
+func (c *Codec) readMaskedHead(p []byte) (n int, ok bool) {
+	x := c.extra
+	const clear = 4 // unmasked bytes before the head
+	for c.headLen < clear+2 || int(c.headLen) < clear+HeadSize(x.head[clear+1]) {
 		if n == len(p) {
 			return n, false
 		}
-		c.head[c.nhead] = p[n]
+		x.head[c.headLen] = p[n]
 		n++
-		switch c.nhead++; {
-		case c.nhead == clear:
-			c.makeMask(&c.mask, c.head[:clear])
-			c.pos = 0
-		case c.nhead > clear:
-			c.p.Masking.apply(c.head[c.nhead-1:c.nhead], &c.mask, int(c.pos))
-			c.pos++
+		switch c.headLen++; {
+		case c.headLen == clear:
+			c.makeMask(&x.mask, x.head[:clear])
+			c.maskPos = 0
+		case c.headLen > clear:
+			c.profile.Masking.apply(x.head[c.headLen-1:c.headLen], &x.mask, int(c.maskPos))
+			c.maskPos++
 		}
-		if c.nhead == clear+2 && c.judge(c.head[clear], c.head[clear+1]) != nil {
+		if c.headLen == clear+2 && c.beginFrame(x.head[clear], x.head[clear+1]) != nil {
 			return n, false
 		}
 	}
-	c.nhead = 0
-	if c.measure(c.head[clear:]) != nil {
+	c.headLen = 0
+	if c.readLength(x.head[clear:]) != nil {
 		return n, false
 	}
 	c.masked, c.inFrame = true, true
 	return n, true
 }
 
-// headSize returns the length of a frame head by its second byte.
-func headSize(b byte) int {
+// HeadSize returns the length of a frame head by its second byte, a mask behind it included.
+func HeadSize(b byte) int {
 	n := 2
 	switch b & 0x7F {
 	case 126:
@@ -319,42 +364,62 @@ func headSize(b byte) int {
 	return n
 }
 
-// judge checks what the first two bytes of a head say, and begins the frame.
-func (c *Codec) judge(b0, b1 byte) error {
-	c.fin = b0&0x80 != 0 != c.p.More
-	c.op = c.p.Opcodes.ops[b0&0x0F]
+// beginFrame checks the first two bytes of a head, and begins the frame if they are right.
+func (c *Codec) beginFrame(b0, b1 byte) error {
+	c.fin = b0&0x80 != 0 != c.profile.MoreBit
+	c.op = c.profile.Opcodes.ops[b0&0x0F]
 	c.rsv1 = b0&0x40 != 0
 	c.masked = b1&0x80 != 0
-	payloadMask := c.p.Masking == MaskPayload // else the bit is a fourth reserved one
+	hasMaskBit := c.profile.Masking == MaskPayload // otherwise the bit is a fourth reserved one
 	switch {
-	case b0&0x30 != 0, c.rsv1 && !c.mayRSV1(), c.masked && !payloadMask:
-		return c.frameFault(wire.FaultRSV, ".2", "reserved bit set")
+	case b0&0x30 != 0, c.rsv1 && !c.allowsRSV1(), c.masked && !hasMaskBit:
+		return c.misread(b0, c.frameFault(wire.FaultRSV, ".2", "reserved bit set"))
 	case c.op == wire.OpNone:
 		return c.frameFault(wire.FaultOpcode, ".2", fmt.Sprintf("reserved opcode %#x", b0&0x0F))
 	case c.op.IsControl() && !c.fin:
 		return c.frameFault(wire.FaultControlFrag, ".4", "fragmented control frame")
-	case payloadMask && c.role == wire.Server && !c.masked && !c.tolerated(wire.TolerateUnmasked) &&
+	case hasMaskBit && c.role == wire.Server && !c.masked && !c.tolerated(wire.TolerateUnmasked) &&
 		!(b1 == 0 && c.tolerated(wire.TolerateEmptyUnmasked)):
-		return c.frameFault(wire.FaultUnmasked, ".1", "client frame without mask")
-	case c.role == wire.Client && c.masked && !c.p.MaskedServer:
-		return c.frameFault(wire.FaultMasked, ".1", "server frame with mask")
-	case c.op.IsControl() && b1&0x7F > maxControl:
-		return c.frameFault(wire.FaultControlLong, ".5", "control frame above 125 bytes")
+		return c.unmasked(b1)
+	case c.role == wire.Client && c.masked && !c.profile.MaskedServer && !c.tolerated(wire.TolerateMasked):
+		err := c.frameFault(wire.FaultMasked, ".1", "server frame with mask")
+		err.Tolerance = wire.TolerateMasked
+		return err
 	case c.op.IsControl():
 		return nil
-	case c.op == wire.OpContinuation && c.msg == wire.OpNone:
-		return c.frameFault(wire.FaultOrphan, ".4", "continuation of nothing")
-	case c.op != wire.OpContinuation && c.msg != wire.OpNone:
+	case c.op == wire.OpContinuation && c.messageOp == wire.OpNone:
+		return c.misread(b0, c.frameFault(wire.FaultOrphan, ".4", "continuation of nothing"))
+	case c.op != wire.OpContinuation && c.messageOp != wire.OpNone:
 		return c.frameFault(wire.FaultInterleaved, ".4", "new message inside a message")
 	}
 	if c.op != wire.OpContinuation {
-		c.msg, c.begun, c.size = c.op, false, 0
+		c.messageOp, c.delivered, c.size = c.op, false, 0
 	}
 	return nil
 }
 
-// mayRSV1: may the frame in hand have the first reserved bit?
-func (c *Codec) mayRSV1() bool {
+// unmasked fails with a frame that lacks its mask.
+func (c *Codec) unmasked(b1 byte) error {
+	by := wire.TolerateUnmasked
+	if b1 == 0 {
+		by = wire.TolerateEmptyUnmasked
+	}
+	err := c.frameFault(wire.FaultUnmasked, ".1", "client frame without mask")
+	err.Tolerance = by
+	return err
+}
+
+// misread notes in err that b0, as the first byte of a connection, may begin a frame of
+// hixie-76.
+func (c *Codec) misread(b0 byte, err *wire.ProtocolError) error {
+	if c.profile.HixieFrames && c.role == wire.Server && !c.delivered && (b0 == 0x00 || b0 == 0xFF) {
+		err.Tolerance = wire.TolerateHixieFrames
+	}
+	return err
+}
+
+// allowsRSV1 reports whether the frame may have the first reserved bit.
+func (c *Codec) allowsRSV1() bool {
 	switch c.rsv1Use {
 	case wire.RSV1Message:
 		return c.op.IsData()
@@ -364,18 +429,19 @@ func (c *Codec) mayRSV1() bool {
 	return false
 }
 
+// tolerated reports whether the fault t is tolerated, and tells that it was seen.
 func (c *Codec) tolerated(t wire.Tolerances) bool {
 	if !c.tolerate.Has(t) {
 		return false
 	}
-	if c.seen != nil {
-		c.seen(t)
+	if c.extra != nil && c.extra.seen != nil {
+		c.extra.seen(t)
 	}
 	return true
 }
 
-// measure reads the length from a complete head.
-func (c *Codec) measure(h []byte) error {
+// readLength reads the length from a complete head.
+func (c *Codec) readLength(h []byte) error {
 	length, shortest := uint64(h[1]&0x7F), uint64(0)
 	switch length {
 	case 126:
@@ -383,11 +449,16 @@ func (c *Codec) measure(h []byte) error {
 	case 127:
 		length, shortest = binary.BigEndian.Uint64(h[2:]), 1<<16
 	}
+	if c.op.IsControl() && shortest > 0 && (length > maxControl || !c.tolerated(wire.TolerateLongLength)) {
+		return c.longControl(length)
+	}
 	if length>>63 != 0 {
 		return c.frameFault(wire.FaultLengthMSB, ".2", "top bit of the length set")
 	}
-	if c.p.Minimal && length < shortest {
-		return c.frameFault(wire.FaultLengthLong, ".2", "length written longer than needed")
+	if c.profile.MinimalLength && !c.op.IsControl() && length < shortest && !c.tolerated(wire.TolerateLongLength) {
+		err := c.frameFault(wire.FaultLengthLong, ".2", "length written longer than needed")
+		err.Tolerance = wire.TolerateLongLength
+		return err
 	}
 	if !c.op.IsControl() {
 		if int64(length) > c.limit-c.size {
@@ -395,11 +466,21 @@ func (c *Codec) measure(h []byte) error {
 		}
 		c.size += int64(length)
 	}
-	c.left = int64(length)
-	if c.p.Masking == MaskPayload {
-		c.pos = 0
+	c.remaining = int64(length)
+	if c.profile.Masking == MaskPayload {
+		c.maskPos = 0
 	}
 	return nil
+}
+
+// longControl fails with a control frame whose length takes more than seven bits.
+func (c *Codec) longControl(length uint64) error {
+	if length > maxControl {
+		return c.frameFault(wire.FaultControlLong, ".5", "control frame above 125 bytes")
+	}
+	err := c.frameFault(wire.FaultControlLong, ".5", "the length of a control frame written longer than needed")
+	err.Tolerance = wire.TolerateLongLength
+	return err
 }
 
 // closeEvent reads the body of a close frame (RFC 6455 5.5.1, 7.4).
@@ -408,19 +489,19 @@ func (c *Codec) closeEvent(ev *wire.Event) error {
 	ev.Code, ev.Data = wire.CodeNoStatus, nil
 	var err error
 	switch {
-	case c.p.Close.Opaque:
+	case c.profile.Close.Opaque:
 		ev.Data = body
-	case c.p.Close.Means == nil, len(body) == 0:
+	case c.profile.Close.FromWire == nil, len(body) == 0:
 	case len(body) == 1:
 		err = c.frameFault(wire.FaultCloseLength, ".5.1", "close frame with a body of one byte")
 	default:
 		raw := wire.CloseCode(binary.BigEndian.Uint16(body))
-		code, ok := c.p.Close.Means(raw)
+		code, ok := c.profile.Close.FromWire(raw)
 		ev.Code, ev.Data = code, body[2:]
 		if !ok {
-			err = c.fail(wire.FaultCloseCode, wire.CodeProtocol, c.p.Close.Section, fmt.Sprintf("close code %d must not be sent", raw))
+			err = c.fail(wire.FaultCloseCode, wire.CodeProtocol, c.profile.Close.Section, fmt.Sprintf("close code %d must not be sent", raw))
 		} else if !utf8.Valid(body[2:]) {
-			err = c.fail(wire.FaultCloseText, wire.CodeInvalidData, c.p.Chapter+".5.1", "close reason is not UTF-8")
+			err = c.fail(wire.FaultCloseText, wire.CodeInvalidData, c.profile.Chapter+".5.1", "close reason is not UTF-8")
 		}
 	}
 	if err != nil {
@@ -429,17 +510,17 @@ func (c *Codec) closeEvent(ev *wire.Event) error {
 	return err
 }
 
-// Left implements wire.Codec.
-func (c *Codec) Left() int64 {
+// Remaining implements wire.Codec.
+func (c *Codec) Remaining() int64 {
 	if !c.inFrame || c.op.IsControl() {
 		return 0
 	}
-	return c.left
+	return c.remaining
 }
 
 // EOF implements wire.Codec.
 func (c *Codec) EOF() error {
-	if c.err == nil && (c.inFrame || c.nhead > 0 || c.msg != wire.OpNone) {
+	if !c.failed && (c.inFrame || c.headLen > 0 || c.messageOp != wire.OpNone) {
 		return io.ErrUnexpectedEOF
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"unicode/utf8"
 
 	"github.com/draftwire/draftwire/wire"
 )
@@ -12,8 +13,8 @@ import (
 // AppendFrame implements wire.Codec (RFC 6455 5.2). A client's frame gets a
 // fresh mask (5.3).
 func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
-	if fin && op.IsData() && len(payload) < 126 && c.role == wire.Server && !c.p.More { // by far the most
-		return append(append(dst, 0x80|c.p.Opcodes.numbers[op], byte(len(payload))), payload...), nil
+	if fin && op.IsData() && len(payload) < 126 && c.role == wire.Server && !c.profile.MoreBit { // the fast path: a short message of a server
+		return append(append(dst, 0x80|c.profile.Opcodes.numbers[op], byte(len(payload))), payload...), nil
 	}
 	if err := c.mayFrame(op&^wire.RSV1, fin, len(payload)); err != nil {
 		return dst, err
@@ -26,35 +27,35 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 
 // appendMasked appends a client's frame.
 func (c *Codec) appendMasked(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
-	masked := c.p.Masking != MaskNone
+	masked := c.profile.Masking != MaskNone
 	if masked {
-		// Four random bytes, in mask for as long as they need a place.
-		if c.own.rand == nil {
-			newMask(c.own.mask[:4])
-		} else if _, err := io.ReadFull(c.own.rand, c.own.mask[:4]); err != nil {
+		// Four random bytes. They are in mask until the mask is made of them.
+		if c.extra.rand == nil {
+			newMask(c.extra.sent[:4])
+		} else if _, err := io.ReadFull(c.extra.rand, c.extra.sent[:4]); err != nil {
 			return dst, fmt.Errorf("draftwire: no mask: %w", err)
 		}
 	}
-	hidden := 0 // where the masked part begins
-	if masked && c.p.Masking.hidesHead() {
-		dst = append(dst, c.own.mask[:4]...)
-		c.makeMask(&c.own.mask, dst[len(dst)-4:])
-		hidden = len(dst)
+	maskedFrom := 0 // where the masked part of dst begins
+	if masked && c.profile.Masking.hidesHead() {
+		dst = append(dst, c.extra.sent[:4]...)
+		c.makeMask(&c.extra.sent, dst[len(dst)-4:])
+		maskedFrom = len(dst)
 	}
-	dst = c.appendHead(dst, op, fin, masked && hidden == 0, len(payload))
-	if masked && hidden == 0 {
-		dst = append(dst, c.own.mask[:4]...)
-		hidden = len(dst)
+	dst = c.appendHead(dst, op, fin, masked && maskedFrom == 0, len(payload))
+	if masked && maskedFrom == 0 {
+		dst = append(dst, c.extra.sent[:4]...)
+		maskedFrom = len(dst)
 	}
 	dst = append(dst, payload...)
 	if masked {
-		c.p.Masking.apply(dst[hidden:], &c.own.mask, 0)
+		c.profile.Masking.apply(dst[maskedFrom:], &c.extra.sent, 0)
 	}
 	return dst, nil
 }
 
-// AppendBorders implements wire.Codec: nothing stands behind the payload.
-func (c *Codec) AppendBorders(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, int, error) {
+// AppendFraming implements wire.Codec. Nothing follows the payload.
+func (c *Codec) AppendFraming(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, int, error) {
 	if c.role == wire.Client {
 		return dst, 0, wire.ErrUnsupported
 	}
@@ -66,6 +67,7 @@ func (c *Codec) AppendBorders(dst []byte, op wire.Op, fin bool, payload []byte) 
 	return dst, len(dst) - before, nil
 }
 
+// mayFrame returns the error of a frame that must not be sent.
 func (c *Codec) mayFrame(op wire.Op, fin bool, length int) error {
 	if op == wire.OpNone || op > wire.OpClose {
 		return wire.ErrUnsupported
@@ -80,10 +82,10 @@ func errControl(length int) error {
 	return fmt.Errorf("%w: control frame of %d bytes, %d is the most", wire.ErrTooBig, length, maxControl)
 }
 
-// appendHead appends the first two bytes and the longer forms of the length.
+// appendHead appends the first two bytes of a head and the extended length.
 func (c *Codec) appendHead(dst []byte, op wire.Op, fin, maskBit bool, length int) []byte {
-	b0, b1 := c.p.Opcodes.numbers[op&^wire.RSV1]|byte(op&wire.RSV1)>>1, byte(0)
-	if fin != c.p.More {
+	b0, b1 := c.profile.Opcodes.numbers[op&^wire.RSV1]|byte(op&wire.RSV1)>>1, byte(0)
+	if fin != c.profile.MoreBit {
 		b0 |= 0x80
 	}
 	if maskBit {
@@ -107,14 +109,26 @@ func (c *Codec) AppendClose(dst []byte, code wire.CloseCode, reason string) ([]b
 	}
 	var body [maxControl]byte
 	n := 0
-	switch cl := &c.p.Close; {
+	switch cl := &c.profile.Close; {
 	case cl.Opaque && code == wire.CodeNoStatus:
 		n = copy(body[:], reason)
 	case cl.Letters != "":
 		n = copy(body[:], cl.Letters[c.role:c.role+1])
-	case cl.Says != nil && code != wire.CodeNoStatus:
-		binary.BigEndian.PutUint16(body[:], uint16(cl.Says(code)))
-		n = 2 + copy(body[2:], wire.CutReason(reason))
+	case cl.ToWire != nil && code != wire.CodeNoStatus:
+		binary.BigEndian.PutUint16(body[:], uint16(cl.ToWire(code)))
+		n = 2 + copy(body[2:], cutReason(reason))
 	}
 	return c.AppendFrame(dst, wire.OpClose, true, body[:n])
+}
+
+// cutReason shortens s to wire.MaxReason bytes without cutting through a character.
+func cutReason(s string) string {
+	if len(s) <= wire.MaxReason {
+		return s
+	}
+	n := wire.MaxReason
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }

@@ -4,32 +4,59 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/draftwire/draftwire/wire"
 )
 
-// hidesHead: the mask covers the head too, so four clear bytes come first.
+// hidesHead reports whether the head is masked too. Then four unmasked bytes precede it.
 func (m Masking) hidesHead() bool { return m == MaskFrame || m == MaskHash }
 
-// makeMask puts the mask that four clear bytes stand for into mask.
+// ClearHead returns, of a frame whose head is masked, the head without its mask, and the mask:
+// four bytes, or with MaskHash twenty. Of other frames it returns nothing. It may be called
+// until the next frame begins, and is valid until then.
+func (c *Codec) ClearHead() (head, mask []byte) {
+	if c.role != wire.Server || !c.profile.Masking.hidesHead() {
+		return nil, nil
+	}
+	const clear = 4
+	mask = c.extra.mask[:clear]
+	if c.profile.Masking == MaskHash {
+		mask = c.extra.mask[:]
+	}
+	const rsv4 = 0x80 // where later versions have MASK; a frame that has it set is told of too
+	h := c.extra.head[clear:]
+	return h[:HeadSize(h[1]&^rsv4)], mask
+}
+
+// makeMask puts the mask that is made of four unmasked bytes into mask.
 func (c *Codec) makeMask(mask *[maskSize]byte, clear []byte) {
-	if c.p.Masking == MaskHash {
+	if c.profile.Masking == MaskHash {
 		c.hashMask(mask, clear)
 		return
 	}
 	copy(mask[:4], clear)
 }
 
-// hashMask is makeMask for hybi-04: SHA-1 of the frame's nonce and the connection's key.
+// hashMask is makeMask for MaskHash.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
 //
 //go:noinline
-func (c *Codec) hashMask(mask *[maskSize]byte, clear []byte) { // apart, as stacks are short
-	var in [4 + sha1.Size]byte
-	copy(in[:], clear)
-	copy(in[4:], c.own.key)
-	*mask = sha1.Sum(in[:])
+func (c *Codec) hashMask(mask *[maskSize]byte, clear []byte) {
+	*mask = FrameKey(clear, c.extra.key)
 }
 
-// apply masks or unmasks b in place; pos is the place of b[0] in what the mask
-// covers.
+// FrameKey returns what a frame of hybi-04 is masked with: the SHA-1 of the four bytes that
+// stand before it and of the connection's key, which is that of MaskKey.
+func FrameKey(nonce, key []byte) [sha1.Size]byte {
+	var in [4 + sha1.Size]byte
+	copy(in[:], nonce)
+	copy(in[4:], key)
+	return sha1.Sum(in[:])
+}
+
+// apply masks or unmasks b in place. pos is the place of b[0] in the masked part of the
+// frame.
 func (m Masking) apply(b []byte, mask *[maskSize]byte, pos int) {
 	if m != MaskHash {
 		Mask(b, [4]byte(mask[:4]), pos)
@@ -40,8 +67,8 @@ func (m Masking) apply(b []byte, mask *[maskSize]byte, pos int) {
 	}
 }
 
-// Mask XORs b with key repeated, in place; pos is the place of b[0] in the
-// payload (RFC 6455 5.3). Masking and unmasking are the same.
+// Mask XORs b in place with key, repeated. pos is the place of b[0] in the payload (RFC
+// 6455 5.3). Masking and unmasking are the same operation.
 func Mask(b []byte, key [4]byte, pos int) {
 	k := bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3))
 	if k == 0 {

@@ -5,23 +5,22 @@ import (
 	"sync"
 )
 
-// blockSize is how many random bytes are drawn at once: where the kernel is called for
-// them, the call costs more than all else of a short frame, and is made once for so many
-// masks.
+// blockSize is the number of random bytes that are drawn at once. Where the kernel makes
+// them, one system call costs more than the rest of a short frame, so one call is made for
+// many masks.
 const blockSize = 512
 
-// block is random bytes of which the first left are unused. What was used is cleared: who
-// finds the memory later learns nothing of masks that were sent.
+// block holds random bytes, of which the first unused ones were not given out. Bytes that
+// were given out are cleared, so that the memory tells nothing of masks that were sent.
 type block struct {
-	left int
-	b    [blockSize]byte
+	unused int
+	b      [blockSize]byte
 }
 
-// blocks are lent to who needs a mask, one to each at a time, so that no two masks are of
-// the same bytes.
+// blocks lends each block to one goroutine at a time, so no two masks are the same bytes.
 var blocks = sync.Pool{New: func() any { return new(block) }}
 
-// newMask puts four bytes that nobody can predict into p (RFC 6455 10.3).
+// newMask puts four unpredictable bytes into p (RFC 6455 10.3).
 func newMask(p []byte) {
 	k := blocks.Get().(*block)
 	k.mask(p)
@@ -29,12 +28,12 @@ func newMask(p []byte) {
 }
 
 func (k *block) mask(p []byte) {
-	if k.left == 0 {
+	if k.unused == 0 {
 		rand.Read(k.b[:]) // never fails
-		k.left = blockSize
+		k.unused = blockSize
 	}
-	k.left -= 4
-	from := k.b[k.left : k.left+4]
+	k.unused -= 4
+	from := k.b[k.unused : k.unused+4]
 	copy(p, from)
 	clear(from)
 }

@@ -38,8 +38,6 @@ func masked(t *testing.T, c *Codec) [4]byte {
 	return key
 }
 
-var profile6455 = &Profile{Version: wire.RFC6455, Chapter: "5", Opcodes: &Opcodes07, Minimal: true}
-
 // No mask comes twice, of one client or of many at once, and the bits of masks are set
 // as often as not.
 func TestMasksOfClientsAreFresh(t *testing.T) {
@@ -79,8 +77,8 @@ func TestUsedRandomBytesAreCleared(t *testing.T) {
 	for i := range 3*blockSize/4 + 1 {
 		k.mask(p[:])
 		used := blockSize - 4*(i%(blockSize/4)+1)
-		if k.left != used || !bytes.Equal(k.b[used:], make([]byte, blockSize-used)) || used > 16 && bytes.Equal(k.b[:used], make([]byte, used)) {
-			t.Fatalf("mask %d: %d bytes left, %x", i, k.left, k.b)
+		if k.unused != used || !bytes.Equal(k.b[used:], make([]byte, blockSize-used)) || used > 16 && bytes.Equal(k.b[:used], make([]byte, used)) {
+			t.Fatalf("mask %d: %d bytes left, %x", i, k.unused, k.b)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type half struct {
 	size            int
 	ended, broken   bool // no more writes; the reader is gone
 	readBy, writeBy time.Time
+	writes          []int // their sizes
 	rtimer, wtimer  *time.Timer
 }
 
@@ -67,6 +68,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	h := c.w
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.writes = append(h.writes, len(p))
 	n := 0
 	for {
 		switch {
@@ -79,7 +81,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 		}
 		k := min(len(p)-n, h.size-len(h.buf))
 		h.buf = append(h.buf, p[n:n+k]...)
-		if n += k; k > 0 {
+		n += k
+		if k > 0 {
 			h.cond.Broadcast()
 		}
 		if n == len(p) {
@@ -87,6 +90,15 @@ func (c *Conn) Write(p []byte) (int, error) {
 		}
 		h.cond.Wait()
 	}
+}
+
+// Writes returns the sizes of the other end's writes since the last call.
+func (c *Conn) Writes() []int {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	sizes := c.r.writes
+	c.r.writes = nil
+	return sizes
 }
 
 // CloseWrite ends the stream in our direction.

@@ -4,8 +4,8 @@ package pool
 
 import "sync/atomic"
 
-// guard finds buffers that are given back twice, or written behind that. Who reads one
-// behind that reads poison.
+// guard panics for a buffer that is given back twice, or is written after it was given back.
+// A goroutine that reads such a buffer reads poison.
 type guard struct{ free atomic.Bool }
 
 const poison = 0xdb
@@ -13,7 +13,7 @@ const poison = 0xdb
 func (g *guard) lent(b []byte) {
 	for _, x := range b[:cap(b)] {
 		if x != poison {
-			panic("pool: a buffer was written behind its Put")
+			panic("pool: a buffer was written after its Put")
 		}
 	}
 	g.free.Store(false)

@@ -2,7 +2,7 @@
 
 package pool
 
-// guard watches over a buffer in programs that are built with the tag faults, for tests.
+// guard checks the use of a buffer in programs that are built with the tag faults, for tests.
 type guard struct{}
 
 func (guard) lent([]byte)  {}

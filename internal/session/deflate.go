@@ -9,34 +9,35 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// inflation is the reading half's compression.
+// inflation is the compression of the reading half. It works on units: a unit is a message,
+// or with deflate-frame a frame.
 type inflation struct {
 	x        deflate.Expander
 	perFrame bool
-	limit    int64 // of a message, expanded
+	limit    int64 // of a message, after it was expanded
 
-	on      bool // the unit in hand is compressed
-	begun   bool // an event of the message was given
-	pending bool // the unit is whole and has more to give
-	op      wire.Op
-	last    bool  // the unit ends the message
-	size    int64 // given of the message so far
+	compressed bool // this unit is
+	delivered  bool // an event of this message was delivered
+	pending    bool // the unit is complete, and more of it is to be delivered
+	op         wire.Op
+	last       bool  // the unit ends the message
+	size       int64 // bytes of the message that were delivered
 }
 
-// inflate gathers the bytes of a compressed unit; ev becomes OpNone. When the unit
-// is whole it is pending. The unit is the message, or with deflate-frame the frame.
+// inflate gathers the bytes of a compressed unit; ev becomes OpNone. When the unit is
+// complete, pending is set. Events of a unit that is not compressed pass.
 func (s *Session) inflate(ev *wire.Event) error {
 	in := &s.z.in
 	if ev.First {
-		in.begun, in.size, in.on = false, 0, ev.RSV1
+		in.delivered, in.size, in.compressed = false, 0, ev.RSV1
 	}
 	if in.perFrame {
-		in.on = ev.RSV1
+		in.compressed = ev.RSV1
 	}
-	if !in.on {
-		ev.First, in.begun = !in.begun, true
+	if !in.compressed {
+		in.delivered = true
 		in.size += int64(len(ev.Data))
-		if in.limit > 0 && in.size+s.codec.Left() > in.limit { // refused as soon as that is known, in whatever pieces it comes
+		if in.limit > 0 && in.size+s.codec.Remaining() > in.limit { // refused as soon as it is known
 			return s.tooBig()
 		}
 		return nil
@@ -48,7 +49,7 @@ func (s *Session) inflate(ev *wire.Event) error {
 	return nil
 }
 
-// expand gives the next piece of the pending unit.
+// expand delivers the next part of the pending unit.
 func (s *Session) expand(ev *wire.Event) error {
 	in := &s.z.in
 	room := int64(math.MaxInt64)
@@ -66,8 +67,8 @@ func (s *Session) expand(ev *wire.Event) error {
 	done := err == io.EOF
 	in.pending = !done
 	in.size += int64(len(p))
-	*ev = wire.Event{Op: in.op, First: !in.begun, Last: done && in.last, FrameEnd: done, Data: p}
-	in.begun = true
+	*ev = wire.Event{Op: in.op, First: !in.delivered, Last: done && in.last, FrameEnd: done, Data: p}
+	in.delivered = true
 	return nil
 }
 
@@ -76,20 +77,21 @@ func (s *Session) tooBig() error {
 		Msg: "message above the limit when expanded"}
 }
 
-// deflation is the writing half's compression.
+// deflation is the compression of the writing half.
 type deflation struct {
-	c         deflate.Compressor
-	perFrame  bool
-	threshold int
-	on        bool // the message in hand is compressed
+	c          deflate.Compressor
+	perFrame   bool
+	threshold  int
+	off        bool // SetCompress
+	compressed bool // this message is, or with deflate-frame this frame
 }
 
-// packs decides whether a frame is compressed.
+// packs reports whether a frame is compressed, and decides it for the first of a message.
 func (d *deflation) packs(op wire.Op, fin bool, n int) bool {
 	if op != wire.OpContinuation || d.perFrame {
-		d.on = d.pays(fin, n)
+		d.compressed = d.worthIt(fin, n)
 	}
-	return d.on
+	return d.compressed
 }
 
 // pack compresses a frame and appends it.
@@ -111,15 +113,15 @@ const (
 	NumEncodings
 )
 
-// Encoding returns how a whole message of n bytes would be sent; ok is false
-// where that depends on what this connection has sent before.
+// Encoding returns how a whole message of n bytes would be sent. ok is false where that
+// depends on what this connection has sent before.
 func (s *Session) Encoding(n int) (encoding int, ok bool) {
 	if s.z == nil {
 		return Plain, true
 	}
 	d := &s.z.out
 	switch {
-	case !d.pays(true, n):
+	case !d.worthIt(true, n):
 		return Plain, true
 	case d.c.Takeover || d.c.Window > 0 && n > d.c.Window:
 		return 0, false
@@ -139,8 +141,16 @@ func Encode(d *wire.Draft, encoding int, op wire.Op, p []byte) ([]byte, error) {
 	return New(d, cfg).AppendFrame(make([]byte, 0, len(p)+room), op, true, p)
 }
 
-// pays: is it worth it? How long a message in several frames will be is not
-// known.
-func (d *deflation) pays(fin bool, n int) bool {
-	return !fin && !d.perFrame || n >= d.threshold
+// worthIt reports whether n bytes are to be compressed. A message in several frames is, as
+// its length is not known.
+func (d *deflation) worthIt(fin bool, n int) bool {
+	return !d.off && (!fin && !d.perFrame || n >= d.threshold)
+}
+
+// SetCompress says whether messages that begin from now on may be compressed, which they may
+// at first where compression was agreed on. It belongs to the half that writes.
+func (s *Session) SetCompress(yes bool) {
+	if s.z != nil {
+		s.z.out.off = !yes
+	}
 }

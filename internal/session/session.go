@@ -1,9 +1,11 @@
-// Package session is one connection after its handshake, without the
-// connection: a codec, the duties of UTF-8, the automatic answers and the
-// closing handshake. Bytes go in, events and bytes come out.
+// Package session is the protocol of one connection behind its handshake, without the
+// connection: the codec of its version, compression, the check of text, the automatic
+// answers and the closing handshake. The caller gives it bytes and gets events, and gives it
+// messages and gets bytes.
 //
-// Like the codec it has two halves that share no state: Next, EOF for the
-// reader; the Append functions for the writer, under the caller's lock.
+// Like the codec it has two halves that share no state: Next, Remaining and EOF belong to
+// the goroutine that reads, the Append methods to the goroutine that writes, under the
+// caller's lock.
 package session
 
 import (
@@ -17,50 +19,52 @@ import (
 	"github.com/draftwire/draftwire/wire"
 )
 
-// Session is one connection's protocol state.
+// Session is the protocol state of one connection.
 type Session struct {
 	draft *wire.Draft
 	codec wire.Codec
 	z     *compression // nil where none was agreed on
 	role  wire.Role
 
-	// reader
-	closed bool // the peer's close has come
-	text   utf8x.Validator
-	err    error
-	repair *repair // nil where bad text fails
+	// the writing half
+	closeSent bool
+	inMessage bool    // a message has begun and its last frame has not been sent
+	binary    bool    // the version has binary messages
+	messageOp wire.Op // of the message that has begun
+	sentText  utf8x.Validator
 
-	// writer
-	said   bool // our close has gone
-	open   bool // a message has begun and not ended
-	binary bool // the version has it
-	wop    wire.Op
-	wtext  utf8x.Validator
+	// the reading half
+	closeReceived bool
+	receivedText  utf8x.Validator
+	err           *wire.ProtocolError
+	repair        *repair // nil where invalid text is an error
 }
 
-// repair is what a side has beside where bad text from the peer becomes U+FFFD.
+// repair is the state of a side that replaces invalid text of its peer with U+FFFD.
 type repair struct {
-	repl     utf8x.Replacer
+	replacer utf8x.Replacer
 	scratch  []byte
-	bad      bool          // the message in hand was repaired
-	messages atomic.Uint64 // that were
+	repaired bool          // in this message
+	messages atomic.Uint64 // that were repaired
 }
 
-// compression is what a connection with compression has beside.
+// compression is the state of a connection with compression.
 type compression struct {
 	in  inflation
 	out deflation
+
+	deepStack bool // OnDeepStack was called
 }
 
 // Config is what a session is made from.
 type Config struct {
 	wire.CodecConfig
-	Limit int64 // of a message, expanded; 0 is no bound
-	// Deflate is the compression that was agreed on, nil for none; messages and
-	// frames below Threshold bytes are sent as they are.
+	Limit int64 // of a message in bytes, after it was expanded; 0 is no limit
+	// Deflate is the compression that was agreed on, nil for none. Messages, and frames of
+	// deflate-frame, below Threshold bytes are sent as they are.
 	Deflate   *deflate.Params
 	Threshold int
-	// Text says what happens to text from the peer that is not UTF-8.
+	// Text says what happens to invalid text from the peer.
 	Text wire.TextPolicy
 }
 
@@ -71,7 +75,7 @@ func New(d *wire.Draft, cfg Config) *Session {
 	return s
 }
 
-// Init makes s, a new one, what New returns.
+// Init initializes s, which must be zero, as New does.
 func (s *Session) Init(d *wire.Draft, cfg *Config) {
 	s.draft, s.role, s.binary = d, cfg.Role, d.Version.Supports(wire.CapBinary)
 	s.SetText(cfg.Text)
@@ -82,8 +86,8 @@ func (s *Session) Init(d *wire.Draft, cfg *Config) {
 	s.SetLimit(cfg.Limit)
 }
 
-// SetText says what happens to text from the peer that is not UTF-8, before the
-// first is read.
+// SetText sets what happens to invalid text from the peer. It must be called before the
+// first text is read.
 func (s *Session) SetText(p wire.TextPolicy) {
 	s.repair = nil
 	if cmp.Or(p, s.draft.InvalidText[s.role]) == wire.ReplaceText {
@@ -91,6 +95,7 @@ func (s *Session) SetText(p wire.TextPolicy) {
 	}
 }
 
+// compress sets up the compression that was agreed on.
 func (s *Session) compress(cfg *Config) {
 	p := cfg.Deflate
 	cfg.RSV1 = wire.RSV1Message
@@ -103,7 +108,7 @@ func (s *Session) compress(cfg *Config) {
 	}
 }
 
-// SetLimit changes the bound of a message.
+// SetLimit changes the limit of a message.
 func (s *Session) SetLimit(n int64) {
 	if s.z == nil {
 		s.codec.SetLimit(n)
@@ -111,81 +116,84 @@ func (s *Session) SetLimit(n int64) {
 	}
 	s.z.in.limit = n
 	if n > 0 {
-		n += n/256 + 64 // what does not compress grows a little; the limit is for the expanded
+		n += n/256 + 64 // data that does not compress grows a little, and the limit is for the expanded message
 	}
 	s.codec.SetLimit(n)
 }
 
-// Next takes bytes from p up to and including one event, as wire.Codec's
-// Decode does, and expands, checks or repairs text. What follows the peer's
-// close is taken and dropped (hixie-76 5.3, RFC 6455 5.5.1). The error is a
-// *wire.ProtocolError and sticks.
+// Next consumes bytes of p up to and including one event, as wire.Codec's Decode does,
+// expands compressed data, and checks or repairs text. What follows the peer's close is
+// consumed and discarded (hixie-76 5.3, RFC 6455 5.5.1). The error is a *wire.ProtocolError
+// and sticks.
 func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
-	if s.closed || s.err != nil {
+	if s.closeReceived || s.err != nil {
 		*ev = wire.Event{}
-		return len(p), s.err
+		if s.err != nil {
+			return len(p), s.err
+		}
+		return len(p), nil
 	}
 	n := 0
 	var err error
 	if !s.Pending() {
 		n, err = s.codec.Decode(p, ev)
 		if err == nil && s.z == nil && ev.Op == wire.OpBinary {
-			return n, nil // by far the most: nothing is to be checked
+			return n, nil // fast path: nothing is to be checked
 		}
 		if err == nil && s.z != nil && ev.Op.IsData() {
 			err = s.inflate(ev)
 		}
 	}
 	if s.Pending() && err == nil {
-		err = s.expandAside(ev)
+		err = s.offloadExpand(ev)
 	}
 	return n, s.deliver(err, ev)
 }
 
-// Pending reports whether Next has an event without more bytes.
+// Pending reports whether Next has another event without more bytes.
 func (s *Session) Pending() bool { return s.z != nil && s.z.in.pending }
 
 // Compresses reports whether compression was agreed on.
 func (s *Session) Compresses() bool { return s.z != nil }
 
-// InPlace reports whether the data of events is always part of the input, not
-// expanded or repaired elsewhere.
+// InPlace reports whether the data of events is always part of the input. It is not where
+// data is expanded or text is repaired.
 func (s *Session) InPlace() bool { return s.z == nil && s.repair == nil }
 
-// Left returns how many bytes of payload are still to come before anything
-// else, where they stay InPlace: Next makes one event of them. 0 where that
-// cannot be said.
-func (s *Session) Left() int64 {
-	if s.closed || !s.InPlace() {
+// Remaining returns how many of the next bytes are payload that Next makes one event of, in
+// place. It is 0 where that is not known.
+func (s *Session) Remaining() int64 {
+	if s.closeReceived || !s.InPlace() {
 		return 0
 	}
-	return s.codec.Left()
+	return s.codec.Remaining()
 }
 
-// Idle lets go of what is only needed while events are handled. The data of the
-// last event is then no longer valid.
-func (s *Session) Idle() {
+// ReleaseScratch gives back the memory that is needed only while events are handled. The
+// data of the last event is not valid after it.
+func (s *Session) ReleaseScratch() {
 	if s.z != nil && !s.z.in.pending && s.z.in.x.Gathered() == 0 {
 		s.z.in.x.Drop()
 	}
 }
 
-// deliver does the last checks on an event, or keeps the error.
+// deliver makes the last checks of an event, or keeps the error.
 func (s *Session) deliver(err error, ev *wire.Event) error {
 	if err != nil {
 		*ev = wire.Event{}
-		s.err = err
+		s.err, _ = errors.AsType[*wire.ProtocolError](err) // as it always is
 		return err
 	}
 	switch ev.Op {
 	case wire.OpText:
 		return s.checkText(ev)
 	case wire.OpClose:
-		s.closed = true
+		s.closeReceived = true
 	}
 	return nil
 }
 
+// checkText checks or repairs the text of an event.
 func (s *Session) checkText(ev *wire.Event) error {
 	if s.repair != nil {
 		s.repair.text(ev)
@@ -196,9 +204,9 @@ func (s *Session) checkText(ev *wire.Event) error {
 		ok = utf8x.Valid(ev.Data)
 	} else {
 		if ev.First {
-			s.text.Reset()
+			s.receivedText.Reset()
 		}
-		ok = s.text.Write(ev.Data) && (!ev.Last || s.text.Done())
+		ok = s.receivedText.Write(ev.Data) && (!ev.Last || s.receivedText.Done())
 	}
 	if !ok {
 		*ev = wire.Event{}
@@ -209,64 +217,64 @@ func (s *Session) checkText(ev *wire.Event) error {
 	return nil
 }
 
+// text replaces what is invalid in the text of an event.
 func (r *repair) text(ev *wire.Event) {
 	if ev.First {
-		r.bad = false
+		r.repaired = false
 	}
-	if r.repl.Clean(ev.Data) {
+	if r.replacer.Clean(ev.Data) {
 		return
 	}
-	r.scratch = r.repl.Append(r.scratch[:0], ev.Data, ev.Last)
+	r.scratch = r.replacer.Append(r.scratch[:0], ev.Data, ev.Last)
 	ev.Data = r.scratch
 	if cap(r.scratch) > maxScratch {
 		r.scratch = nil
 	}
-	if r.repl.Replaced() && !r.bad {
-		r.bad = true
+	if r.replacer.Replaced() && !r.repaired {
+		r.repaired = true
 		r.messages.Add(1)
 	}
 }
 
-// Mended reports whether text of the message in hand, or of the last one, was
-// repaired.
-func (s *Session) Mended() bool { return s.repair != nil && s.repair.bad }
+// MessageRepaired reports whether the message that is being read, or the last one that was
+// read, had invalid text that was replaced.
+func (s *Session) MessageRepaired() bool { return s.repair != nil && s.repair.repaired }
 
-// Repaired returns how many messages had text that was repaired. It is for any
-// goroutine.
-func (s *Session) Repaired() uint64 {
+// RepairedMessages returns the number of messages that had invalid text that was replaced.
+// It may be called by any goroutine.
+func (s *Session) RepairedMessages() uint64 {
 	if s.repair == nil {
 		return 0
 	}
 	return s.repair.messages.Load()
 }
 
-// maxScratch bounds the memory that repaired text leaves behind.
+// maxScratch bounds the memory that a repaired message leaves with the session.
 const maxScratch = 4 << 10
 
-// EOF tells how the stream ended: io.EOF behind the peer's close,
-// a *wire.CloseError for an end in order where the version has no closing
-// handshake or the peer left it out, with CodeAbnormal.
+// EOF returns how the stream ended: io.EOF after the peer's close, and otherwise a
+// *wire.CloseError. Its code is CodeNoStatus for a clean close in a version without close
+// codes, whose peers may just leave, and CodeAbnormal for any other end.
 func (s *Session) EOF() error {
 	switch {
 	case s.err != nil:
 		return s.err
-	case s.closed:
+	case s.closeReceived:
 		return io.EOF
 	case s.codec.EOF() == nil && !s.draft.Version.Supports(wire.CapCloseCode):
-		// hixie-75 6: TCP's end is the end. hixie-76: most clients just leave, and so do
-		// servers of the time (em-websocket).
+		// hixie-75 6: the end of the stream is the close. hixie-76: most clients close the
+		// stream and send nothing, and so do servers of the time (em-websocket).
 		return &wire.CloseError{Code: wire.CodeNoStatus}
 	}
 	return &wire.CloseError{Code: wire.CodeAbnormal}
 }
 
-// AppendReply appends the automatic answer to an event: a pong with the body
-// of the ping (RFC 6455 5.5.3), the answer to a close (5.5.1) unless ours went
-// first. The answer has the code of the close, or the body of one without code,
-// which hybi-03 wants back.
+// AppendReply appends the automatic answer to an event: a pong with the body of the ping
+// (RFC 6455 5.5.3), or the answer to a close (5.5.1) unless ours was sent first. The answer
+// repeats the code of the close, or the body of a close without code, as hybi-03 wants it.
 func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 	switch {
-	case s.said:
+	case s.closeSent:
 		return dst, nil
 	case ev.Op == wire.OpPing:
 		return s.codec.AppendFrame(dst, wire.OpPong, true, ev.Data)
@@ -280,21 +288,25 @@ func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 	return dst, nil
 }
 
-// AppendFrame appends a frame of a message. The first frame has its operation,
-// later ones OpContinuation. Errors are the caller's fault: wire.ErrUnsupported,
+// AppendFrame appends a frame of a message. The first frame has the operation of the
+// message, later ones OpContinuation. Errors are faults of the caller: wire.ErrUnsupported,
 // wire.ErrInvalidText, wire.ErrClosed.
 func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
-	if fin && !s.open && !s.said && s.z == nil && (op == wire.OpBinary && s.binary || op == wire.OpText && utf8x.Valid(p)) {
-		return s.codec.AppendFrame(dst, op, true, p) // by far the most: nothing is to be noted
+	if fin && !s.inMessage && !s.closeSent && s.z == nil && (op == wire.OpBinary && s.binary || op == wire.OpText && utf8x.Valid(p)) {
+		return s.codec.AppendFrame(dst, op, true, p) // fast path: no state changes
 	}
 	kind, err := s.mayFrame(op, fin, p)
 	if err != nil {
 		return dst, err
 	}
 	if s.z != nil && (kind.IsData() || kind == wire.OpContinuation) && s.z.out.packs(kind, fin, len(p)) {
-		e := s.packing(dst, kind, fin, p)
-		e.run()
-		dst, err = e.result()
+		if s.z.deepStack {
+			dst, err = s.packHere(dst, kind, fin, p)
+		} else {
+			o := s.packOffload(dst, kind, fin, p)
+			o.run()
+			dst, err = o.result()
+		}
 	} else {
 		dst, err = s.codec.AppendFrame(dst, kind, fin, p)
 	}
@@ -304,45 +316,44 @@ func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byt
 	return dst, err
 }
 
-// Direct reports whether the payload of a message's frame goes out as it is.
-func (s *Session) Direct() bool { return s.role == wire.Server && s.z == nil }
+// PayloadAsIs reports whether the payload of a message's frame is sent as it is, neither
+// masked nor compressed.
+func (s *Session) PayloadAsIs() bool { return s.role == wire.Server && s.z == nil }
 
-// AppendBorders does what AppendFrame does where Direct, but leaves the payload
-// to the caller, who sends it between the first head bytes of what is appended
-// and the rest.
-func (s *Session) AppendBorders(dst []byte, op wire.Op, fin bool, p []byte) (out []byte, head int, err error) {
+// AppendFraming does what AppendFrame does where PayloadAsIs, but leaves out the payload.
+// The caller sends it between the first head bytes of what is appended and the rest.
+func (s *Session) AppendFraming(dst []byte, op wire.Op, fin bool, p []byte) (out []byte, head int, err error) {
 	kind, err := s.mayFrame(op, fin, p)
 	if err != nil {
 		return dst, 0, err
 	}
-	if dst, head, err = s.codec.AppendBorders(dst, kind, fin, p); err == nil {
+	if dst, head, err = s.codec.AppendFraming(dst, kind, fin, p); err == nil {
 		s.framed(kind, fin)
 	}
 	return dst, head, err
 }
 
-// mayFrame checks a frame and returns what it is on the wire: OpContinuation
-// inside a message.
+// mayFrame checks that a frame may be sent now, and returns its operation on the wire.
 func (s *Session) mayFrame(op wire.Op, fin bool, p []byte) (wire.Op, error) {
 	kind := op
 	switch {
-	case s.said:
+	case s.closeSent:
 		return 0, wire.ErrClosed
-	case op == wire.OpContinuation && s.open:
-		op = s.wop
-	case op.IsData() && !s.open:
-		s.wop = op
-		s.wtext.Reset()
+	case op == wire.OpContinuation && s.inMessage:
+		op = s.messageOp
+	case op.IsData() && !s.inMessage:
+		s.messageOp = op
+		s.sentText.Reset()
 	case op == wire.OpPing || op == wire.OpPong:
 		if !s.draft.Version.Supports(wire.CapPing) {
-			return 0, wire.ErrUnsupported
+			return 0, wire.NewUnsupportedError(s.draft.Version, "ping and pong")
 		}
 		return op, nil
 	default:
 		return 0, errSequence
 	}
 	if op == wire.OpBinary && !s.binary {
-		return 0, wire.ErrUnsupported
+		return 0, wire.NewUnsupportedError(s.draft.Version, "binary messages")
 	}
 	if op == wire.OpText && !s.validText(fin, p) {
 		return 0, wire.ErrInvalidText
@@ -350,39 +361,40 @@ func (s *Session) mayFrame(op wire.Op, fin bool, p []byte) (wire.Op, error) {
 	return kind, nil
 }
 
-// framed notes that a frame was encoded.
+// framed notes that a frame was appended.
 func (s *Session) framed(kind wire.Op, fin bool) {
 	if kind.IsData() || kind == wire.OpContinuation {
-		s.open = !fin
+		s.inMessage = !fin
 	}
 }
 
+// validText checks the text of a frame that is to be sent.
 func (s *Session) validText(fin bool, p []byte) bool {
-	if fin && !s.open {
+	if fin && !s.inMessage {
 		return utf8x.Valid(p)
 	}
-	return s.wtext.Write(p) && (!fin || s.wtext.Done())
+	return s.sentText.Write(p) && (!fin || s.sentText.Done())
 }
 
 var errSequence = errors.New("draftwire: frame out of sequence")
 
-// AppendClose appends our close, once: as much of code and reason as the
-// version can say. Nothing else is sent after it.
+// AppendClose appends our close, once, with as much of code and reason as the version can
+// say. Nothing is appended after it.
 func (s *Session) AppendClose(dst []byte, code wire.CloseCode, reason string) ([]byte, error) {
-	if s.said {
+	if s.closeSent {
 		return dst, nil
 	}
 	dst, err := s.codec.AppendClose(dst, code, reason)
 	if err == nil {
-		s.said = true
+		s.closeSent = true
 	}
 	return dst, err
 }
 
-// Said reports whether our close has gone.
-func (s *Session) Said() bool { return s.said }
+// CloseSent reports whether our close was appended.
+func (s *Session) CloseSent() bool { return s.closeSent }
 
-// FailureCode returns the code to close with after err of Next.
+// FailureCode returns the code to close with after Next has returned err.
 func FailureCode(err error) wire.CloseCode {
 	var pe *wire.ProtocolError
 	if errors.As(err, &pe) {
@@ -391,5 +403,8 @@ func FailureCode(err error) wire.CloseCode {
 	return wire.CodeInternal
 }
 
-// CodecEOF tells whether the stream may end here: wire.Codec's EOF.
-func (s *Session) CodecEOF() error { return s.codec.EOF() }
+// Draft returns what the session speaks.
+func (s *Session) Draft() *wire.Draft { return s.draft }
+
+// Role returns the side that the session is on.
+func (s *Session) Role() wire.Role { return s.role }

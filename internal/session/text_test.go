@@ -114,10 +114,10 @@ func TestInvalidText(t *testing.T) {
 					got, err := hear(s, parts...)
 					var pe *wire.ProtocolError
 					switch {
-					case replaces && (err != nil || !slices.Equal(got, messages) || s.Repaired() != spoiled):
-						t.Fatalf("%s %s, policy %d: %q, %v, %d repaired", d.Version, role, policy, got, err, s.Repaired())
-					case !replaces && (!errors.As(err, &pe) || pe.Fault != wire.FaultText || pe.Code != wire.CodeInvalidData || !slices.Equal(got, messages[:1]) || s.Repaired() != 0):
-						t.Fatalf("%s %s, policy %d: %q, %v, %d repaired", d.Version, role, policy, got, err, s.Repaired())
+					case replaces && (err != nil || !slices.Equal(got, messages) || s.RepairedMessages() != spoiled):
+						t.Fatalf("%s %s, policy %d: %q, %v, %d repaired", d.Version, role, policy, got, err, s.RepairedMessages())
+					case !replaces && (!errors.As(err, &pe) || pe.Fault != wire.FaultText || pe.Code != wire.CodeInvalidData || !slices.Equal(got, messages[:1]) || s.RepairedMessages() != 0):
+						t.Fatalf("%s %s, policy %d: %q, %v, %d repaired", d.Version, role, policy, got, err, s.RepairedMessages())
 					}
 				}
 				for cut := range len(in) + 1 {
@@ -150,8 +150,8 @@ func TestInvalidTextCompressed(t *testing.T) {
 				}
 				continue
 			}
-			if want := string(bytes.Repeat([]byte("a\ufffd("), 3000)); err != nil || len(got) != 1 || got[0] != want || s.Repaired() != 1 {
-				t.Fatalf("%d messages, %v, %d repaired", len(got), err, s.Repaired())
+			if want := string(bytes.Repeat([]byte("a\ufffd("), 3000)); err != nil || len(got) != 1 || got[0] != want || s.RepairedMessages() != 1 {
+				t.Fatalf("%d messages, %v, %d repaired", len(got), err, s.RepairedMessages())
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-// Package utf8x checks and repairs UTF-8 that comes in pieces.
+// Package utf8x validates and repairs UTF-8 text that arrives in parts.
 package utf8x
 
 import (
@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Valid is utf8.Valid, faster where the text is ASCII: 32 bytes a step, and the
-// last eight at once.
+// Valid is utf8.Valid, but faster for ASCII: it takes 32 bytes at a time, and the last eight
+// at once.
 func Valid(p []byte) bool {
 	const high = 0x8080808080808080
 	rest := p
@@ -31,11 +31,11 @@ func Valid(p []byte) bool {
 	return utf8.Valid(rest)
 }
 
-// Validator checks a text that comes in pieces. The zero value is ready, and
-// ready again after Reset.
+// Validator validates a text that arrives in parts. The zero value is ready for a text, and
+// Reset makes it ready for the next one.
 type Validator struct {
-	need   uint8 // continuation bytes still to come
-	lo, hi uint8 // range of the next one
+	need   uint8 // continuation bytes that the character still needs
+	lo, hi uint8 // the range of the next one
 }
 
 // Reset makes v ready for the next text.
@@ -44,8 +44,8 @@ func (v *Validator) Reset() { *v = Validator{} }
 // Done reports whether the text may end here.
 func (v *Validator) Done() bool { return v.need == 0 }
 
-// Write takes the next piece. It is false as soon as no continuation could
-// make the text valid; v must then be Reset.
+// Write validates the next part. It returns false as soon as no continuation makes the text
+// valid; v must then be Reset.
 func (v *Validator) Write(p []byte) bool {
 	for v.need > 0 {
 		if len(p) == 0 {
@@ -68,8 +68,7 @@ func (v *Validator) Write(p []byte) bool {
 	return true
 }
 
-// tail returns how many bytes at the end of p may be the start of a character
-// that is not complete.
+// tail returns how many bytes at the end of p may begin a character that is not complete.
 func tail(p []byte) int {
 	for k := 1; k <= 3 && k <= len(p); k++ {
 		switch b := p[len(p)-k]; {
@@ -82,7 +81,7 @@ func tail(p []byte) int {
 	return 0
 }
 
-// step takes one byte (Unicode 15, table 3-7).
+// step validates one byte (Unicode 15, table 3-7).
 func (v *Validator) step(b byte) bool {
 	if v.need > 0 {
 		if b < v.lo || b > v.hi {
@@ -119,9 +118,8 @@ func (v *Validator) step(b byte) bool {
 	return true
 }
 
-// Replacer copies a text that comes in pieces and puts U+FFFD for each maximal
-// part that is not UTF-8. The zero value is ready, and ready again after a
-// last piece.
+// Replacer copies a text that arrives in parts, with U+FFFD for each maximal subpart that is
+// not UTF-8. The zero value is ready for a text, and after the last part for the next one.
 type Replacer struct {
 	v     Validator
 	carry [4]byte
@@ -131,8 +129,8 @@ type Replacer struct {
 
 const replacement = "\uFFFD"
 
-// Append appends what p makes known of the text; last tells that the text ends
-// with p. A character cut at the end of p is held back for the next piece.
+// Append appends the part p of a text, of which p is the last part if last is true. A
+// character that is cut at the end of p is kept for the next part.
 func (r *Replacer) Append(dst, p []byte, last bool) []byte {
 	r.put = false
 	for _, b := range p {
@@ -144,7 +142,7 @@ func (r *Replacer) Append(dst, p []byte, last bool) []byte {
 			if !open {
 				continue
 			}
-			if !r.v.step(b) { // b did not continue the part, nor does it start one
+			if !r.v.step(b) { // b neither continues the character nor begins one
 				r.v.Reset()
 				dst = append(dst, replacement...)
 				continue
@@ -167,9 +165,8 @@ func (r *Replacer) Append(dst, p []byte, last bool) []byte {
 	return dst
 }
 
-// Replaced reports whether the last Append put a U+FFFD.
+// Replaced reports whether the last Append replaced anything.
 func (r *Replacer) Replaced() bool { return r.put }
 
-// Clean reports whether r holds nothing back and p is valid UTF-8, so that p
-// may be passed on as it is.
+// Clean reports whether r has kept nothing and p is valid UTF-8, so that p needs no copy.
 func (r *Replacer) Clean(p []byte) bool { return r.n == 0 && utf8.Valid(p) }

@@ -18,6 +18,7 @@ import (
 	"github.com/draftwire/draftwire/hybi04"
 	"github.com/draftwire/draftwire/hybi05"
 	"github.com/draftwire/draftwire/hybi07"
+	"github.com/draftwire/draftwire/internal/hixie"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/internal/seed"
 	"github.com/draftwire/draftwire/rfc6455"
@@ -58,16 +59,16 @@ func refusal(t *testing.T, err error) {
 // fields are those that the server wrote and no more.
 func FuzzOpen(f *testing.F) {
 	for i, p := range seed.Requests(f) {
-		seed.Add(f, p, uint16(wire.Every), uint16(0), byte(i))
+		seed.Add(f, p, uint16(wire.AllVersions), uint16(0), byte(i))
 	}
-	seed.Add(f, []byte("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key1: 1 1\r\nSec-WebSocket-Key2: 1 1\r\n\r\n12345678"), uint16(wire.Every), uint16(0), byte(0))
+	seed.Add(f, []byte("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key1: 1 1\r\nSec-WebSocket-Key2: 1 1\r\n\r\n12345678"), uint16(wire.AllVersions), uint16(0), byte(0))
 	f.Fuzz(func(t *testing.T, p []byte, enabled, tolerate uint16, choose byte) {
 		end := httphead.End(p, 0)
 		var req wire.Request
 		if end < 0 || httphead.ParseRequest(string(p[:end]), &req) != nil {
 			return
 		}
-		found, err := detect.Request(&req, wire.Versions(enabled)&wire.Every, wire.Tolerances(tolerate))
+		found, err := detect.Request(&req, wire.Versions(enabled)&wire.AllVersions, wire.Tolerances(tolerate))
 		if err != nil {
 			refusal(t, err)
 			return
@@ -77,20 +78,20 @@ func FuzzOpen(f *testing.F) {
 			random = strings.NewReader("too short")
 		}
 		hs := draftOf(found.Version).NewServer(random)
-		var open wire.Opening
-		if err := hs.Open(&req, &open); choose&0x80 != 0 && err == io.ErrUnexpectedEOF {
+		var asked wire.ClientRequest
+		if err := hs.ReadRequest(&req, &asked); choose&0x80 != 0 && err == io.ErrUnexpectedEOF {
 			return
 		}
-		if err := hs.Open(&req, &open); err != nil {
+		if err := hs.ReadRequest(&req, &asked); err != nil {
 			refusal(t, err)
 			return
 		}
-		acc := wire.Accept{Location: wire.Location(choose&1 != 0, req.Host(), req.Path()), Fields: wire.Fields{{Name: "X-More", Value: "1"}}}
-		if len(open.Protocols) > 0 && choose&2 != 0 {
-			acc.Protocol = open.Protocols[int(choose)%len(open.Protocols)]
+		acc := wire.Accept{Location: hixie.Location(choose&1 != 0, req.Host(), req.Path()), Fields: wire.Fields{{Name: "X-More", Value: "1"}}}
+		if len(asked.Protocols) > 0 && choose&2 != 0 {
+			acc.Protocol = asked.Protocols[int(choose)%len(asked.Protocols)]
 		}
-		if len(open.Extensions) > 0 && choose&4 != 0 {
-			acc.Extensions = open.Extensions[0]
+		if len(asked.Extensions) > 0 && choose&4 != 0 {
+			acc.Extensions = asked.Extensions[0]
 		}
 		head, body := hs.Head(nil, &acc)
 		var resp wire.Response
@@ -222,7 +223,7 @@ func FuzzHandshake(f *testing.F) {
 		for _, few := range []byte{0, 15, 50, 85} {
 			seed.Add(f, byte(v), uint32(howNarrow), few, "/", "h", "o", "")
 		}
-		seed.Add(f, byte(v), uint32(howTakeover), byte(v*31), "ws://x/y", "[::1]:80", "HTTP://A", "a,b")
+		seed.Add(f, byte(v), uint32(howTakeover), byte(v*31), "ws://[::1]:80/y", "[::1]:80", "HTTP://A", "a,b")
 	}
 	f.Fuzz(func(t *testing.T, which byte, how uint32, random byte, target, host, origin, protocols string) {
 		d, h := drafts[int(which)%len(drafts)], How(how)
@@ -230,7 +231,7 @@ func FuzzHandshake(f *testing.F) {
 		clean := func(s string) bool {
 			return s == strings.Trim(s, " ") && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7F })
 		}
-		if !httphead.IsTarget(target) || (&wire.Request{Target: target}).Path()[0] != '/' || !httphead.IsAuthority(host) || !clean(origin) || origin == "" || !clean(protocols) ||
+		if !httphead.IsTarget(target) || !leads(target, host) || !httphead.IsAuthority(host) || !clean(origin) || origin == "" || !clean(protocols) ||
 			slices.ContainsFunc(offer.Protocols, func(p string) bool { return !httphead.IsToken(p) }) {
 			return
 		}
@@ -251,6 +252,14 @@ func FuzzHandshake(f *testing.F) {
 	})
 }
 
+// leads reports whether a target is a path, or a URL of that host.
+func leads(target, host string) bool {
+	if a, whole := (&wire.Request{Target: target}).Authority(); whole {
+		return a == host
+	}
+	return target[0] == '/'
+}
+
 // answered has a server of the draft answer a client's request, and the client believe it.
 func answered(t *testing.T, d *wire.Draft, client wire.ClientHandshake, offer *wire.Offer, request []byte, rnd *counter) {
 	end := httphead.End(request, 0)
@@ -258,19 +267,19 @@ func answered(t *testing.T, d *wire.Draft, client wire.ClientHandshake, offer *w
 	if err := httphead.ParseRequest(string(request[:end]), &req); err != nil {
 		t.Fatalf("%q: %v", request, err)
 	}
-	found, err := detect.Request(&req, wire.Every, 0)
+	found, err := detect.Request(&req, wire.AllVersions, 0)
 	if err != nil || found.Version != d.Version || found.Body != len(request)-end {
 		t.Fatalf("%q: %+v, %v", request, found, err)
 	}
 	server := d.NewServer(rnd)
-	var open wire.Opening
-	if err := server.Open(&req, &open); err != nil || open.Origin != offer.Origin {
-		t.Fatalf("%q: origin %q, %v", request, open.Origin, err)
+	var asked wire.ClientRequest
+	if err := server.ReadRequest(&req, &asked); err != nil || asked.Origin != offer.Origin {
+		t.Fatalf("%q: origin %q, %v", request, asked.Origin, err)
 	}
 	// Where the target is an absolute URL, the client compares all of it.
-	acc := wire.Accept{Location: wire.Location(offer.Secure, req.Host(), req.Target), Extensions: strings.Join(open.Extensions, ", ")}
-	if len(open.Protocols) > 0 {
-		acc.Protocol = open.Protocols[int(*rnd)%len(open.Protocols)]
+	acc := wire.Accept{Location: hixie.Location(offer.Secure, req.Host(), req.Target), Extensions: strings.Join(asked.Extensions, ", ")}
+	if len(asked.Protocols) > 0 {
+		acc.Protocol = asked.Protocols[int(*rnd)%len(asked.Protocols)]
 	}
 	head, body := server.Head(nil, &acc)
 	var resp wire.Response

@@ -43,14 +43,14 @@ func (e *ears) hear(piece []byte) {
 		if calls > 2*len(piece)+4 {
 			e.t.Fatalf("no progress: %d calls for %d bytes", calls, len(piece))
 		}
-		in, left := p, e.c.Left()
-		if left > 0 {
-			in = p[:min(left, int64(len(p)))]
+		in, remaining := p, e.c.Remaining()
+		if remaining > 0 {
+			in = p[:min(remaining, int64(len(p)))]
 		}
 		var ev wire.Event
 		n, err := e.c.Decode(in, &ev)
-		if n < 0 || n > len(in) || left > 0 && (err != nil || n != len(in) || len(ev.Data) != n || !ev.Op.IsData()) {
-			e.t.Fatalf("Left is %d, but of %d bytes %d made %+v, %v", left, len(in), n, ev, err)
+		if n < 0 || n > len(in) || remaining > 0 && (err != nil || n != len(in) || len(ev.Data) != n || !ev.Op.IsData()) {
+			e.t.Fatalf("Remaining is %d, but of %d bytes %d made %+v, %v", remaining, len(in), n, ev, err)
 		}
 		p = p[n:]
 		if err != nil {
@@ -58,7 +58,7 @@ func (e *ears) hear(piece []byte) {
 			return
 		}
 		if ev.Op == wire.OpNone && n < len(in) {
-			e.t.Fatalf("no event, but %d bytes left", len(p))
+			e.t.Fatalf("no event, but %d bytes remaining", len(p))
 		}
 		e.event(&ev)
 	}
@@ -122,7 +122,7 @@ func said(t testing.TB, d *wire.Draft, from wire.Role, messages []heard) (p []by
 			p, err = c.AppendClose(p, m.code, string(m.data))
 		default:
 			p, err = c.AppendFrame(p, op, true, m.data)
-			borders, head, err := apart.AppendBorders(nil, op, true, m.data)
+			borders, head, err := apart.AppendFraming(nil, op, true, m.data)
 			if from == wire.Client && err != wire.ErrUnsupported {
 				t.Fatalf("a client's borders: %v", err)
 			}
@@ -151,7 +151,7 @@ func refuses(t *testing.T, d *wire.Draft, from wire.Role) {
 	} {
 		c := d.NewCodec(wire.CodecConfig{Role: from, MaskKey: key, Rand: zeros{}})
 		out, err := c.AppendFrame(nil, m.op, m.fin, m.data)
-		borders, _, borderErr := c.AppendBorders(nil, m.op, m.fin, m.data)
+		borders, _, borderErr := c.AppendFraming(nil, m.op, m.fin, m.data)
 		if (err == nil) != m.may || (len(out) > 0) != m.may || (borderErr == nil) != (m.may && from == wire.Server) || (len(borders) > 0) != (borderErr == nil) {
 			t.Fatalf("%v of %d bytes: %x, %v; borders %x, %v", m.op, len(m.data), out, err, borders, borderErr)
 		}
@@ -167,7 +167,7 @@ func refuses(t *testing.T, d *wire.Draft, from wire.Role) {
 }
 
 // FuzzCodec fuzzes the codecs of the drafts, which are of one package: any split of any
-// input gives the same messages; what a codec says of what is left is true; and what is
+// input gives the same messages; what a codec says of what is remaining is true; and what is
 // decoded can be encoded, which decodes to the same, close codes aside that the version
 // has no word for.
 func FuzzCodec(f *testing.F, drafts ...*wire.Draft) {

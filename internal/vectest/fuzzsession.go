@@ -111,17 +111,17 @@ var may = []error{wire.ErrUnsupported, wire.ErrInvalidText, wire.ErrClosed, wire
 func (p *play) frame(a *actor, op wire.Op, fin bool, data []byte) bool {
 	before := len(a.way)
 	var err error
-	if a.s.Direct() && len(data)%2 > 0 {
+	if a.s.PayloadAsIs() && len(data)%2 > 0 {
 		var out []byte
 		var head int
-		if out, head, err = a.s.AppendBorders(nil, op, fin, data); err == nil {
+		if out, head, err = a.s.AppendFraming(nil, op, fin, data); err == nil {
 			a.way = append(append(append(a.way, out[:head]...), data...), out[head:]...)
 		}
 	} else {
 		a.way, err = a.s.AppendFrame(a.way, op, fin, data)
 	}
 	if err != nil {
-		expected := op.IsControl() || a.s.Said() || !utf8.Valid(data)
+		expected := op.IsControl() || a.s.CloseSent() || !utf8.Valid(data)
 		if !expected || len(a.way) != before || !slices.ContainsFunc(may, func(e error) bool { return errors.Is(err, e) }) {
 			p.t.Fatalf("%v of %d bytes: %v, after %d bytes", op, len(data), err, len(a.way)-before)
 		}
@@ -152,7 +152,8 @@ func (p *play) pieces(a *actor) {
 		if n > 0 {
 			k = int(p.next()) * len(data) / 255
 		}
-		if ok = p.frame(a, op, n == 0, data[:k]); n > 0 && p.next()&1 != 0 {
+		ok = p.frame(a, op, n == 0, data[:k])
+		if n > 0 && p.next()&1 != 0 {
 			p.frame(a, wire.OpPing, true, data[:min(k, 9)])
 		}
 		op, data = wire.OpContinuation, data[k:]
@@ -164,7 +165,7 @@ func (p *play) close(a *actor) {
 	reason := bytes.Repeat([]byte("é"), int(p.next())%80)
 	var err error
 	a.way, err = a.s.AppendClose(a.way, code, string(reason))
-	if (err != nil) != (code == wire.CodeAbnormal && !a.s.Said() && p.d.Version >= wire.Hybi02) {
+	if (err != nil) != (code == wire.CodeAbnormal && !a.s.CloseSent() && p.d.Version >= wire.Hybi02) {
 		p.t.Fatalf("close with %d: %v", code, err)
 	}
 }
@@ -192,7 +193,7 @@ func (p *play) wrong(a *actor) {
 func (p *play) encoded(a *actor, side wire.Role) {
 	op, data := p.message()
 	encoding, ok := a.s.Encoding(len(data))
-	if !ok || side == wire.Client || a.s.Said() {
+	if !ok || side == wire.Client || a.s.CloseSent() {
 		return
 	}
 	b, err := session.Encode(p.d, encoding, op, data)
@@ -211,7 +212,7 @@ func (p *play) deliver(to wire.Role, n int) {
 	in = bytes.Clone(in) // it is unmasked in place
 	for len(in) > 0 || a.s.Pending() {
 		var ev wire.Event
-		if left := a.s.Left(); left > 0 && !a.s.InPlace() {
+		if left := a.s.Remaining(); left > 0 && !a.s.InPlace() {
 			p.t.Fatalf("%d bytes are left of what is not in place", left)
 		}
 		k, err := a.s.Next(in, &ev)
@@ -224,7 +225,7 @@ func (p *play) deliver(to wire.Role, n int) {
 			p.t.Fatalf("an answer to %+v: %v", ev, err)
 		}
 	}
-	a.s.Idle()
+	a.s.ReleaseScratch()
 }
 
 func (a *actor) hear(t *testing.T, ev *wire.Event) {
@@ -288,7 +289,7 @@ func (p *play) end() {
 		if _, err := a.s.AppendFrame(nil, wire.OpText, true, nil); !errors.Is(err, wire.ErrClosed) {
 			p.t.Fatalf("behind its close: %v", err)
 		}
-		if a.s.Repaired() > 0 || a.s.Mended() {
+		if a.s.RepairedMessages() > 0 || a.s.MessageRepaired() {
 			p.t.Fatal("good text was repaired")
 		}
 	}
@@ -324,6 +325,16 @@ func FuzzSession(f *testing.F, drafts ...*wire.Draft) {
 			cfg := h.session(d)
 			cfg.Role, cfg.Limit, cfg.Tolerate = wire.Role(role), 1<<16, 0
 			p.sides[role].s = session.New(d, cfg)
+			if len(script) > 1 && role == int(script[1])%3 { // of a loop; as below
+				p.sides[role].s.OnDeepStack()
+			}
+			if len(script) > 0 && role == int(script[0])%3 { // one side, the other, or none
+				p.sides[role].s.TraceFrames(8, func(f *wire.Frame) {
+					if len(f.Payload) > 8 || int64(len(f.Payload)) > f.Length {
+						t.Errorf("a trace has %d bytes of %d", len(f.Payload), f.Length)
+					}
+				})
+			}
 		}
 		for len(p.script) > 0 {
 			p.step()

@@ -91,7 +91,8 @@ func (s *slow) piece(data []byte, last bool) {
 	s.begun = true
 	if last { // where it ends is its place
 		s.got.Events = append(slices.Delete(s.got.Events, s.open, s.open+1), e)
-		s.open, s.op, s.data, s.begun = -1, "", nil, false
+		s.open, s.op = -1, ""
+		s.data, s.begun = nil, false
 	}
 }
 
@@ -306,7 +307,8 @@ func (s *slow) hybi(p []byte) (rest []byte) {
 	}
 	switch f.op {
 	case "ping", "pong", "close":
-		if s.clipped = !whole; whole {
+		s.clipped = !whole
+		if whole {
 			s.control(f.op, body)
 		}
 		return rest

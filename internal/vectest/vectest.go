@@ -14,6 +14,7 @@ import (
 
 	"github.com/draftwire/draftwire/detect"
 	"github.com/draftwire/draftwire/internal/deflate"
+	"github.com/draftwire/draftwire/internal/hixie"
 	"github.com/draftwire/draftwire/internal/httphead"
 	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/vectors"
@@ -81,7 +82,13 @@ func Feed(t testing.TB, d *wire.Draft, cfg session.Config, pieces ...[]byte) Got
 	t.Helper()
 	var got Got
 	open := false
-	s := session.New(d, cfg)
+	var codec wire.Codec // the session's
+	kept := *d
+	kept.NewCodec = func(cfg wire.CodecConfig) wire.Codec {
+		codec = d.NewCodec(cfg)
+		return codec
+	}
+	s := session.New(&kept, cfg)
 	for _, piece := range pieces {
 		p := slices.Clone(piece)
 		expanded := 0
@@ -139,9 +146,9 @@ func Feed(t testing.TB, d *wire.Draft, cfg session.Config, pieces ...[]byte) Got
 				open = !ev.Last
 			}
 		}
-		s.Idle() // as between two reads
+		s.ReleaseScratch() // as between two reads
 	}
-	got.EOF = s.CodecEOF()
+	got.EOF = codec.EOF()
 	return got
 }
 
@@ -177,7 +184,7 @@ func frames(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 		want.Events = append(want.Events, e)
 	}
 	in := v.Payload()
-	cfg := session.Config{CodecConfig: wire.CodecConfig{Role: roleOf(v.Role), MaskKey: v.ConnectionKey}, Limit: v.Limit}
+	cfg := session.Config{CodecConfig: wire.CodecConfig{Role: roleOf(v.Role), MaskKey: v.ConnectionKey, Tolerate: tolerances(t, v)}, Limit: v.Limit}
 	if v.Extension != "" {
 		cfg.Deflate = agreed(t, v.Extension)
 	}
@@ -239,9 +246,19 @@ func agreed(t *testing.T, value string) *deflate.Params {
 	return &deflate.Params{Name: name, PerFrame: true, ClientNoTake: strings.Contains(rest, "no_context_takeover")}
 }
 
+// tolerances returns the faults that a vector wants to be accepted.
+func tolerances(t *testing.T, v *vectors.Vector) wire.Tolerances {
+	t.Helper()
+	tolerate, err := wire.ParseTolerances(strings.Join(v.Tolerate, ","), wire.AllTolerances)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tolerate
+}
+
 func parseRequest(t *testing.T, v *vectors.Vector) *wire.Request {
 	t.Helper()
-	req := &wire.Request{Secure: v.Secure}
+	req := &wire.Request{Secure: v.Secure, Tolerate: tolerances(t, v)}
 	if err := httphead.ParseRequest(string(vectors.Latin1(v.Request)), req); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +271,7 @@ func handshake(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 		return // refused by policy, which is the root package's: it runs them all
 	}
 	req := parseRequest(t, v)
-	found, err := detect.Request(req, wire.Every, 0)
+	found, err := detect.Request(req, wire.AllVersions, req.Tolerate)
 	if err != nil || found.Version != d.Version || v.Accept.Version != d.Version.String() {
 		t.Fatalf("detected %v, %v", found.Version, err)
 	}
@@ -263,17 +280,17 @@ func handshake(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 		nonce = bytes.NewReader(v.Server.Nonce)
 	}
 	hs := d.NewServer(nonce)
-	var open wire.Opening
-	if err := hs.Open(req, &open); err != nil {
+	var asked wire.ClientRequest
+	if err := hs.ReadRequest(req, &asked); err != nil {
 		t.Fatal(err)
 	}
-	if open.Origin != v.Accept.Origin {
-		t.Errorf("origin %q, want %q", open.Origin, v.Accept.Origin)
+	if asked.Origin != v.Accept.Origin {
+		t.Errorf("origin %q, want %q", asked.Origin, v.Accept.Origin)
 	}
-	if p := v.Accept.Protocol; p != "" && !slices.Contains(open.Protocols, p) {
-		t.Errorf("offered %q, want %q among them", open.Protocols, p)
+	if p := v.Accept.Protocol; p != "" && !slices.Contains(asked.Protocols, p) {
+		t.Errorf("offered %q, want %q among them", asked.Protocols, p)
 	}
-	acc := wire.Accept{Protocol: v.Accept.Protocol, Location: wire.Location(req.Secure, req.Host(), req.Path())}
+	acc := wire.Accept{Protocol: v.Accept.Protocol, Location: hixie.Location(req.Secure, req.Host(), req.Path())}
 	if v.Accept.Location != "" && acc.Location != v.Accept.Location {
 		t.Errorf("location %q, want %q", acc.Location, v.Accept.Location)
 	}
@@ -375,7 +392,7 @@ func answerTo(t *testing.T, d *wire.Draft, request []byte, o *wire.Offer, key1, 
 		key3 = request[end:]
 	}
 	hs := d.NewServer(nil)
-	if err := hs.Open(req, &wire.Opening{}); err != nil {
+	if err := hs.ReadRequest(req, &wire.ClientRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	return hs.Tail(nil, key3)
@@ -393,7 +410,7 @@ func closing(t *testing.T, d *wire.Draft, v *vectors.Vector) {
 // Detect checks one vector of kind detect. drafts judge what detection leaves
 // to them: the challenge of hixie-76.
 func Detect(t *testing.T, v *vectors.Vector, drafts map[wire.Version]*wire.Draft) {
-	enabled := wire.Every
+	enabled := wire.AllVersions
 	if v.Enabled != nil {
 		enabled = 0
 		for _, name := range v.Enabled {
@@ -404,18 +421,14 @@ func Detect(t *testing.T, v *vectors.Vector, drafts map[wire.Version]*wire.Draft
 			enabled = enabled.With(x)
 		}
 	}
-	var tolerate wire.Tolerances
-	for _, name := range v.Tolerate {
-		x, err := wire.ParseTolerances(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tolerate |= x
+	req := &wire.Request{Secure: v.Secure, Tolerate: tolerances(t, v)}
+	var found detect.Result
+	err := httphead.ParseRequest(string(vectors.Latin1(v.Request)), req)
+	if err == nil {
+		found, err = detect.Request(req, enabled, req.Tolerate)
 	}
-	req := parseRequest(t, v)
-	found, err := detect.Request(req, enabled, tolerate)
 	if err == nil && drafts[found.Version] != nil {
-		err = drafts[found.Version].NewServer(nil).Open(req, &wire.Opening{})
+		err = drafts[found.Version].NewServer(nil).ReadRequest(req, &wire.ClientRequest{})
 	}
 	if v.Result != vectors.Invalid {
 		if err != nil || found.Version.String() != v.Version || found.Body != v.Body || found.Rule == "" {

@@ -24,7 +24,7 @@ import (
 )
 
 func options() *draftwire.AcceptOptions {
-	return &draftwire.AcceptOptions{Versions: draftwire.Every, Protocols: []string{"sample"}}
+	return &draftwire.AcceptOptions{Versions: draftwire.AllVersions, Protocols: []string{"sample"}}
 }
 
 func echoAll(ctx context.Context, c *draftwire.Conn) error {
@@ -80,7 +80,7 @@ func stacks() map[string]http.Handler {
 func TestStacks(t *testing.T) {
 	for name, h := range stacks() {
 		s := httptest.NewServer(h)
-		for _, v := range draftwire.Served().List() {
+		for _, v := range draftwire.ServedVersions().List() {
 			t.Run(name+"/"+v.String(), func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				defer cancel()

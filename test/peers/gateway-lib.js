@@ -86,4 +86,4 @@ async function play(cases) {
   process.exit(0);
 }
 
-module.exports = { start, until, sleep, draftwire, gateway, same, play };
+module.exports = { start, until, sleep, listens, draftwire, gateway, same, play };

@@ -92,7 +92,7 @@ play([
     write(config('all').replace('routes', 'rotes'));
     const r = draftwire('reload', ...at);
     same('exit status', 2, r.status);
-    if (!/"rotes" here; "routes" is meant/.test(r.err)) throw new Error(`stderr: ${r.err}`);
+    if (!/"rotes"; did you mean "routes"/.test(r.err)) throw new Error(`stderr: ${r.err}`);
     await refused('hybi-08'); // as before
     await both();
     same('status', 0, draftwire('status', ...at).status);

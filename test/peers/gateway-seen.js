@@ -1,7 +1,8 @@
 // What a backend of test/gateway wrote down of a client, against what the client said and
 // against the table of losses (draftwire's gateway/loss.go, "close" and "end").
-// usage: gateway-seen.js FILE CLIENT VERSION [-CASE...] [FIELD=VALUE...]
-// -CASE: one that the client's program does not play. FIELD=VALUE: that header came with each.
+// usage: gateway-seen.js FILE CLIENT VERSION [-CASE...] [@CODE] [FIELD=VALUE...]
+// -CASE: one that the client's program does not play. @CODE: its answer to every close; most
+// repeat the code. FIELD=VALUE: that header came with each.
 'use strict';
 const fs = require('fs');
 const { createHash } = require('crypto');
@@ -10,20 +11,21 @@ const { Cases } = require('./cases.js');
 const [file, client, version, ...more] = process.argv.slice(2);
 const hixie = version.startsWith('hixie');
 const without = more.filter((a) => a[0] === '-').map((a) => a.slice(1));
-const fields = more.filter((a) => a[0] !== '-').map((a) => [a.slice(0, a.indexOf('=')), a.slice(a.indexOf('=') + 1)]);
+const answer = more.filter((a) => a[0] === '@').map((a) => Number(a.slice(1)))[0];
+const fields = more.filter((a) => !/^[-@]/.test(a)).map((a) => [a.slice(0, a.indexOf('=')), a.slice(a.indexOf('=') + 1)]);
 
 // How each of these ends, as the backend hears it: hixie has no codes, so 1000 is added; what
 // it cannot take closes with 1003; a connection that breaks is 1001.
 const ends = {
   'close-client': hixie ? [1000, ''] : [1000, 'done'],
   'close-4002': [4002, Cases.REASON],
-  'close4001': [4001],
-  'close1008': [1008],
+  'close4001': [answer || 4001],
+  'close1008': [answer || 1008],
   'drop': [1006],
   'binary': hixie ? [1003, `no binary messages on ${version}`] : undefined,
   'client-lost': [1001, 'client: connection lost'],
 };
-if (hixie) { // after our close it has nothing to say: the gateway answers the backend
+if (hixie) { // its answer has no code: the gateway repeats the backend's
   delete ends['close-4002'];
 }
 

@@ -41,17 +41,89 @@ free_port() {
 
 # start NAME PORT COMMAND...: a server in the background; returns when it listens.
 start() {
-    local name=$1 port=$2 i
+    spawn "$@"
+    listens "$1" "$2" "${pids[-1]}"
+}
+
+# spawn NAME PORT COMMAND...: a server in the background, whose end is not awaited.
+spawn() {
+    local name=$1
+    [[ -z ${captures-} ]] || capture "$2"
     shift 2
     timeout 600 "$@" >"$tmp/$name.log" 2>&1 </dev/null &
     pids+=($!)
+}
+
+# capture PORT: writes what goes over a port to a file in $captures, from now on.
+capture() {
+    local i at=$captures/$1
+    tcpdump -i lo -B 8192 -s 0 -U -Z "$(id -un)" -w "$at.pcap" "tcp port $1" >/dev/null 2>"$at.log" </dev/null &
+    pids+=($!)
+    tcpdumps+=($!)
     for ((i = 0; i < 100; i++)); do
-        (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
-        kill -0 "${pids[-1]}" 2>/dev/null || break
+        ! grep -q 'listening on' "$at.log" || return 0
+        kill -0 "${tcpdumps[-1]}" 2>/dev/null || break
+        sleep 0.05
+    done
+    echo "# frames: skipped: $(tail -n 1 "$at.log")"
+    captures='' captured=''
+}
+
+# captured_all: ends the captures that are under way, and has what they have written.
+captured_all() {
+    local pid
+    sleep 0.2 # tcpdump writes what it has at once
+    for pid in "${tcpdumps[@]}"; do
+        kill -INT "$pid" 2>/dev/null
+        wait "$pid"
+        ended "$pid"
+    done
+    tcpdumps=()
+}
+
+# listens NAME PORT PID: returns when that server listens.
+listens() {
+    local i
+    for ((i = 0; i < 100; i++)); do
+        (: <>"/dev/tcp/127.0.0.1/$2") 2>/dev/null && return
+        kill -0 "$3" 2>/dev/null || break
         sleep 0.1
     done
-    tail -n 20 "$tmp/$name.log" >&2
-    die "$name does not listen on port $port"
+    tail -n 20 "$tmp/$1.log" >&2
+    die "$1 does not listen on port $2"
+}
+
+# start_all: the servers that stand on its input, a line each, NAME PORT COMMAND...; they
+# begin together.
+start_all() {
+    local name port command waiting=() w
+    while read -r name port command; do
+        # shellcheck disable=SC2086 # a command is words
+        spawn "$name" "$port" $command
+        waiting+=("$name $port ${pids[-1]}")
+    done
+    # shellcheck disable=SC2086
+    for w in "${waiting[@]}"; do listens $w; done
+}
+
+# old_servers NAME=PORT...: lines for start_all, of the servers of others that are old.
+old_servers() {
+    local jars s
+    jars=$(printf '/usr/share/java/netty-%s.jar:' buffer codec codec-http common handler resolver transport)
+    for s in "$@"; do
+        case ${s%=*} in
+        netty)
+            [[ -e $tmp/Netty.class ]] || quietly javac javac -cp "$jars" -d "$tmp" Netty.java
+            echo "netty ${s#*=} java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp $jars$tmp Netty ${s#*=}"
+            ;;
+        mochiweb)
+            [[ -e $tmp/mochiweb_echo.beam ]] || quietly erlc erlc -o "$tmp" mochiweb_echo.erl
+            echo "mochiweb ${s#*=} erl -noshell -noinput -pa $tmp -run mochiweb_echo main ${s#*=}"
+            ;;
+        perl-server) echo "perl-server ${s#*=} perl perl-server.pl ${s#*=}" ;;
+        *) echo "${s%=*} ${s#*=} node old-server.js ${s#*=} ${s%=*}" ;;
+        esac
+    done
 }
 
 # ---- what is needed
@@ -165,9 +237,16 @@ launched=()
 launch() {
     local at=$tmp/run-${#launched[@]} entry="$1|$2|$3"
     shift 3
+    while (($(running) >= ${most-99})); do sleep 0.2; done
     timeout -k 5 90 "$@" >"$at.out" 2>"$at.err" </dev/null &
     pids+=($!)
     launched+=("$entry|$!")
+}
+# running: prints how many of them run. Above $most launch waits.
+running() {
+    local e n=0
+    for e in "${launched[@]}"; do ! kill -0 "${e##*|}" 2>/dev/null || n=$((n + 1)); done
+    echo $n
 }
 collect() {
     local peer version prefix pid i status
@@ -223,6 +302,7 @@ phantomjs=(env LD_LIBRARY_PATH="$tmp/stub" OPENSSL_CONF=/dev/null QT_QPA_PLATFOR
 # phantomjs_stub: its Qt loads libssl.so and libcrypto.so by these names, takes OpenSSL 3 for
 # 1.0 and crashes. Two empty libraries of those names come first: no TLS, no crash.
 phantomjs_stub() {
+    [[ ! -d $tmp/stub ]] || return 0
     mkdir "$tmp/stub"
     quietly 'stub libraries' cc -shared -o "$tmp/stub/libssl.so" -x c /dev/null
     cp "$tmp/stub/libssl.so" "$tmp/stub/libcrypto.so"

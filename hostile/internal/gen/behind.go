@@ -17,7 +17,8 @@ import (
 func behindCases() []hostile.Case {
 	l := &list{side: hostile.Behind}
 	for _, r := range replies() {
-		if r.takes != must {
+		// A proxy that says X-Forwarded-Proto has to take the scheme that a server makes of it.
+		if r.takes != must && r.name != "head/location-secure" {
 			l.each(r.name, both(r.when, spoken("hixie-75", "hixie-76", "hybi-04", "rfc6455")), r.behind)
 		}
 	}
@@ -26,6 +27,7 @@ func behindCases() []hostile.Case {
 	}
 	behindTunnels(l)
 	behindInjections(l)
+	behindRedirects(l)
 	behindHeads(l)
 	behindFloods(l)
 	behindSlow(l)
@@ -94,6 +96,22 @@ func behindTunnels(l *list) {
 				Holes:   []string{"CVE-2026-58055", "CVE-2025-64763"},
 				Steps:   steps(send(v.head, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Smuggled: 1\r\n\r\nsmuggled"), hold(ms*500)),
 				Verdict: hostile.Verdict{Outcomes: []string{hostile.Any}, Beyond: &hostile.Beyond{Opened: true, Never: []string{"X-Smuggled"}}},
+			}
+		})
+	}
+}
+
+// behindRedirects has redirects whose Location must not reach the client as it is.
+func behindRedirects(l *list) {
+	for _, v := range []struct{ name, lines, never string }{
+		{"cr", "Location: /a\rX-Evil: 1\r\n", "\rX-Evil"}, {"nul", "Location: /a\x00X-Evil: 1\r\n", "\x00X-Evil"}, {"lf", "Location: /a\nX-Evil: 1\r\n", "\nX-Evil"},
+		{"folded", "Location: /a\r\n X-Evil: 1\r\n", "\r\n X-Evil"}, {"name-blank", "Location : /X-Evil\r\n", "Location :"},
+	} {
+		l.each("smuggle/redirect-"+v.name, spoken("hixie-76", "rfc6455"), func(dialect) hostile.Case {
+			return hostile.Case{
+				Comment: "A redirect whose Location one program reads in one way and another in another: " + v.name + ". It must not reach the client as it is.",
+				Steps:   steps(send("HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n"+v.lines+"\r\n"), hold(2*sec)),
+				Verdict: hostile.Verdict{Outcomes: []string{hostile.Any}, Beyond: &hostile.Beyond{Opened: true, Never: []string{v.never}}},
 			}
 		})
 	}

@@ -24,6 +24,7 @@ func Files() []hostile.File {
 		file(hostile.Client, clientCases()),
 		file(hostile.Front, frontCases()),
 		file(hostile.Behind, behindCases()),
+		file(hostile.Pages, pagesCases()),
 	}
 }
 

@@ -301,7 +301,8 @@ func lineReplies() []reply {
 			when: spoken("hixie-75", "rfc6455"), text: change(func(h head) head { return h.start(v.line) }),
 		}
 		out = append(out, r)
-		if r.when = spoken("hixie-76"); strings.Contains(v.line, " 101 ") { // the word between two blanks is all that hixie-76 4.1 looks at
+		r.when = spoken("hixie-76")
+		if strings.Contains(v.line, " 101 ") { // the word between two blanks is all that hixie-76 4.1 looks at
 			r.takes = may
 		}
 		out = append(out, r)

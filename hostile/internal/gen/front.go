@@ -22,6 +22,7 @@ func frontCases() []hostile.Case {
 	frontInjections(l)
 	frontAddresses(l)
 	frontRoutes(l)
+	frontLoose(l)
 	frontProtocols(l)
 	frontLists(l)
 	frontUnread(l)
@@ -31,6 +32,7 @@ func frontCases() []hostile.Case {
 	frontCrowds(l)
 	frontTLS(l)
 	frontDeflate(l)
+	l.costs()
 	return l.cases
 }
 

@@ -158,6 +158,49 @@ func frontAddresses(l *list) {
 	})
 }
 
+// frontLoose has requests that a proxy reads loosely, for the sake of old devices: the backend
+// gets none of that, and no route is passed by it.
+func frontLoose(l *list) {
+	lf := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+	needs := []string{"loose"}
+	some := spoken("hixie-75", "hixie-76", "rfc6455")
+	for _, c := range []struct{ name, line, never string }{
+		{"two-versions", "GET /x HTTP/1.1 HTTP/1.1", " HTTP/1.1 HTTP/1.1"}, {"blank", "GET /x X-Evil HTTP/1.1", " X-Evil"}, {"tab", "GET /x\tX-Evil HTTP/1.1", "\tX-Evil"},
+		{"fragment", "GET /x#X-Evil HTTP/1.1", "#X-Evil"}, {"at", "GET @evil.example/x HTTP/1.1", " @evil"},
+		{"cr", "GET /x\rX-Evil: 1 HTTP/1.1", "\rX-Evil"}, {"second", "GET / GET /secret HTTP/1.1", " /secret"},
+	} {
+		l.each("smuggle/loose-line-"+c.name, some, func(d dialect) hostile.Case {
+			v := never(whatever(), c.never)
+			if d.hixie && (c.name == "blank" || c.name == "second") {
+				v = whatever() // the answer repeats the URL to who asked for it, with the blanks that it compares
+			}
+			v.Beyond = &hostile.Beyond{Never: []string{c.never, "X-Evil: 1"}}
+			return hostile.Case{Needs: needs, Comment: "a request line that is read loosely, and would be another one behind the proxy", Steps: asks(d.request().start(c.line)), Verdict: v}
+		})
+	}
+	l.each("smuggle/loose-lf-fields", some, func(d dialect) hostile.Case {
+		v := whatever()
+		v.Beyond = &hostile.Beyond{Never: []string{"1\nX-Second", "1\n\r"}}
+		return hostile.Case{Needs: needs, Comment: "lines that end in LF: the backend's end in CR LF",
+			Steps: steps(send(lf(d.request().with("X-First: 1", "X-Second: 1").String())), hold(ms*300)), Verdict: v}
+	})
+	l.each("smuggle/loose-lf-end", some, func(d dialect) hostile.Case {
+		v := never(whatever(), " 200 ")
+		v.Beyond = &hostile.Beyond{Never: []string{"GET /smuggled"}}
+		return hostile.Case{Needs: needs, Comment: "a head that ends early for who reads LF as a line end, and a request behind it",
+			Steps: steps(send(d.request().with("X: y\n\r\nGET /smuggled HTTP/1.1\r\nHost: {host}").String()), hold(ms*300)), Verdict: v}
+	})
+	for _, c := range []struct{ name, line string }{
+		{"no-slash", "GET secret HTTP/1.1"}, {"no-slash-below", "GET secret/x HTTP/1.1"}, {"blanks", "GET   /secret  HTTP/1.1 "}, {"tabs", "GET\t/secret\tHTTP/1.1"},
+		{"fragment", "GET /secret#x HTTP/1.1"}, {"blank-slash", "GET /secret /x HTTP/1.1"}, {"dots", "GET x/../secret HTTP/1.1"},
+	} {
+		l.each("smuggle/loose-route-"+c.name, some, func(d dialect) hostile.Case {
+			return hostile.Case{Needs: append([]string{"routes"}, needs...), Comment: "a request line that is read loosely leads to the route of /secret, or past it: " + c.name,
+				Steps: asks(d.request().start(c.line)), Verdict: beyondIs(shut(), 0)}
+		})
+	}
+}
+
 // frontRoutes has targets that one program takes for what is below /secret, and another
 // does not. README.md says what the target does with /secret.
 func frontRoutes(l *list) {
@@ -173,6 +216,7 @@ func frontRoutes(l *list) {
 	for _, v := range []struct{ name, target string }{
 		{"plain", "/secret/x"}, {"fragment", "/secret#x"}, {"fragment-first", "/#/../secret/x"}, {"dots", "/x/../secret/x"}, {"dot", "/./secret/x"},
 		{"dots-percent", "/x/%2e%2e/secret/x"}, {"dots-half-percent", "/x/.%2E/secret/x"}, {"above", "/../secret/x"}, {"letter-percent", "/%73ecret/x"},
+		{"blank-nel", "/secret\u0085"}, {"blank-no-break", "/secret\u00a0"}, // where Python's http.server and JavaScript's url.parse end a target
 	} {
 		route(v.name, v.target, closed)
 	}

@@ -32,7 +32,7 @@ func TestFilesAreUpToDate(t *testing.T) {
 	}
 }
 
-var caseID = regexp.MustCompile(`^(server|client|front|behind)/([a-z0-9]+)/[a-z0-9./-]+$`)
+var caseID = regexp.MustCompile(`^(server|client|front|behind|pages)/([a-z0-9]+)/[a-z0-9./-]+$`)
 
 func TestCasesAreWellFormed(t *testing.T) {
 	names := map[string]bool{"": true}

@@ -19,7 +19,7 @@ func serverCases() []hostile.Case {
 	l.serverH2()
 	l.serverProxy()
 	l.serverLog()
-	l.serverCost()
+	l.costs()
 	return l.cases
 }
 

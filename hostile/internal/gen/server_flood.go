@@ -153,7 +153,7 @@ func (l *list) floodManyUnread() {
 	l.add("flood/tls-unread-80-clients", hostile.Case{Version: rfc.name, TLS: true, Needs: []string{"tls"}, Clients: 80, Unread: true, Slow: true,
 		Comment: "80 clients send pings within TLS and read nothing", Verdict: whatever(),
 		Steps:  append(flood(rfc.up(frame{op: rfc.op.ping, payload: bytes.Repeat([]byte("p"), 100)})), hold(2*sec)),
-		Budget: hostile.Budget{Memory: 80*2*mib + 32*mib, CPU: 12 * sec, Time: 20 * sec, Probe: 5 * sec}})
+		Budget: hostile.Budget{Memory: 80*mib + 32*mib, CPU: 12 * sec, Time: 20 * sec, Probe: 5 * sec}})
 }
 
 // floodConnections: handshakes, and connections without one.

@@ -158,19 +158,24 @@ func (l *list) serverLog() {
 	})
 }
 
-// serverCost: what many clients cost a server. The memory is what a sound program may
-// take for each; what it took is the figure.
-func (l *list) serverCost() {
+// costs: what many clients cost a server, or a proxy, which has a connection on either side
+// for each, as the player has beside it. The memory is what a sound program may take for a
+// client; what it took is the figure.
+func (l *list) costs() {
 	const n = 10000
+	sides := int64(1)
+	if l.side == hostile.Front {
+		sides = 2
+	}
 	cost := func(name string, each int64, c hostile.Case) {
 		kind, what, _ := strings.Cut(name, "/")
 		c.Clients, c.Slow, c.Version = n, true, rfc.name
 		c.Verdict = whatever()
-		c.Budget = hostile.Budget{Memory: n * each, CPU: 120 * sec, Time: 90 * sec, Probe: 5 * sec, Recover: 30 * sec}
+		c.Budget = hostile.Budget{Memory: n * each * sides, CPU: 120 * sec, Time: hostile.Duration(sides) * 90 * sec, Probe: hostile.Duration(sides) * 5 * sec, Recover: 30 * sec}
 		c.Comment = fmt.Sprintf("%d clients %s", n, c.Comment)
 		l.add(kind+"/cost/"+what, c)
 		c.TLS, c.Needs = true, []string{"tls"}
-		c.Budget.Memory = n * (each + 64*kib)
+		c.Budget.Memory = n * (each*sides + 64*kib)
 		c.Comment += ", within TLS"
 		l.add(kind+"/cost/"+what+"-tls", c)
 	}

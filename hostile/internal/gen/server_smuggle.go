@@ -16,6 +16,45 @@ func (l *list) serverSmuggling() {
 	l.smuggleOldBodies()
 	l.smuggleRequests()
 	l.smuggleOthers()
+	l.smuggleLoosely()
+}
+
+// smuggleLoosely: a server that reads the heads of upgrades loosely, for the sake of old
+// devices, must not read ordinary requests so, nor bodies, nor what comes behind.
+func (l *list) smuggleLoosely() {
+	lf := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+	const second = "GET /smuggled HTTP/1.1\r\nHost: {host}\r\n\r\n"
+	for _, c := range []struct{ name, comment, head string }{
+		{"lf", "an ordinary request whose lines end in LF", lf("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")},
+		{"lf-end", "an ordinary request with LF before its last line end, and a second one behind it", "GET / HTTP/1.1\r\nHost: {host}\r\nX: y\n\r\n" + second},
+		{"lf-body", "an ordinary request whose lines end in LF, with a body that is a request", lf(numbered("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: %d\r\n\r\n", len(second))) + second},
+		{"cr-cr-lf", "an ordinary request whose lines end in CR CR LF", strings.ReplaceAll("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n", "\r\n", "\r\r\n")},
+		{"blank", "an ordinary request with a blank in its target", "GET /a b HTTP/1.1\r\nHost: {host}\r\n\r\n"},
+		{"two-versions", "an ordinary request with two versions of HTTP", "GET / HTTP/1.1 HTTP/1.1\r\nHost: {host}\r\n\r\n"},
+		{"lf-before", "LF before an ordinary request", "\nGET / HTTP/1.1\r\nHost: {host}\r\n\r\n"},
+		{"host", "an ordinary request with LF in what hides an upgrade from others", "GET / HTTP/1.1\r\nHost: {host}\r\nX: a\n b\r\n\r\n"},
+	} {
+		l.add("smuggle/loose-plain-"+c.name, hostile.Case{Needs: []string{"http", "loose"}, Comment: "read loosely: " + c.comment,
+			Steps: steps(send(c.head), hold(ms*500)), Verdict: never(refused(400), " 200 ", " 404 ")})
+	}
+	for _, c := range []struct{ name, comment, field string }{
+		{"length", "a length", "Content-Length: %d"},
+		{"chunked", "a chunk", "Transfer-Encoding: chunked"},
+		{"lengths", "two lengths", "Content-Length: 0\r\nContent-Length: %d"},
+		{"folded", "a folded coding", "Transfer-Encoding:\r\n chunked"},
+		{"cr", "a CR within a line", "X: a\rContent-Length: %d"},
+	} {
+		l.each("smuggle/loose-body-"+c.name, named("hixie-75", "hybi-05", "rfc6455"), func(d dialect) hostile.Case {
+			h := d.request().then("").with(numbered(c.field, bodyLength(d)))
+			return hostile.Case{Needs: []string{"loose"}, Comment: "a handshake in LF and HTTP/1.0 with a body that is a frame: " + c.comment,
+				Steps:   steps(send(lf(strings.Replace(h.String(), "HTTP/1.1", "HTTP/1.0", 1)), d.text(smuggled)), hold(ms*500)),
+				Verdict: never(refused(400), smuggled)}
+		})
+	}
+	l.each("smuggle/loose-behind", named("hixie-75", "hybi-07", "rfc6455"), func(d dialect) hostile.Case {
+		return hostile.Case{Needs: []string{"loose"}, Comment: "a request directly behind a handshake whose lines end in LF: it is frames, and faulty ones",
+			Steps: steps(send(lf(d.request().String()), second), hold(ms*500)), Verdict: never(whatever(), " 200 ", " 404 ", " 400 ")}
+	})
 }
 
 // smuggleBodies: a handshake with a body, which is a frame. Who overlooks the length

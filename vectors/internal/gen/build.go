@@ -112,15 +112,31 @@ func connectionKey(key, nonce string) []byte {
 
 // challenge returns the sixteen bytes that answer two keys and eight bytes
 // (hixie-76 5.2).
-func challenge(key1, key2 string, key3 []byte) []byte {
-	in := binary.BigEndian.AppendUint32(nil, part(key1))
-	in = binary.BigEndian.AppendUint32(in, part(key2))
+func challenge(key1, key2 string, key3 []byte) []byte { return proof(part(key1), part(key2), key3) }
+
+func proof(part1, part2 uint32, key3 []byte) []byte {
+	in := binary.BigEndian.AppendUint32(nil, part1)
+	in = binary.BigEndian.AppendUint32(in, part2)
 	sum := md5.Sum(append(in, key3...))
 	return sum[:]
 }
 
 // part returns a key's digits as a number, divided by its count of spaces.
 func part(key string) uint32 {
+	n, spaces := hidden(key)
+	if n%spaces != 0 {
+		panic("gen: not a key: " + key)
+	}
+	return uint32(n / spaces)
+}
+
+// quotient is part of a key whose division leaves a remainder, which is dropped.
+func quotient(key string) uint32 {
+	n, spaces := hidden(key)
+	return uint32(n / spaces)
+}
+
+func hidden(key string) (n, spaces uint64) {
 	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1
@@ -128,9 +144,9 @@ func part(key string) uint32 {
 		return r
 	}, key)
 	n, err := strconv.ParseUint(digits, 10, 64)
-	spaces := uint64(strings.Count(key, " "))
-	if err != nil || spaces == 0 || n%spaces != 0 || n/spaces > 1<<32-1 {
+	spaces = uint64(strings.Count(key, " "))
+	if err != nil || spaces == 0 || n/spaces > 1<<32-1 {
 		panic("gen: not a key: " + key)
 	}
-	return uint32(n / spaces)
+	return n, spaces
 }

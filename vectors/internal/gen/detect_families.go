@@ -67,8 +67,14 @@ func origins() []vectors.Vector {
 		row("origin-differ-13", sec, "two origins", upgrade(keyLine, orgLine, evil, v13), wire.ReasonOriginConflict),
 		row("origin-differ-76", "hixie-76 5.1", "two origins", upgrade(orgLine, evil, k1Line, k2Line), wire.ReasonOriginConflict),
 		row("origin-differ-02", "hybi-02 5.1", "two origins", upgrade(orgLine, evil, k1Line, k2Line, "Sec-WebSocket-Draft: 2"), wire.ReasonOriginConflict),
-		row("origin-fields-differ-4", "hybi-04 5.1", "Origin and Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, evil, "Sec-WebSocket-Version: 4"), wire.ReasonOriginConflict),
-		row("origin-fields-differ", sec, "Origin and Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, evil, v8), wire.ReasonOriginConflict),
+		pass("origin-fields-differ-4", "hybi-04 5.1", "Sec-WebSocket-Origin is the version's field; Origin beside it is ignored", upgrade(keyLine, secOrg, evil, "Sec-WebSocket-Version: 4"), wire.Hybi04),
+		pass("origin-fields-differ", sec, "Sec-WebSocket-Origin is the version's field; Origin beside it is ignored", upgrade(keyLine, secOrg, evil, v8), wire.Hybi08),
+		pass("origin-fields-differ-13", sec, "Origin is the version's field; Sec-WebSocket-Origin beside it is ignored", upgrade(keyLine, orgLine, "Sec-WebSocket-Origin: http://evil.example", v13), wire.RFC6455),
+		pass("origin-fields-differ-76", "hixie-76 5.1", "hixie-76 has Origin alone; Sec-WebSocket-Origin beside it is ignored", upgrade(orgLine, "Sec-WebSocket-Origin: http://evil.example", k1Line, k2Line), wire.Hixie76),
+		pass("origin-other-twice", sec, "two lines of the field that is ignored may differ", upgrade(keyLine, secOrg, orgLine, evil, v8), wire.Hybi08),
+		row("origin-plain-differ", sec, "two lines of Origin differ, and there is no Sec-WebSocket-Origin", upgrade(keyLine, orgLine, evil, v8), wire.ReasonOriginConflict),
+		row("origin-sec-differ-13", sec, "two lines of Sec-WebSocket-Origin differ, and there is no Origin", upgrade(keyLine, secOrg, "Sec-WebSocket-Origin: http://evil.example", v13), wire.ReasonOriginConflict),
+		pass("origin-sec-13", sec, "version 13 with the field of hybi-04 to hybi-10", upgrade(keyLine, secOrg, v13), wire.RFC6455),
 		row("origin-sec-differ", sec, "two lines of Sec-WebSocket-Origin differ", upgrade(keyLine, secOrg, "Sec-WebSocket-Origin: http://evil.example", v8), wire.ReasonOriginConflict),
 		pass("origin-fields-same", sec, "Origin and Sec-WebSocket-Origin are equal", upgrade(keyLine, secOrg, orgLine, v8), wire.Hybi08),
 		pass("origin-plain-6", "hybi-06 5.1", "version 6 with Origin", upgrade(keyLine, orgLine, "Sec-WebSocket-Version: 6"), wire.Hybi06),
@@ -196,23 +202,5 @@ func disabled() []vectors.Vector {
 		only(pass("on-02", sec, "hybi-02 is served alone", upgrade(orgLine, k1Line, k2Line, "Sec-WebSocket-Draft: 2"), wire.Hybi02), wire.Hybi02),
 		only(pass("on-4", sec, "hybi-04 is served alone", numbered("4"), wire.Hybi04), wire.Hybi04),
 		only(pass("on-76", sec, "hixie-76 is served alone", upgrade(orgLine, k1Line, k2Line), wire.Hixie76), wire.Hixie76),
-	}
-}
-
-// tolerances: known faults that may be accepted.
-func tolerances() []vectors.Vector {
-	injected := upgrade(orgLine, k1Line, k2Line, keyLine)
-	no := upgrade(keyLine, orgLine)
-	return []vectors.Vector{
-		row("haproxy", "hixie-76 5.1", "HAProxy 3 in its relaxed mode adds a key to a hixie-76 request", injected, wire.ReasonMixed),
-		tolerating(pass("haproxy-tolerated", "hixie-76 5.1", "the added key is set aside", injected, wire.Hixie76), wire.TolerateInjectedKey),
-		row("haproxy-75", "hixie-75 5.1", "a key beside an origin is not hixie-75, although HAProxy 3 may have added it", no, wire.ReasonVersionMissing),
-		tolerating(pass("haproxy-75-tolerated", "hixie-75 5.1", "the added key is set aside", no, wire.Hixie75), wire.TolerateInjectedKey),
-		tolerating(pass("haproxy-02-tolerated", "hybi-02 5.1", "the added key is set aside", upgrade(orgLine, k1Line, k2Line, keyLine, "Sec-WebSocket-Draft: 2"), wire.Hybi02), wire.TolerateInjectedKey),
-		tolerating(pass("haproxy-13", "RFC 6455 4.2.1", "a key with its version is none that a proxy added", upgrade(keyLine, v13), wire.RFC6455), wire.TolerateInjectedKey),
-		tolerating(row("haproxy-mixed", "hixie-76 5.1", "a version beside the two keys is refused all the same", upgrade(orgLine, k1Line, k2Line, keyLine, v13), wire.ReasonMixed), wire.TolerateInjectedKey),
-		tolerating(pass("no-connection-tolerated", "RFC 6455 4.2.1", "a client without Connection", message(getChat, hostLine, upLine, keyLine, v13), wire.RFC6455), wire.TolerateNoConnection),
-		tolerating(row("no-connection-other", "RFC 6455 4.2.1", "another Connection is not a missing one", message(getChat, hostLine, upLine, "Connection: close", keyLine, v13), wire.ReasonStrayHeader), wire.TolerateNoConnection),
-		tolerating(pass("no-origin-tolerated", "hixie-75 5.1", "hixie-75 without an origin", upgrade(), wire.Hixie75), wire.TolerateNoOrigin),
 	}
 }

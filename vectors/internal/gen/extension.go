@@ -156,7 +156,7 @@ func answersMessage() []vectors.Vector {
 	const (
 		name    = "permessage-deflate"
 		keeping = name + "; client_max_window_bits"
-		fresh   = name + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+		fresh   = name + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits, " + keeping
 	)
 	var l list
 	for _, c := range []struct {
@@ -196,9 +196,11 @@ func answersMessage() []vectors.Vector {
 		{"server", "7.1.1.1", "the server says what it was asked to", name + "; server_no_context_takeover", true},
 		{"both", "7.1.1", "the server says what both do", name + "; server_no_context_takeover; client_no_context_takeover", true},
 		{"window", "7.1.2", "and a window for the client", name + "; server_no_context_takeover; client_max_window_bits=9", true},
-		{"bare", "7.1.1.1", "the server does not say what it was asked to", name, false},
-		{"client-only", "7.1.1.1", "the server says only what the client does", name + "; client_no_context_takeover", false},
-		{"window-only", "7.1.1.1", "a small window is not what the server was asked for", name + "; server_max_window_bits=8", false},
+		{"bare", "7.1.3", "the server takes the second choice", name, true},
+		{"client-only", "7.1.3", "the second choice, and the client keeps nothing", name + "; client_no_context_takeover", true},
+		{"window-only", "7.1.3", "the second choice, and the server's window is small", name + "; server_max_window_bits=8", true},
+		{"both-choices", "5.1", "both choices at a time", name + "; server_no_context_takeover, " + name, false},
+		{"offer-back", "7.1.2.2", "the offer comes back as it was: the client's window needs its number", name + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits", false},
 	} {
 		l.add(answered("pmd-answer-fresh-"+c.id, in7692(c.section), c.comment, fresh, c.answer, c.ok))
 	}

@@ -2,6 +2,7 @@ package gen
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/draftwire/draftwire/vectors"
 	"github.com/draftwire/draftwire/wire"
@@ -218,12 +219,19 @@ func (s side) lengths() []vectors.Vector {
 		p := string(lots(c.length))
 		in := cat(s.head(true, 0, s.op.binary, s.mask, uint64(c.length), c.width), masked(s.cover(s.mask, c.width), []byte(p)))
 		if s.minimal {
-			rs = append(rs, s.row(c.name, ".2", c.comment+", longer than needed", in, nil, wire.FaultLengthLong))
+			rs = append(rs, s.row(c.name, ".2", c.comment+", longer than needed", in, nil, wire.FaultLengthLong),
+				s.row(c.name+"-tolerated", ".2", c.comment+", longer than needed, and tolerated", in, binaries(p), ""))
 		} else {
 			rs = append(rs, s.row(c.name, ".2", c.comment+", longer than needed and still legal", in, binaries(p), ""))
 		}
 	}
-	return rows(s.role, rs...)
+	out := rows(s.role, rs...)
+	for i := range out {
+		if strings.HasSuffix(out[i].ID, "-tolerated") {
+			out[i] = tolerating(out[i], wire.TolerateLongLength)
+		}
+	}
+	return out
 }
 
 // masks: who masks and who does not.

@@ -187,6 +187,14 @@ func (c challenged) keys() []vectors.Vector {
 		return agreed(c.prefix+"-key-"+id, c.sec("5.2", "steps 4 to 7"), comment, nil, c.ask("/demo", "example.com", site, key, key2A), []byte(key3A),
 			reply76(site, where), challenge(key, key2A, []byte(key3A)), vectors.Accept{Version: c.version.String(), Origin: site, Location: where})
 	}
+	asked := func(id, comment, key string, part1 uint32) vectors.Vector {
+		return agreed(c.prefix+"-key-"+id, c.sec("5.2", "steps 4 to 7"), comment, nil, c.ask("/demo", "example.com", site, key, key2A), []byte(key3A),
+			reply76(site, where), proof(part1, part(key2A), []byte(key3A)), vectors.Accept{Version: c.version.String(), Origin: site, Location: where})
+	}
+	blank := func(id, comment, key string) vectors.Vector { return asked(id, comment, key, part(key)) }
+	uneven := func(id, comment, key string) vectors.Vector {
+		return tolerating(asked(id, comment, key, quotient(key)), wire.TolerateUnevenKey)
+	}
 	bad := func(id, step, comment, key1, key2 string) vectors.Vector {
 		return trailed(refused(c.prefix+"-"+id, c.sec("5.2", step), comment, c.ask("/demo", "example.com", site, key1, key2), wire.ReasonChallenge), key3A)
 	}
@@ -214,6 +222,10 @@ func (c challenged) keys() []vectors.Vector {
 		bad("rej-key2-space", "step 5", "the second key has no space", key1A, "1299853100"),
 		bad("rej-key2-multiple", "step 6", "the second key's number is no multiple of its spaces", key1A, "12998 5 Y3 1  .P01"),
 		bad("rej-tab", "step 5", "a tab is no space", "41465\t46015", key2A),
+		blank("blank-behind", "two blanks behind a key count, as they came", "12 x9 y96  "),
+		blank("blank-before", "of two blanks before a key the one behind the colon does not count", " 12 x9 y6 "),
+		uneven("uneven", "a number that is no multiple of its spaces, rounded down", "4 @1  46546xW%0l 1 6"),
+		tolerating(bad("rej-uneven-space", "step 5", "no space, whatever is tolerated", "4146546015", key2A), wire.TolerateUnevenKey),
 		bad("rej-empty", "step 4", "an empty key", "", key2A),
 	}
 }

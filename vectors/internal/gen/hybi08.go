@@ -20,10 +20,12 @@ func hybi08() []vectors.Vector {
 	l.add(agreed("hy08-hs-origin-both", o.doc+" "+o.request, "both origin fields with one value, as npm ws 0.4 sends them", nil,
 		o.ask(sampleKey, "Sec-WebSocket-Origin: "+site, "Origin: "+site), nil, o.answer(sampleKey), nil, o.accept(site, "")))
 	l.add(shortKey(o))
-	l.add(refused("hy08-rej-01", o.doc+" "+o.request, "the two origin fields differ",
+	l.add(agreed("hy08-hs-origin-differ", o.doc+" "+o.request, "the host as Origin beside the right field, as npm ws 0.4 sends them too: it is ignored", nil,
+		o.ask(sampleKey, "Sec-WebSocket-Origin: "+site, "Origin: server.example.com:80"), nil, o.answer(sampleKey), nil, o.accept(site, "")))
+	l.add(found("hy08-rej-01", o.doc+" "+o.request, "the two origin fields differ: the second is ignored",
 		message("GET /chat HTTP/1.1", "Host: server.example.com", "Upgrade: websocket", "Connection: Upgrade",
 			"Sec-WebSocket-Key: "+sampleKey, "Sec-WebSocket-Origin: "+site, "Sec-WebSocket-Protocol: chat, superchat",
-			"Sec-WebSocket-Version: 8", "Origin: http://evil.example"), wire.ReasonOriginConflict))
+			"Sec-WebSocket-Version: 8", "Origin: http://evil.example"), wire.Hybi08))
 	l.add(o.responses()...)
 	l.add(published(h.commonFrames(), map[string]string{
 		"hy08-client-close-1007": "hy08-cl-01",

@@ -1,0 +1,261 @@
+//go:build linux && (amd64 || arm64) && !msan && !asan
+
+package sock
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// This file makes sockets of loops that no loop has accepted: for a goroutine that then does a
+// handshake on them, and leaves them to their loop.
+
+// some returns a loop for another socket.
+func (ls *Loops) some() *loop { return ls.all[int(ls.next.Add(1))%len(ls.all)] }
+
+// Accepts returns l as a listener whose connections are sockets of the process's Loops, while there
+// is one. Where l is no socket it returns l. It is to be closed in place of l.
+func Accepts(l net.Listener) net.Listener {
+	if !IsSocket(l) {
+		return l
+	}
+	raw, err := l.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return l
+	}
+	inherit(raw, l.Addr())
+	own := duplicate(raw) // package net lets nobody wait for its listeners
+	if own < 0 {
+		return l
+	}
+	f := os.NewFile(uintptr(own), "listener")
+	if raw, err = f.SyscallConn(); err == nil {
+		err = f.SetReadDeadline(time.Time{}) // fails where it cannot be waited for
+	}
+	if err != nil {
+		f.Close()
+		return l
+	}
+	return &socketListener{l, f, raw}
+}
+
+// duplicate returns another descriptor of a socket, negative where there is none. (That of package
+// net makes the socket blocking.)
+func duplicate(raw syscall.RawConn) int {
+	own := -1
+	raw.Control(func(fd uintptr) {
+		if r, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0); errno == 0 {
+			own = int(r)
+		}
+	})
+	return own
+}
+
+// Adopt returns a connection of package net as a socket of the process's Loops, which it keeps
+// alive; nc then is closed. Where that cannot be it returns nc.
+func Adopt(nc net.Conn) net.Conn {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nc
+	}
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nc
+	}
+	loops := NewLoops()
+	if loops == nil {
+		return nc
+	}
+	own := duplicate(raw)
+	if own < 0 {
+		loops.Close()
+		return nc
+	}
+	at := peer{kind: syscall.AF_UNIX}
+	if t, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		at = peerAt(t.AddrPort())
+	}
+	s, err := newSocket(loops.some(), own, at)
+	if err != nil {
+		loops.Close()
+		return nc
+	}
+	s.guest.Store(true)
+	nc.Close()
+	return s
+}
+
+// peerAt is the peer at an address.
+func peerAt(to netip.AddrPort) peer {
+	if ip := to.Addr().Unmap(); ip.Is4() {
+		p := peer{port: to.Port(), kind: syscall.AF_INET}
+		*(*[4]byte)(p.ip[:]) = ip.As4()
+		return p
+	}
+	return peer{ip: to.Addr().As16(), zone: zoneIndex(to.Addr().Zone()), port: to.Port(), kind: syscall.AF_INET6}
+}
+
+// zoneIndex returns the index of a zone, which is the name of an interface or that index; 0
+// where it is neither.
+func zoneIndex(zone string) uint32 {
+	if zone == "" {
+		return 0
+	}
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return uint32(i.Index)
+	}
+	n, _ := strconv.ParseUint(zone, 10, 32) // an error is index 0
+	return uint32(n)
+}
+
+// inherit sets what the connections of a listener inherit.
+func inherit(raw syscall.RawConn, addr net.Addr) error {
+	if addr.Network() != "tcp" {
+		return nil
+	}
+	return raw.Control(func(fd uintptr) {
+		syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+		Keepalive(fd)
+	})
+}
+
+// socketListener is what Accepts returns.
+type socketListener struct {
+	net.Listener
+	own *os.File
+	raw syscall.RawConn
+}
+
+// Close implements net.Listener.
+func (l *socketListener) Close() error {
+	l.own.Close()
+	return l.Listener.Close()
+}
+
+// Accept implements net.Listener.
+func (l *socketListener) Accept() (net.Conn, error) {
+	var nc net.Conn
+	var fault error
+	err := l.raw.Read(func(listener uintptr) bool {
+		for {
+			fd, from, errno := accept(listener)
+			switch errno {
+			case 0:
+				nc, fault = shared.socket(fd, from)
+				return true
+			case syscall.ECONNABORTED, syscall.EINTR:
+			case syscall.EAGAIN:
+				return false
+			default:
+				fault = os.NewSyscallError("accept4", errno)
+				return true
+			}
+		}
+	})
+	if err == nil {
+		err = fault
+	} else {
+		err = net.ErrClosed // nothing else ends the wait
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
+	}
+	return nc, nil
+}
+
+// socket makes the descriptor of a connection a socket, of package net where there is no Loops.
+func (x *sharedLoops) socket(fd int, from peer) (net.Conn, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock() // the loops do not end meanwhile
+	if x.loops != nil {
+		return newSocket(x.loops.some(), fd, from)
+	}
+	f := os.NewFile(uintptr(fd), "")
+	defer f.Close()
+	return net.FileConn(f)
+}
+
+// Dial connects to an address. begun is told of the socket before Dial waits: its deadline ends
+// the wait.
+func (ls *Loops) Dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
+	s, err := ls.dial(to, begun)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: err}
+	}
+	return s, nil
+}
+
+func (ls *Loops) dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
+	at := peerAt(to)
+	address := syscall.Sockaddr(&syscall.SockaddrInet6{Port: int(to.Port()), ZoneId: at.zone, Addr: at.ip})
+	if at.kind == syscall.AF_INET {
+		address = &syscall.SockaddrInet4{Port: int(to.Port()), Addr: [4]byte(at.ip[:4])}
+	}
+	fd, err := syscall.Socket(int(at.kind), syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+	fault := syscall.Connect(fd, address)
+	if fault != nil && fault != syscall.EINPROGRESS && fault != syscall.EINTR {
+		syscall.Close(fd)
+		return nil, os.NewSyscallError("connect", fault)
+	}
+	s, err := newSocket(ls.some(), fd, at) // it is registered when it connects: before, the kernel would tell of its end
+	if err != nil {
+		return nil, err
+	}
+	begun(s)
+	if fault != nil {
+		if err := s.connected(address); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if s.isItself() {
+		s.Close()
+		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	}
+	return s, nil
+}
+
+// connected waits until a socket that connects has connected, or has failed to.
+func (s *Socket) connected(to syscall.Sockaddr) (fault error) {
+	err := s.do(writes, func(fd uintptr) bool {
+		switch err := syscall.Connect(int(fd), to); err {
+		case syscall.EALREADY, syscall.EINPROGRESS, syscall.EINTR:
+			return false
+		case nil, syscall.EISCONN:
+		default:
+			fault = os.NewSyscallError("connect", err)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return fault
+}
+
+// isItself reports whether the socket is connected to itself, which TCP allows where nobody
+// listens at a port of this machine and the system has just chosen that port. Any port may be one
+// that the system chooses (ip_local_port_range).
+func (s *Socket) isItself() bool {
+	at := s.name()
+	var local peer
+	local.set(&at)
+	return local == s.peer
+}
+
+// KeepAlive sets package net's keepalive.
+func (s *Socket) KeepAlive() {
+	s.try(func(fd uintptr) bool {
+		Keepalive(fd)
+		return true
+	})
+}

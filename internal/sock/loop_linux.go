@@ -1,0 +1,503 @@
+//go:build linux && (amd64 || arm64) && !msan && !asan
+
+package sock
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/draftwire/draftwire/internal/pool"
+)
+
+// Loops take the connections of listeners and wait for all of them with as many goroutines
+// as there are processors, each by its own epoll(7). An idle connection so has no goroutine, no
+// stack and no buffer.
+//
+//	listener --> accept4 --> Socket --> Turner.Turn when there is news
+//
+// A socket is registered once, for both directions, and edge-triggered: the kernel tells of
+// it when something has changed, and a socket that is busy costs no further call. So a
+// Turner reads until a read got less than there was room for; what comes later is news.
+//
+// A process has one Loops, which all its servers and clients share.
+type Loops struct {
+	all  []*loop
+	next atomic.Uint32 // the loop of the next socket that no loop has accepted
+
+	mu  sync.Mutex
+	own map[net.Listener]*acceptor
+}
+
+// shared is the Loops of the process, and how many use it.
+var shared sharedLoops
+
+type sharedLoops struct {
+	mu    sync.Mutex
+	loops *Loops // nil while nobody does
+	users int
+}
+
+// loop is one goroutine and the sockets that it waits for.
+type loop struct {
+	epoll, wakeup int
+	file          *os.File // of epoll, by which Go's own poller waits for it
+	raw           syscall.RawConn
+	try           func(fd uintptr) bool
+	n             int     // events that try has got
+	self          uintptr // the goroutine
+	turning       Turn
+	buf           *pool.Buf
+	listeners     map[int]*acceptor
+	ready         []*Socket // that get another turn, without news of the kernel
+	repeated      []*Socket // those whose other turn it is
+	events        [256]syscall.EpollEvent
+	open          atomic.Int64 // its sockets that are not closed
+
+	asleep atomic.Bool // the loop waits for the kernel: a post has to wake it
+	mu     sync.Mutex
+	posted []post
+	ended  bool
+}
+
+// post is what another goroutine wants of a loop.
+type post struct {
+	s     *Socket
+	on    Turner
+	drive bool      // on is the socket's Turner from now on
+	from  *acceptor // to be registered, or to be registered again
+}
+
+// acceptor is a listener.
+type acceptor struct {
+	raw    syscall.RawConn
+	accept func(net.Conn)
+	mu     sync.Mutex
+	gone   bool // Unlisten was called
+}
+
+// isListener in an event's second word tells a listener from a socket.
+const isListener = 1
+
+// NewLoops returns the Loops of the process, with a loop for each processor that Go uses; nil
+// where the system refuses. Each caller closes it.
+func NewLoops() *Loops {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.loops == nil {
+		ls := startLoops()
+		if ls == nil {
+			return nil
+		}
+		shared.loops = ls
+	}
+	shared.users++
+	return shared.loops
+}
+
+func startLoops() *Loops {
+	ls := new(Loops)
+	for range runtime.GOMAXPROCS(0) {
+		l, err := newLoop()
+		if err != nil {
+			ls.end()
+			return nil
+		}
+		ls.all = append(ls.all, l)
+		go l.run()
+	}
+	return ls
+}
+
+// Close tells that the caller needs the loops no more. Behind the last one they end, each with
+// its last socket.
+func (ls *Loops) Close() { shared.leave() }
+
+func (x *sharedLoops) leave() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.users--; x.users == 0 {
+		x.loops.end()
+		x.loops = nil
+	}
+}
+
+func (ls *Loops) end() {
+	for _, l := range ls.all {
+		l.mu.Lock()
+		l.ended = true
+		l.mu.Unlock()
+		l.wake()
+	}
+}
+
+func newLoop() (*loop, error) {
+	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	wakeup, _, errno := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if errno != 0 {
+		syscall.Close(epoll)
+		return nil, errno
+	}
+	l := &loop{epoll: epoll, wakeup: int(wakeup), listeners: make(map[int]*acceptor)}
+	syscall.SetNonblock(epoll, true) // which tells os.NewFile that it can be waited for
+	l.file = os.NewFile(uintptr(epoll), "epoll")
+	l.try = func(uintptr) bool {
+		l.n = l.poll()
+		return l.n != 0
+	}
+	if l.raw, err = l.file.SyscallConn(); err == nil {
+		err = l.watch(int(wakeup), syscall.EPOLLIN|edge, 0)
+	}
+	if err == nil {
+		err = l.file.SetReadDeadline(time.Time{}) // fails where it cannot be waited for
+	}
+	if err != nil {
+		l.close()
+	}
+	return l, err
+}
+
+func (l *loop) close() {
+	l.file.Close()
+	syscall.Close(l.wakeup)
+}
+
+// edge is EPOLLET, which package syscall has as a negative number.
+const edge = 1 << 31
+
+// exclusive is EPOLLEXCLUSIVE: a connection wakes one loop, not all.
+const exclusive = 1 << 28
+
+func (l *loop) watch(fd int, events uint32, mark int32) error {
+	ev := syscall.EpollEvent{Events: events, Fd: int32(fd), Pad: mark}
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_CTL, uintptr(l.epoll), syscall.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("epoll_ctl", errno)
+	}
+	return nil
+}
+
+// Listen lets the loops accept the connections of l, each of which is given to accept by
+// the goroutine of its loop. accept calls Drive. The loops stop to accept when l, which is a
+// socket, is closed.
+func (ls *Loops) Listen(l net.Listener, accept func(net.Conn)) error {
+	raw, err := l.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err = inherit(raw, l.Addr()); err == nil {
+		a := &acceptor{raw: raw, accept: accept}
+		ls.mu.Lock()
+		if ls.own == nil {
+			ls.own = make(map[net.Listener]*acceptor)
+		}
+		ls.own[l] = a
+		ls.mu.Unlock()
+		for _, l := range ls.all {
+			l.post(post{from: a})
+		}
+	}
+	return err
+}
+
+// Unlisten makes the loops let go of a listener that is about to be closed. They would go on
+// to be told of its connections where another descriptor, of another process maybe, is of the
+// same socket.
+func (ls *Loops) Unlisten(l net.Listener) {
+	ls.mu.Lock()
+	a := ls.own[l]
+	delete(ls.own, l)
+	ls.mu.Unlock()
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gone = true
+	a.raw.Control(func(fd uintptr) {
+		for _, l := range ls.all {
+			syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, int(fd), nil)
+		}
+	})
+}
+
+// post leaves something to the loop.
+func (l *loop) post(p post) {
+	l.mu.Lock()
+	l.posted = append(l.posted, p)
+	l.mu.Unlock()
+	l.wake()
+}
+
+// wake lets the loop look at what was posted. The loop says that it is asleep and then looks
+// at what was posted; who posts does so first and then asks: so one sees the other.
+func (l *loop) wake() {
+	if l.asleep.Load() && l.asleep.Swap(false) {
+		one := [8]byte{1}
+		syscall.RawSyscall(syscall.SYS_WRITE, uintptr(l.wakeup), uintptr(unsafe.Pointer(&one)), 8)
+	}
+}
+
+// run is the goroutine of the loop.
+func (l *loop) run() {
+	l.self = goroutine()
+	running.add(l)
+	defer running.remove(l)
+	defer l.close()
+	for !l.takePosted() {
+		n := l.wait()
+		for i := range l.events[:n] {
+			l.news(&l.events[i])
+		}
+		l.repeat()
+	}
+}
+
+// wait returns how many sockets there is news of. Where there is none it waits, as for any
+// other descriptor, in Go's own poller: a thread that waits in a call of ours would cost more,
+// since Go's scheduler has to take the processor away from it each time.
+func (l *loop) wait() int {
+	n := l.poll()
+	if n != 0 || len(l.ready) > 0 {
+		return n
+	}
+	l.asleep.Store(true)
+	defer l.asleep.Store(false)
+	l.mu.Lock()
+	posted := len(l.posted) > 0 || l.ended && l.open.Load() == 0 // behind the last socket's end: see leave
+	l.mu.Unlock()
+	if posted {
+		return 0
+	}
+	l.n = 0
+	l.raw.Read(l.try)
+	return l.n
+}
+
+func (l *loop) poll() int {
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&l.events)), uintptr(len(l.events)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(r)
+}
+
+// takePosted does what other goroutines have left. It reports whether the loop has ended.
+func (l *loop) takePosted() (ended bool) {
+	empty := l.open.Load() == 0 // before: a socket that is closed posts its last turn, and then is not counted
+	l.mu.Lock()
+	posted := l.posted
+	l.posted = nil
+	ended = l.ended
+	l.mu.Unlock()
+	for _, p := range posted {
+		switch {
+		case p.from != nil:
+			l.listen(p.from)
+		case p.drive:
+			p.s.DriveHere(p.on)
+			l.turn(p.s)
+		default:
+			p.s.again.Store(false)
+			l.turn(p.s)
+		}
+	}
+	return ended && empty
+}
+
+// news is called with what the kernel tells of a socket.
+func (l *loop) news(ev *syscall.EpollEvent) {
+	fd := int(ev.Fd)
+	switch {
+	case ev.Pad == isListener:
+		l.accept(fd)
+		return
+	case fd == l.wakeup:
+		var b [8]byte
+		syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 8)
+		return
+	}
+	s := sockets.of(fd)
+	if s == nil || s.loop.Load() != l { // the descriptor has another socket meanwhile, or this one another loop
+		return
+	}
+	const ends = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+	if w := s.waits.Load(); w != nil {
+		if ev.Events&(syscall.EPOLLIN|ends) != 0 {
+			w.news(reads)
+		}
+		if ev.Events&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+			w.news(writes)
+		}
+	}
+	if ev.Events&ends != 0 {
+		s.ends.Store(true)
+	}
+	if ev.Events&(syscall.EPOLLIN|ends) != 0 {
+		l.turn(s)
+	}
+}
+
+// turn gives a socket its turn.
+func (l *loop) turn(s *Socket) {
+	open := s.hold()
+	if !open {
+		sockets.forget(s)
+	}
+	switch {
+	case !s.driven.Load():
+	case s.loop.Load() != l: // Join has moved it
+		s.Again()
+	default:
+		l.turnOf(s, open)
+	}
+	if open {
+		s.release()
+	}
+}
+
+// turnOf gives a socket that is driven its turn. open says that it is not closed.
+func (l *loop) turnOf(s *Socket, open bool) {
+	if l.buf == nil {
+		l.buf = pool.Get(turnRead)
+	}
+	t := &l.turning
+	*t = Turn{Socket: s, FD: uintptr(s.fd), Buf: l.buf}
+	if !open {
+		t.FD = NoSocket
+	}
+	l.buf = nil
+	s.on.Turn(t)
+	l.buf = t.Buf
+	if open && t.Again && s.on != nil {
+		l.ready = append(l.ready, s)
+	}
+}
+
+// repeat gives a turn to those who have more to read.
+func (l *loop) repeat() {
+	l.ready, l.repeated = l.repeated[:0], l.ready
+	for i, s := range l.repeated {
+		l.turn(s)
+		l.repeated[i] = nil
+	}
+}
+
+// Accepting.
+
+// listen begins to accept the connections of a listener, unless it is closed.
+func (l *loop) listen(a *acceptor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.gone {
+		return
+	}
+	a.raw.Control(func(fd uintptr) {
+		l.listeners[int(fd)] = a
+		l.watch(int(fd), syscall.EPOLLIN|exclusive, isListener)
+	})
+}
+
+// acceptMost is how many connections a loop accepts in a row.
+const acceptMost = 64
+
+// acceptPause is how long a loop waits after accept4 has failed, for lack of descriptors
+// mostly: the connections wait in the socket's queue.
+const acceptPause = 50 * time.Millisecond
+
+// accept takes connections from a listener. It borrows the listener's descriptor: the news may be
+// old, and the number that of another listener by now.
+func (l *loop) accept(listener int) {
+	a := l.listeners[listener]
+	a.raw.Control(func(fd uintptr) { l.acceptFrom(a, fd) })
+}
+
+func (l *loop) acceptFrom(a *acceptor, listener uintptr) {
+	for range acceptMost {
+		fd, from, errno := accept(listener)
+		switch errno {
+		case 0:
+		case syscall.EAGAIN, syscall.EBADF, syscall.EINVAL: // the latter: it is closed
+			return
+		case syscall.ECONNABORTED, syscall.EINTR:
+			continue
+		default:
+			l.pauseAccept(a, int(listener))
+			return
+		}
+		if s, err := newSocket(l, fd, from); err == nil {
+			a.accept(s)
+		}
+	}
+}
+
+// accept accepts a connection. The runtime is told of the call: it waits in the kernel where
+// another process that has the socket too has made it blocking.
+func accept(listener uintptr) (fd int, from peer, errno syscall.Errno) {
+	var at syscall.RawSockaddrAny
+	size := uint32(unsafe.Sizeof(at))
+	r, _, errno := syscall.Syscall6(syscall.SYS_ACCEPT4, listener, uintptr(unsafe.Pointer(&at)), uintptr(unsafe.Pointer(&size)), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0)
+	from.set(&at)
+	return int(r), from, errno
+}
+
+// pauseAccept lets a listener rest.
+func (l *loop) pauseAccept(a *acceptor, listener int) {
+	syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, listener, nil)
+	time.AfterFunc(acceptPause, func() { l.post(post{from: a}) })
+}
+
+// loops are all that run.
+type loops struct {
+	mu  sync.Mutex
+	all atomic.Pointer[[]*loop]
+}
+
+var running loops
+
+func (ls *loops) change(f func([]*loop) []*loop) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	var all []*loop
+	if was := ls.all.Load(); was != nil {
+		all = append(all, *was...)
+	}
+	all = f(all)
+	ls.all.Store(&all)
+}
+
+func (ls *loops) add(l *loop) {
+	ls.change(func(all []*loop) []*loop { return append(all, l) })
+}
+
+func (ls *loops) remove(l *loop) {
+	ls.change(func(all []*loop) []*loop { return slices.DeleteFunc(all, func(x *loop) bool { return x == l }) })
+}
+
+// onLoop reports whether the caller is the goroutine of a loop.
+func onLoop() bool {
+	all := running.all.Load()
+	if all == nil {
+		return false
+	}
+	self := goroutine()
+	for _, l := range *all {
+		if l.self == self {
+			return true
+		}
+	}
+	return false
+}
+
+// goroutine returns the address of the runtime's structure of the goroutine that calls, by
+// which it can be told from others as long as it runs.
+func goroutine() uintptr

@@ -1,0 +1,77 @@
+//go:build !linux || !(amd64 || arm64) || msan || asan
+
+package sock
+
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+)
+
+// Socket is a socket of a loop. There is none on this system.
+type Socket struct {
+	net.Conn
+	ends atomic.Bool
+}
+
+// Loops are there on Linux alone.
+type Loops struct{}
+
+// NewLoops returns nil: connections have goroutines here.
+func NewLoops() *Loops { return nil }
+
+// Listen is not called.
+func (*Loops) Listen(net.Listener, func(net.Conn)) error { return nil }
+
+// Unlisten is not called.
+func (*Loops) Unlisten(net.Listener) {}
+
+// Close is not called.
+func (*Loops) Close() {}
+
+// Drive is not called.
+func (*Socket) Drive(Turner) {}
+
+// DriveHere is not called.
+func (*Socket) DriveHere(Turner) {}
+
+// Again is not called.
+func (*Socket) Again() {}
+
+// OnLoop is not called.
+func (*Socket) OnLoop() bool { return false }
+
+// Expired is not called.
+func (*Socket) Expired() bool { return false }
+
+// RemoteAddrPort is the address of the peer.
+func (*Socket) RemoteAddrPort() netip.AddrPort { return netip.AddrPort{} }
+
+// FD is not called.
+func (*Socket) FD() uintptr { return NoSocket }
+
+// Raw is not called.
+func (s *Socket) Raw() syscall.RawConn { return (*rawSocket)(s) }
+
+// rawSocket is a Socket as a syscall.RawConn.
+type rawSocket Socket
+
+func (*rawSocket) Control(func(uintptr)) error    { return nil }
+func (*rawSocket) Read(func(uintptr) bool) error  { return nil }
+func (*rawSocket) Write(func(uintptr) bool) error { return nil }
+
+// Accepts returns l: connections have goroutines here.
+func Accepts(l net.Listener) net.Listener { return l }
+
+// Dial is not called.
+func (*Loops) Dial(netip.AddrPort, func(*Socket)) (*Socket, error) { return nil, nil }
+
+// Join is not called.
+func (*Socket) Join(*Socket) error { return nil }
+
+// KeepAlive is not called.
+func (*Socket) KeepAlive() {}
+
+// Adopt returns nc: connections have goroutines here.
+func Adopt(nc net.Conn) net.Conn { return nc }

@@ -1,0 +1,106 @@
+//go:build unix
+
+package sock
+
+import (
+	"io"
+	"os"
+	"syscall"
+)
+
+// canPoll says that a read which would block says so, and that the runtime waits for it.
+const canPoll = true
+
+// tryRead is called by the runtime when the socket may be readable; false means wait. The
+// buffer is borrowed for the try and given back if there was nothing to read.
+func (r *Reader) tryRead(fd uintptr) bool {
+	if r.buf == nil {
+		r.borrow()
+	}
+	done := r.sysRead(fd)
+	if len(r.buf.B) == 0 {
+		r.Release()
+	}
+	return done
+}
+
+// sysRead reads what is there into the buffer. done is false where nothing is.
+func (r *Reader) sysRead(fd uintptr) (done bool) {
+	for {
+		b := r.buf.B
+		n, errno := recv(fd, b[len(b):cap(b)])
+		switch {
+		case errno == syscall.EINTR:
+			continue
+		case errno == syscall.EAGAIN:
+			return false
+		case errno != 0:
+			r.err = os.NewSyscallError("read", errno)
+		case n == 0:
+			r.err = io.EOF
+		default:
+			r.err, r.buf.B = nil, b[:len(b)+n]
+		}
+		return true
+	}
+}
+
+// readNow reads what a socket has. Without bytes and error there is nothing; the end of the
+// stream is io.EOF.
+func readNow(fd uintptr, p []byte) (n int, err error) {
+	for {
+		n, errno := recvNow(fd, p)
+		switch {
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN:
+			return 0, nil
+		case errno != 0:
+			return 0, os.NewSyscallError("read", errno)
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+// read is recv through package syscall, which tells the runtime of the call.
+func read(fd uintptr, p []byte) (int, syscall.Errno) {
+	n, err := syscall.Read(int(fd), p)
+	errno, _ := err.(syscall.Errno)
+	return n, errno
+}
+
+// WriteSome writes as much of p as the socket takes at once, for a function that its
+// caller has given to a syscall.RawConn. An error is no bytes: the caller writes the rest
+// in a way that waits, and then sees it.
+func WriteSome(fd uintptr, p []byte) int {
+	n, err := send(fd, p)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// tryWrite is called by the runtime when the socket may have room; false means wait.
+func (w *Writer) tryWrite(fd uintptr) bool {
+	for w.wrote(0); w.from < len(w.Bufs); {
+		n, err := w.sysWrite(fd)
+		switch err {
+		case nil:
+			w.wrote(n)
+			w.progress = true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			if !w.Hasty {
+				w.Wait.BeforeWait(w.progress)
+				w.progress = false
+			}
+			return w.Hasty
+		default:
+			w.err = os.NewSyscallError("write", err)
+			return true
+		}
+	}
+	return true
+}
