@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -51,15 +52,21 @@ func TestMemoryOfARecord(t *testing.T) {
 		visit func(i int) usage.Visit
 		most  int
 	}{{"of one make", kiosk, 500}, {"strangers", stranger, 1600}} {
-		before := live()
-		l := open(t, "", &clock{newYear}, usage.Options{})
-		for i := range clients {
-			l.Opened(tt.visit(i))
+		// The least of some rounds: what goroutines of bbolt and of the runtime allocate in
+		// the meantime counts in one of them.
+		least := math.MaxInt
+		for range 5 {
+			before := live()
+			l := open(t, "", &clock{newYear}, usage.Options{})
+			for i := range clients {
+				l.Opened(tt.visit(i))
+			}
+			least = min(least, (live()-before)/clients)
+			l.Close()
 		}
-		if n := (live() - before) / clients; n > tt.most {
-			t.Errorf("%s: a record takes %d bytes, %d are said", tt.name, n, tt.most)
+		if least > tt.most {
+			t.Errorf("%s: a record takes %d bytes, %d are said", tt.name, least, tt.most)
 		}
-		runtime.KeepAlive(l)
 	}
 }
 
