@@ -22,7 +22,8 @@ type ReportOptions struct {
 	// most 180. The trend needs twice that, so it is unknown above 90 days.
 	Since time.Duration
 
-	// Now is the end of the window. Default: when the snapshot was made.
+	// Now is the end of the window. Default: when the snapshot was made. It may be up to 180
+	// days earlier, as far back as counts are kept, to see what a report would have said.
 	Now time.Time
 
 	// Plan is the plan to retire versions.
@@ -181,9 +182,7 @@ func (w *window) row(t *Totals, clients []*Client) Row {
 	if next, ok := w.o.Plan.Next(t.Version, w.o.Now); ok {
 		row.Next = &next
 	}
-	if !t.Last.IsZero() {
-		row.LastSeen = &t.Last
-	}
+	row.LastSeen = w.lastSeen(t)
 	first := w.today - Date(w.days)
 	total, _ := sumDays(slices.Values(t.Days), first, w.today)
 	row.Handshakes, row.Refused = total.Opened, total.Refused
@@ -204,6 +203,27 @@ func (w *window) row(t *Totals, clients []*Client) Row {
 	row.Verdict = w.judge(&row, p)
 	row.Daily = daily(t.Days, w.today)
 	return row
+}
+
+// lastSeen returns when a version was seen last, up to the end of the window. Of a day before the
+// last one only the day is known.
+func (w *window) lastSeen(t *Totals) *time.Time {
+	if !t.Last.After(w.o.Now) {
+		if t.Last.IsZero() {
+			return nil
+		}
+		return &t.Last
+	}
+	for _, d := range slices.Backward(t.Days) {
+		if d.Date <= w.today {
+			last := d.Date.Time().Add(secondsADay*time.Second - time.Second)
+			if last.After(w.o.Now) {
+				last = w.o.Now
+			}
+			return &last
+		}
+	}
+	return nil
 }
 
 // people are the clients of a version, and what they have in common.

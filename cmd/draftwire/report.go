@@ -31,8 +31,10 @@ func runReport(ctx context.Context, o reportOptions, std stdio, signals <-chan o
 	if o.dryRun {
 		return writeFormat(std.out, o.format, s.DryRun(o.dry), nil)
 	}
-	if o.report.Now = time.Now(); s.Made.After(o.report.Now) {
-		o.report.Now = s.Made // the gateway's clock is ahead
+	if o.report.Now.IsZero() {
+		if o.report.Now = time.Now(); s.Made.After(o.report.Now) {
+			o.report.Now = s.Made // the gateway's clock is ahead
+		}
 	}
 	r := s.Report(o.report)
 	if err := writeFormat(std.out, o.format, r, r.HTML); err != nil {

@@ -47,6 +47,7 @@ func adminOf(t *testing.T, l *usage.Ledger) string {
 
 func TestReport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "usage.db")
+	today := usage.DateOf(time.Now())
 	ledgerOf(t, path, "gw-1").Close()
 	url := adminOf(t, ledgerOf(t, "", "gw-2"))
 	for _, x := range []struct {
@@ -59,6 +60,8 @@ func TestReport(t *testing.T) {
 		{[]string{"--admin", strings.TrimPrefix(url, "http://")}, 0, []string{"by gw-2\n"}},
 		{[]string{"--admin", url + "/usage", "--ledger", path, "--fleet", "--list", "hixie-76"}, 0, []string{"gw-1", "gw-2", "\nClients of hixie-76:\n", "142 "}},
 		{[]string{"--ledger", path, "--since", "60d"}, 0, []string{"TREND 60d", "\nhixie-75  1  "}},
+		{[]string{"--ledger", path, "--on", (today - 40).String()}, 0, []string{"\nhixie-75  1  11 days ", "\nhixie-76  1  now ", (today - 40).String() + " UTC"}},
+		{[]string{"--ledger", path, "--on", today.String()}, 0, []string{"\nhixie-75  0  51 days "}},
 		{[]string{"--ledger", path, "--since", "1h"}, 0, []string{"TREND 1d"}},
 		{[]string{"--ledger", path, "--format", "csv"}, 0, []string{"version,clients,", "hixie-75,0,"}},
 		{[]string{"--ledger", path, "--format", "csv", "--list", "76"}, 0, []string{"version,client,", "hixie-76,tv-1,"}},
@@ -162,7 +165,10 @@ func TestReportErrors(t *testing.T) {
 		{exitUsage, "unknown version", []string{"--require", "x"}},
 		{exitUsage, "is not a mode", []string{"--plan", "76=of"}},
 		{exitUsage, "needs --plan", []string{"--dry-run"}},
-		{exitUsage, "belong to --dry-run", []string{"--on", "2027-01-01"}},
+		{exitUsage, "belongs to --dry-run", []string{"--day", "2026-01-01"}},
+		{exitUsage, "is in the future", []string{"--on", "2999-01-01"}},
+		{exitUsage, "more than 180 days ago", []string{"--on", "2001-01-01"}},
+		{exitUsage, "is not a date", []string{"--on", "yesterday"}},
 		{exitUsage, "is not a date", []string{"--dry-run", "--plan", "76=off", "--on", "1.1.2027"}},
 		{exitUsage, "is not a date", []string{"--dry-run", "--plan", "76=off", "--day", "x"}},
 		{exitUsage, "neither --list nor --require", []string{"--dry-run", "--plan", "76=off", "--list", "76"}},

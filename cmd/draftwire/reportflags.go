@@ -44,6 +44,7 @@ func (p *program) reportCommand() command {
 			{"draftwire report --list hixie-76", "with the clients of a version"},
 			{"draftwire report --admin http://gw-1:9090 --admin http://gw-2:9090 --format html > report.html", "two gateways as a page"},
 			{"draftwire report --ledger /var/lib/draftwire/usage.db --since 90d --json", "a gateway that is not running"},
+			{"draftwire report --ledger usage.db --on 2026-10-31", "what it would have said then"},
 			{"draftwire report --dry-run --plan 'hixie-76=off,hybi-08=sample 10%'", "what would that have refused yesterday?"},
 			{"draftwire report --require hixie-75", "a test: exit code 7 if it is still needed"},
 		},
@@ -76,7 +77,7 @@ func reportFlags() []cli.Flag {
 		&cli.StringFlag{Name: "plan", DefaultText: "none", Usage: "stages joined by commas, a `PLAN` like 'hixie-76=off@2027-01-01,hybi-08=sample 10%'"},
 		&cli.StringFlag{Name: "config", DefaultText: "none", Usage: "take the plan from a gateway's configuration `FILE`"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "list what the plan would have refused"},
-		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at the plan as of `DATE`"},
+		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at clients and plan as of the end of `DATE`, at most 180 days ago; with --dry-run, at the plan alone"},
 		&cli.StringFlag{Name: "day", DefaultText: "yesterday", Usage: "apply the plan to the handshakes of `DATE`"},
 	}
 	how := []cli.Flag{
@@ -175,10 +176,10 @@ func readPlan(c *cli.Context, o *reportOptions) (err error) {
 		}
 	}
 	if !o.dryRun {
-		if c.IsSet("on") || c.IsSet("day") {
-			return usagef("--on and --day belong to --dry-run")
+		if c.IsSet("day") {
+			return usagef("--day belongs to --dry-run")
 		}
-		return nil
+		return readOn(c, o)
 	}
 	if len(o.report.Plan) == 0 {
 		return usagef("--dry-run needs --plan, or --config with versions")
@@ -201,6 +202,27 @@ func readPlan(c *cli.Context, o *reportOptions) (err error) {
 		}
 	}
 	o.dry.Last = o.dry.First
+	return nil
+}
+
+// readOn reads the day at whose end the window ends.
+func readOn(c *cli.Context, o *reportOptions) error {
+	if !c.IsSet("on") {
+		return nil
+	}
+	day, err := usage.ParseDate(c.String("on"))
+	if err != nil {
+		return usagef("--on: %w", err)
+	}
+	switch today := usage.DateOf(time.Now()); {
+	case day > today:
+		return usagef("--on: %s is in the future", day)
+	case day == today: // as without it
+	case day <= today-usage.KeptDays:
+		return usagef("--on: %s is more than %d days ago, as far back as counts are kept", day, usage.KeptDays)
+	default:
+		o.report.Now = (day + 1).Time().Add(-time.Second)
+	}
 	return nil
 }
 
