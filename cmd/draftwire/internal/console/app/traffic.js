@@ -1,0 +1,94 @@
+// What goes on over time, what was refused and lost, and how the backends are.
+import { el, setText, ago, millis, count, plural, visible, heading, table, badge, replace, span } from './dom.js';
+import { get, poll } from './api.js';
+import { lineChart, color } from './charts.js';
+
+const spans = [['1h', 'last hour'], ['24h', 'last day'], ['7d', 'last week']];
+
+export function open(main, route, context) {
+  let over = route.params.get('span') || '1h';
+  const perSecond = (n) => (n < 10 ? n.toFixed(1) : count(Math.round(n))) + '/s';
+  const versions = lineChart('Open connections by version', { height: 260 });
+  const messages = lineChart('Messages a second', { format: perSecond });
+  const refused = lineChart('Refusals', {});
+  const lost = lineChart('Losses in translation', {});
+  const tabs = el('div', { class: 'chips', role: 'group', 'aria-label': 'Span' }, spans.map(([s, name]) => el('button', {
+    type: 'button', class: 'chip', dataset: { span: s }, 'aria-pressed': String(s === over), onclick: () => {
+      over = s;
+      history.replaceState(null, '', '#/traffic' + (s === '1h' ? '' : '?span=' + s));
+      for (const b of tabs.children) b.setAttribute('aria-pressed', String(b.dataset.span === s));
+      asking.now();
+    },
+  }, name)));
+  const refusals = table('Refusals by reason', [{ name: 'Reason' }, { name: 'Version' }, { name: 'Count', num: true }, { name: 'Last', num: true }, { name: 'Example' }, { name: 'What would admit it' }], []);
+  const losses = table('Losses', [{ name: 'Loss' }, { name: 'What it means' }, { name: 'From' }, { name: 'To' }, { name: 'Count', num: true }], []);
+  const backends = table('Backends', [{ name: 'Route' }, { name: 'Backend' }, { name: 'Health' }, { name: 'Connections', num: true }, { name: 'Last failure' }], []);
+  const listeners = table('Listeners', [{ name: 'Listener' }, { name: 'Address' }, { name: 'TLS profile' }, { name: 'Open', num: true }, { name: 'Unfinished handshakes', num: true }, { name: 'Ordinary HTTP', num: true }], []);
+  const secure = table('Connections by TLS version', [{ name: 'TLS' }, { name: 'Connections', num: true }], []);
+  const health = el('p', { class: 'banner' });
+  const numbers = el('div');
+  const none = { refusals: empty('Nobody has been refused.'), losses: empty('Nothing has been lost.'), tls: empty('Nobody is connected.') };
+  const gateway = context.about.kind !== 'serve';
+  main.append(heading('Traffic', tabs), health,
+    versions.root, el('div', { class: 'pair' }, messages.root, refused.root, gateway ? lost.root : ''),
+    el('details', {}, el('summary', {}, 'The numbers of the charts'), numbers),
+    el('h2', {}, 'Refusals'), refusals.box, none.refusals);
+  if (gateway) main.append(el('h2', {}, 'Losses'), losses.box, none.losses, el('h2', {}, 'Backends'), backends.box);
+  main.append(el('h2', {}, 'Listeners'), listeners.box, el('h2', {}, 'TLS'), secure.box, none.tls);
+
+  function empty(text) { return el('p', { class: 'empty', hidden: true }, text); }
+  function fill(t, rows, note) {
+    replace(t.body, rows);
+    if (note) { note.hidden = rows.length > 0; t.box.hidden = rows.length === 0; }
+  }
+  const series = (o, colored) => Object.entries(o || {}).map(([label, values]) => ({ label, values, color: colored && color(label, context.order) }));
+  const cells = (...c) => c.map((x) => el('td', {}, x));
+  const num = (x) => el('td', { class: 'num' }, x);
+  const head = (x) => el('th', { scope: 'row' }, x);
+
+  const asking = poll(5000, async (signal) => {
+    const [h, r, l, s] = await Promise.all([get('history', { span: over }, signal), get('refusals', null, signal), get('losses', null, signal), get('status', null, signal)]);
+    const now = Date.now(), step = (h.step_ms || 1000) / 1000;
+    const byAge = (a, b) => context.order.indexOf(a.label) - context.order.indexOf(b.label);
+    versions.show(h.times, series(h.versions, true).filter((x) => x.values.some((v) => v > 0)).sort(byAge));
+    messages.show(h.times, [['from clients', h.messages?.in], ['to clients', h.messages?.out]].map(([label, v], i) => ({ label, values: (v || []).map((n) => n / step), color: color(context.order[i ? 8 : 5], context.order) })));
+    refused.show(h.times, series(h.refused));
+    lost.show(h.times, series(h.losses));
+    figures(h);
+    fill(refusals, r.rows.map((x) => el('tr', {}, head(el('code', {}, x.reason)), cells(x.version ? badge(x.version) : ''), num(count(x.count)), num(ago(x.last_ms, now)),
+      cells(x.example ? el('div', {}, visible(x.example.client), el('div', { class: 'soft cut' }, visible(x.example.path)), el('div', { class: 'soft cut' }, visible(x.example.user_agent))) : '', x.hint || ''))), none.refusals);
+    fill(losses, l.rows.map((x) => el('tr', {}, head(el('code', {}, x.loss)), cells(x.meaning || '', x.from ? badge(x.from) : '', x.to ? badge(x.to) : ''), num(count(x.count)))), none.losses);
+    setText(health, s.ready ? `Ready: ${plural(s.connections, 'connection')}${s.limit > 0 ? ` of at most ${count(s.limit)}` : ''}, since ${span(now - millis(s.started))}.` : `Not ready: ${s.why || 'no reason is given'}.`);
+    health.dataset.state = s.ready ? 'up' : 'down';
+    fill(backends, (s.routes || []).flatMap((x) => x.backends.map((b) => el('tr', {}, head(visible(x.name)), cells(visible(b.url), state(b.up)), num(count(b.connections)),
+      cells(b.error ? el('span', {}, visible(b.error), ' ', b.failed && el('span', { class: 'soft' }, ago(millis(b.failed), now), ' ago')) : 'none')))));
+    const tls = s.tls || {};
+    fill(listeners, (s.listeners || []).map((x) => el('tr', {}, head(visible(x.name || 'listener')), cells(x.address, (tls.profile || {})[x.name] || 'no TLS'), num(count(x.open)), num(count(x.pending)), num(count(x.http)))));
+    fill(secure, Object.entries(tls.connections || {}).map(([k, n]) => el('tr', {}, head(k || 'no TLS'), num(count(n)))), none.tls);
+  });
+  const state = (up) => el('span', { class: 'state', 'data-state': up ? 'up' : 'down' }, up ? 'up' : 'down');
+
+  let drawn = '';
+  function figures(h) {
+    if (!numbers.parentElement.open && drawn) return;
+    drawn = 'yes';
+    const names = Object.keys(h.versions || {}).filter((v) => h.versions[v].some((n) => n > 0));
+    const every = Math.max(1, Math.ceil(h.times.length / 24));
+    const rows = [];
+    for (let i = h.times.length - 1; i >= 0 && rows.length < 24; i -= every) {
+      rows.push(el('tr', {}, head(el('time', { datetime: new Date(h.times[i]).toISOString() }, new Date(h.times[i]).toLocaleTimeString())),
+        names.map((v) => num(count(h.versions[v][i]))), num(count(h.messages?.in?.[i])), num(count(h.messages?.out?.[i]))));
+    }
+    const t = table('Open connections and messages over time', [{ name: 'Time' }, ...names.map((name) => ({ name, num: true })), { name: 'Messages in', num: true }, { name: 'Messages out', num: true }], rows);
+    replace(numbers, t.box);
+  }
+  main.querySelector('details').addEventListener('toggle', () => asking.now());
+
+  return {
+    update(p) { const s = p.get('span') || '1h'; if (s !== over) tabs.querySelector(`[data-span="${CSS.escape(s)}"]`)?.click(); },
+    close() {
+      asking.stop();
+      for (const c of [versions, messages, refused, lost]) c.close();
+    },
+  };
+}
