@@ -415,6 +415,15 @@ func ExamplePart() {
 	// text "", first false, last true
 }
 
+func ExampleServer_Conns() {
+	s := new(draftwire.Server)
+	for _, c := range s.Conns() {
+		fmt.Println(c.Version(), c.Handshake().Remote())
+	}
+	fmt.Println(len(s.Conns()), "connections")
+	// Output: 0 connections
+}
+
 func ExampleServerCounts() {
 	s := new(draftwire.Server)
 	fmt.Printf("%+v\n", s.Counts())

@@ -270,6 +270,14 @@ func (s *Server) Counts() ServerCounts {
 	return ServerCounts{s.pending.n, len(s.conns), s.web.n}
 }
 
+// Conns returns the open connections, in no order: for a program that shows them. They may have
+// ended when it returns.
+func (s *Server) Conns() []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.conns)
+}
+
 // Shutdown stops listening, drops unfinished handshakes, and says farewell to every
 // open connection in its version's way, all at once or over FarewellOver:
 // CodeGoingAway, FF 00 on hixie-76, the end of the stream on hixie-75. It does so

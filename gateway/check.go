@@ -39,6 +39,7 @@ func (c *Config) check() error {
 		f.free("admin: address", a, taken)
 	}
 	f.hosts("admin: hosts", c.Admin.Hosts)
+	f.word("admin: console", c.Admin.Console, "on", "without_payload", "off")
 	f.rate("limits: handshakes_per_second_per_address", c.Limits.HandshakesPerSecondPerAddress)
 	f.rate("limits: requests_per_second_per_address", c.Limits.RequestsPerSecondPerAddress)
 	c.Ledger.check(&f)

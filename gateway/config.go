@@ -157,6 +157,9 @@ type Admin struct {
 	// from other machines: one line of at least 16 characters. Default none: they are
 	// taken from this machine alone.
 	TokenFile string `yaml:"token_file" is:"file"`
+	// Console is the console at /console/, for a browser: on; without_payload: it shows frames
+	// without what is in them; off: there is none. Default on.
+	Console string `yaml:"console" is:"on|without_payload|off"`
 	// Pprof serves /debug/pprof. A reload cannot change it.
 	Pprof bool `yaml:"pprof"`
 }
@@ -644,6 +647,7 @@ func (c *Config) withDefaults() {
 		}
 	}
 	c.Admin.Address = cmp.Or(c.Admin.Address, "127.0.0.1:9090")
+	c.Admin.Console = cmp.Or(c.Admin.Console, "on")
 	c.Drain = cmp.Or(c.Drain, Duration(30*time.Second))
 	c.DrainAfter = cmp.Or(c.DrainAfter, Duration(DefaultDrainAfter))
 	c.UpgradeTimeout = cmp.Or(c.UpgradeTimeout, Duration(DefaultUpgradeTimeout))

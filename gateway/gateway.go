@@ -91,6 +91,8 @@ type Gateway struct {
 	requests                    requestCounts
 	draining                    atomic.Bool
 	retired                     atomic.Bool
+	clock                       atomic.Uint32 // ticks since began, counted from 1
+	lastID                      atomic.Uint64 // of a session
 
 	changing sync.Mutex // held while the ports are changed, drained or closed
 	mu       sync.Mutex
@@ -120,6 +122,8 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 		hooks: o.Hooks, listen: o.Listen, dial: o.Dial, errors: o.ErrorLog, began: time.Now(),
 		sessions: make(map[*Session]struct{}), fatal: make(chan error, 1),
 	}
+	g.clock.Store(1)
+	g.lastID.Store(uint64(g.began.UnixMilli()) << idBits)
 	if g.listen == nil {
 		g.listen = Listen
 	}
@@ -144,6 +148,10 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	g.use(st, ports)
 	return g, nil
 }
+
+// idBits is how many bits of a session's number count: those above are from the time at which the
+// gateway began.
+const idBits = 20
 
 // leaveLoops tells the loops that the gateway needs them no more.
 func (g *Gateway) leaveLoops() {

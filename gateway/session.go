@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/draftwire/draftwire"
 )
@@ -28,7 +29,9 @@ type Session struct {
 	losses    atomic.Pointer[losses]
 	meters    [2]func(op draftwire.Op, n int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
-	pinged    [2]pinged // the client and the backend; for tend alone
+	pinged    [2]pinged     // the client and the backend; for tend alone
+	id        uint64        // set by keep
+	last      atomic.Uint32 // Gateway.clock at the last message
 }
 
 // losses are how often each loss has occurred, by index of lossTable. Few sessions have any.
@@ -46,6 +49,26 @@ func (s *Session) Client() *draftwire.Conn {
 		return nil
 	}
 	return s.client.Conn
+}
+
+// ID returns the number of an open session. No two sessions of a gateway have the same one, not
+// those of processes that were started at different times either; a later session has a greater one.
+func (s *Session) ID() uint64 { return s.id }
+
+// Last returns when a side last ended a message, to a second or two; the zero time where none has.
+func (s *Session) Last() time.Time {
+	if n := s.last.Load(); n > 0 {
+		return s.g.began.Add(time.Duration(n) * tick)
+	}
+	return time.Time{}
+}
+
+// BackendConn returns the connection to the backend; nil where that is a stream of bytes.
+func (s *Session) BackendConn() *draftwire.Conn {
+	if back, ok := s.peer.(*socket); ok {
+		return back.Conn
+	}
+	return nil
 }
 
 // By returns which side has ended the session, and how: NoSide while it is open.
@@ -199,6 +222,9 @@ func (s *Session) textOnly() bool {
 
 // count implements counter.
 func (s *Session) count(from Side, op draftwire.Op, n int) {
+	if now := s.g.clock.Load(); s.last.Load() != now { // mostly it is, and a load costs less than a store
+		s.last.Store(now)
+	}
 	i := 0
 	if from == BackendSide {
 		i = 1

@@ -130,8 +130,17 @@ type AdminOptions struct {
 	// Status returns the state of all processes of the gateway; nil: that of this one.
 	Status func() Status
 	Trace  http.Handler // of POST /trace, which shows what chosen clients do; nil: none
-	Pprof  bool
+	// Console is what is below ConsolePath, to which / leads; nil: none. OnlyOperators leaves its
+	// requests alone, those of pages too: it has to judge them itself.
+	Console http.Handler
+	Pprof   bool
 }
+
+// ConsolePath is where Admin has the console.
+const ConsolePath = "/console/"
+
+// isConsole reports whether a request is the console's.
+func isConsole(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, ConsolePath) }
 
 // Admin returns the handler of the operator's port: GET /healthz (200 while the process
 // runs), /readyz (200 while the gateway accepts clients, otherwise 503), /status (JSON),
@@ -197,24 +206,44 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	}
+	if o.Console != nil {
+		mux.Handle(ConsolePath, o.Console)
+		mux.Handle("GET /{$}", http.RedirectHandler(ConsolePath, http.StatusFound))
+	}
 	return g.byName(g.OnlyOperators(mux))
 }
 
 // OnlyOperators refuses orders (POST) with a 403 that come from a page in a browser, or that
 // neither come from this machine nor have the token of admin ("Authorization: Bearer TOKEN").
-// Admin does that too; it is for programs that put something before Admin.
+// Admin does that too; it is for programs that put something before Admin. Requests of the console
+// pass.
 func (g *Gateway) OnlyOperators(h http.Handler) http.Handler {
-	return noPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead && !fromHere(r) && !g.state.Load().cfg.Admin.hasToken(r) {
+	orders := noPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !FromHere(r) && !g.HasToken(r) {
 			answer(w, http.StatusForbidden, `orders are taken from this machine, or with the token of "admin: token_file" (--admin-token-file)`)
 			return
 		}
 		h.ServeHTTP(w, r)
 	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isConsole(r) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		orders.ServeHTTP(w, r)
+	})
 }
 
-// fromHere reports whether a request comes from this machine.
-func fromHere(r *http.Request) bool {
+// HasToken reports whether a request has the token of admin ("Authorization: Bearer TOKEN"). It is
+// false where the configuration names no token_file.
+func (g *Gateway) HasToken(r *http.Request) bool { return g.state.Load().cfg.Admin.hasToken(r) }
+
+// AdminConfig returns the settings of the operator's port that are in force.
+func (g *Gateway) AdminConfig() Admin { return g.state.Load().cfg.Admin }
+
+// FromHere reports whether a request comes from this machine: from a loopback address, or by a
+// unix socket.
+func FromHere(r *http.Request) bool {
 	if local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr); local != nil && local.Network() == "unix" {
 		return true
 	}

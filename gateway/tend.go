@@ -23,6 +23,7 @@ func (g *Gateway) tend() {
 		case <-g.ctx.Done():
 			return
 		case now := <-t.C:
+			g.clock.Store(uint32(now.Sub(g.began)/tick) + 1)
 			g.pingDue(now)
 			g.dropGone()
 			g.checkDue(now, checked)
@@ -35,6 +36,7 @@ func (g *Gateway) tend() {
 // keep adds an open session to the gateway's. It returns false if the gateway has already
 // cut all sessions.
 func (g *Gateway) keep(s *Session) bool {
+	s.id = g.lastID.Add(1)
 	now := time.Now()
 	for i, every := range s.pings() {
 		if every > 0 { // spread at random, so that clients that came together are not pinged together
@@ -57,7 +59,7 @@ func (g *Gateway) forget(s *Session) {
 func (g *Gateway) Sessions() []*Session {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Collect(maps.Keys(g.sessions))
+	return slices.AppendSeq(make([]*Session, 0, len(g.sessions)), maps.Keys(g.sessions))
 }
 
 // pingDue pings the sides of sessions whose next ping is due, and sets the keepalive of new ones.

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/draftwire/draftwire"
 )
@@ -22,6 +24,16 @@ type service struct {
 	journal   *journal
 	rooms     rooms
 	broadcast bool // on every path
+	began     time.Time
+	clock     atomic.Uint32 // seconds since the start, counted from 1
+	lastID    atomic.Uint64 // of a connection
+}
+
+func newService(j *journal, broadcast bool) *service {
+	s := &service{journal: j, broadcast: broadcast, began: time.Now()}
+	s.clock.Store(1)
+	s.lastID.Store(uint64(s.began.UnixMilli()) << 20) // so that no number is that of a connection of an earlier run
+	return s
 }
 
 // splitTarget separates the path and the query.
@@ -53,6 +65,9 @@ func (s *service) open(c *draftwire.Conn) error {
 
 // message sends a message back, or to all of its room.
 func (s *service) message(c *draftwire.Conn, op draftwire.Op, p []byte) error {
+	if v, ok := c.Handshake().Value().(*served); ok {
+		v.said(s.clock.Load())
+	}
 	if !s.inRoom(c) {
 		return c.Write(c.Context(), op, p)
 	}

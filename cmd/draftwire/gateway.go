@@ -17,6 +17,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/cmd/draftwire/internal/console"
 	"github.com/draftwire/draftwire/cmd/draftwire/internal/generation"
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,6 +73,7 @@ type runningGateway struct {
 	failed   chan error // the result of Run
 
 	admin         *draftwire.Server
+	console       *console.Console
 	adminListener net.Listener                 // nil: no admin port
 	forward       atomic.Pointer[http.Handler] // to the admin port of the successor
 
@@ -140,7 +142,11 @@ func (r *runningGateway) begin(ctx context.Context) error {
 	checkFiles(r.config, r.log)
 	go func() { r.failed <- r.Run(ctx) }()
 	if r.adminListener != nil {
-		r.log.WithField("admin", adminURL(r.adminListener)).Info("admin port")
+		fields := logrus.Fields{"admin": adminURL(r.adminListener)}
+		if r.adminListener.Addr().Network() != "unix" && r.AdminConfig().Console != "off" {
+			fields["console"] = adminURL(r.adminListener) + gateway.ConsolePath
+		}
+		r.log.WithFields(fields).Info("admin port")
 		go r.admin.Serve(r.adminListener)
 	}
 	if err := r.before.Ready(); err != nil {
@@ -185,6 +191,7 @@ func (r *runningGateway) openAdmin() error {
 	o := gateway.AdminOptions{
 		Metrics: promhttp.HandlerFor(prometheus.GathererFunc(r.gather), promhttp.HandlerOpts{}),
 		Usage:   http.HandlerFunc(r.usage), Pprof: r.config.Admin.Pprof, Drain: r.orderDrain, Status: r.status, Upgrade: r.upgrade, Trace: &r.watch.tracer,
+		Console: r.newConsole(),
 	}
 	if r.file != "" {
 		o.Reload = r.reload

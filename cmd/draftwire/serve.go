@@ -20,6 +20,7 @@ import (
 type serveOptions struct {
 	listen      []string
 	broadcast   bool
+	console     bool
 	files       fs.FS // what to serve over HTTP; nil: the page
 	accept      draftwire.AcceptOptions
 	tls         *tls.Config
@@ -42,7 +43,9 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 	j := newJournal(logger)
 	defer j.fold.flush()
 	o.certs.tell(logger)
-	srv := newServer(o, j)
+	s := newService(j, o.broadcast)
+	srv := newServer(o, s)
+	defer s.tick()()
 	failed := make(chan error, len(o.listen))
 	var listeners []net.Listener
 	for _, addr := range o.listen {
@@ -70,8 +73,8 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 	return shutdown(srv, logger, signals)
 }
 
-func newServer(o serveOptions, j *journal) *draftwire.Server {
-	s := &service{journal: j, broadcast: o.broadcast}
+func newServer(o serveOptions, s *service) *draftwire.Server {
+	j := s.journal
 	j.notes = s.inRoom
 	o.accept.Observer = j.observer("")
 	o.accept.CompressionFor = compressionFor(o.accept.Compression)
@@ -79,11 +82,16 @@ func newServer(o serveOptions, j *journal) *draftwire.Server {
 	if o.files != nil {
 		handler = http.FileServerFS(o.files)
 	}
-	return &draftwire.Server{
-		Events: s.events(), Handler: bodyless(handler), Options: o.accept, TLS: o.tls,
-		FlashPolicy: o.flashPolicy, MaxPending: o.maxPending, ErrorLog: j.lines(),
-		MaxHTTP: o.maxHTTP, ReadTimeout: o.httpTimeout, WriteTimeout: o.httpTimeout, IdleTimeout: o.httpIdle,
+	srv := new(draftwire.Server)
+	if o.console {
+		o.accept.Authorize = s.authorize
+		handler = withConsole(handler, s.newConsole(srv))
 	}
+	srv.Events, srv.Handler, srv.Options = s.events(), bodyless(handler), o.accept
+	srv.TLS, srv.FlashPolicy, srv.ErrorLog = o.tls, o.flashPolicy, j.lines()
+	srv.MaxPending, srv.MaxHTTP = o.maxPending, o.maxHTTP
+	srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout = o.httpTimeout, o.httpTimeout, o.httpIdle
+	return srv
 }
 
 // bodyless closes the connection behind the answer to a request with a body: pages have no
@@ -102,6 +110,9 @@ func announce(l net.Listener, o serveOptions, logger *logrus.Logger) {
 	fields := logrus.Fields{
 		"url": urlOf(l, false), "addr": l.Addr().String(),
 		"versions": o.accept.Versions.String(), "origins": strings.Join(o.accept.Origins, ","),
+	}
+	if o.console {
+		fields["console"] = consoleURL(l)
 	}
 	if o.tls != nil {
 		fields["tls_url"] = urlOf(l, true)

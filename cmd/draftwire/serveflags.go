@@ -59,6 +59,7 @@ func serveFlags() []cli.Flag {
 		&cli.StringFlag{Name: "mode", Value: modeEcho, Usage: "what to do: `echo|broadcast|files`"},
 		&cli.StringFlag{Name: "dir", Usage: "the folder `DIR` of --mode files"},
 		&cli.StringSliceFlag{Name: "protocol", DefaultText: "*, the client's first", Usage: "`NAME` of a subprotocol to speak"},
+		&cli.StringFlag{Name: "console", Value: "on", Usage: "`on|off`: show the connections at /_console/, to this machine alone"},
 		&cli.StringFlag{Name: "flash-policy-file", Usage: "answer Flash policy requests with `FILE`"},
 	}
 	http := []cli.Flag{
@@ -84,7 +85,7 @@ func serveOptionsOf(c *cli.Context) (serveOptions, error) {
 	if o.maxPending, err = readPending(c); err != nil {
 		return o, err
 	}
-	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readVersions, readHTTP, readTLS, readFlash} {
+	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readConsole, readVersions, readHTTP, readTLS, readFlash} {
 		if err := read(c, &o); err != nil {
 			return o, err
 		}
@@ -123,6 +124,17 @@ func readMode(c *cli.Context, o *serveOptions) error {
 	}
 	context.AfterFunc(c.Context, func() { root.Close() })
 	o.files = root.FS()
+	return nil
+}
+
+func readConsole(c *cli.Context, o *serveOptions) error {
+	switch word := c.String("console"); word {
+	case "on":
+		o.console = true
+	case "off":
+	default:
+		return usagef("--console: %q is neither on nor off", word)
+	}
 	return nil
 }
 

@@ -23,15 +23,15 @@ const terminalHelp = `A line is a message. Arrow keys edit it and bring back ear
 Ctrl-D closes, Ctrl-C interrupts.
 `
 
-// console is a terminal that is read from and written to.
-type console struct {
+// tty is a terminal that is read from and written to.
+type tty struct {
 	io.Reader
 	io.Writer
 	size      func() (width, height int)
 	interrupt atomic.Bool // Ctrl-C was typed: x/term reports it as it does Ctrl-D
 }
 
-func (t *console) Read(p []byte) (int, error) {
+func (t *tty) Read(p []byte) (int, error) {
 	n, err := t.Reader.Read(p)
 	if n > 0 && p[n-1] == 3 {
 		t.interrupt.Store(true)
@@ -52,7 +52,7 @@ func (c *client) interact(ctx context.Context) error {
 	}
 	defer term.Restore(int(in.Fd()), state)
 	defer io.WriteString(out, "\r\n") // behind the prompt
-	return c.chat(ctx, &console{Reader: in, Writer: out, size: func() (int, int) { return sizeOf(in) }})
+	return c.chat(ctx, &tty{Reader: in, Writer: out, size: func() (int, int) { return sizeOf(in) }})
 }
 
 // sizeOf is the size of a terminal, or the usual one where it is not known.
@@ -65,7 +65,7 @@ func sizeOf(f *os.File) (width, height int) {
 }
 
 // chat shows what comes, above the line that is being typed.
-func (c *client) chat(ctx context.Context, con *console) error {
+func (c *client) chat(ctx context.Context, con *tty) error {
 	t := term.NewTerminal(con, "> ")
 	t.SetSize(con.size())
 	if c.out.terminal {
@@ -93,7 +93,7 @@ func (c *client) chat(ctx context.Context, con *console) error {
 }
 
 // readTyped sends what is typed until the person ends it.
-func (c *client) readTyped(ctx context.Context, t *term.Terminal, con *console) error {
+func (c *client) readTyped(ctx context.Context, t *term.Terminal, con *tty) error {
 	for {
 		line, err := t.ReadLine()
 		t.SetSize(con.size()) // the window may have changed

@@ -32,7 +32,7 @@ func sitDown(t *testing.T, url string, v draftwire.Version) *typist {
 	reading := make(chan struct{})
 	go func() { defer close(reading); y.c.read(ctx) }()
 	go func() {
-		y.done <- y.c.chat(ctx, &console{Reader: in, Writer: y.screen, size: func() (int, int) { return 80, 24 }})
+		y.done <- y.c.chat(ctx, &tty{Reader: in, Writer: y.screen, size: func() (int, int) { return 80, 24 }})
 	}()
 	t.Cleanup(func() {
 		keys.Close()

@@ -155,6 +155,10 @@ func (r *runningGateway) orForward(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if to := r.forward.Load(); to != nil {
 			w.Header().Set("Connection", "close")
+			if strings.HasPrefix(q.URL.Path, gateway.ConsolePath) { // what it shows depends on where a request comes from
+				http.Redirect(w, q, q.URL.RequestURI(), http.StatusTemporaryRedirect)
+				return
+			}
 			(*to).ServeHTTP(w, q)
 			return
 		}
