@@ -51,7 +51,8 @@ func parseQuery(v url.Values) (query, error) {
 		return q, fmt.Errorf("q: it has more than %d bytes", maxText)
 	}
 	if s := v.Get("sort"); s != "" {
-		if q.sort, q.desc = s, false; !slices.Contains(sorts, s) {
+		q.sort, q.desc = s, false
+		if !slices.Contains(sorts, s) {
 			return q, fmt.Errorf("sort: %.40q is not one of %s", s, strings.Join(sorts, ", "))
 		}
 	}

@@ -50,7 +50,8 @@ func bounded(s string) string {
 func (c *Console) row(x *Live) Row {
 	h, stats := x.Conn.Handshake(), x.Conn.Stats()
 	path, _, query := strings.Cut(h.Target(), "?")
-	if path = bounded(path); query {
+	path = bounded(path)
+	if query {
 		path += "?..."
 	}
 	row := Row{
