@@ -57,8 +57,7 @@ func (s *service) open(c *draftwire.Conn) error {
 		s.rooms.join(path, c, s.journal.visit(c))
 	}
 	if path == pagePath {
-		// The page cannot know which version its browser speaks: this says it.
-		return c.Write(c.Context(), draftwire.OpText, []byte("version "+c.Version().String()))
+		return s.greet(c, query)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"math/big"
@@ -67,6 +68,48 @@ func TestPage(t *testing.T) {
 	if post.StatusCode != 405 {
 		t.Errorf("POST: %d", post.StatusCode)
 	}
+}
+
+// The page's connection is told what its handshake means, in every version.
+func TestPageHandshake(t *testing.T) {
+	url, _ := serveOn(t)
+	for _, v := range draftwire.ServedVersions().List() {
+		c := dial(t, url+"/_page?annotate", v)
+		wantMessage(t, c, "version "+v.String())
+		_, p, err := c.Read(t.Context())
+		if err != nil {
+			t.Fatal(v, err)
+		}
+		text, ok := strings.CutPrefix(string(p), "handshake ")
+		var h pageHandshake
+		if err := json.Unmarshal([]byte(text), &h); !ok || err != nil {
+			t.Fatalf("%s: %v in %q", v, err, p)
+		}
+		if h.Version != v.String() || h.Spec == "" || h.Date == "" || h.Shipped == "" || h.Messages == "" || h.Closing == "" || h.Rule == "" || h.Mode != modeEcho {
+			t.Errorf("%s: %+v", v, h)
+		}
+		if (h.Tail != "") != (v == draftwire.Hixie76 || v == draftwire.Hybi02) {
+			t.Errorf("%s: behind the heads: %q", v, h.Tail)
+		}
+		if len(h.Events) != 2 || h.Events[0].Kind != "request" || h.Events[1].Kind != "response" {
+			t.Fatalf("%s: %d events: %s", v, len(h.Events), text)
+		}
+		if first := h.Events[0].Lines[0]; first.Text != "GET /_page?annotate HTTP/1.1" || len(first.Notes) == 0 || first.Notes[0].Section == "" {
+			t.Errorf("%s: the first line is %+v", v, first)
+		}
+		for _, e := range h.Events {
+			if e.Draft != v.String() || e.Bytes != nil || len(e.Broken()) > 0 {
+				t.Errorf("%s: %+v", v, e)
+			}
+		}
+		write(t, c, draftwire.OpText, "echo")
+		wantMessage(t, c, "echo")
+	}
+	// Others get the version alone.
+	c := dial(t, url+"/_page?x", draftwire.RFC6455)
+	wantMessage(t, c, "version rfc6455")
+	write(t, c, draftwire.OpText, "echo")
+	wantMessage(t, c, "echo")
 }
 
 func TestFiles(t *testing.T) {
