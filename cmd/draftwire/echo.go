@@ -24,6 +24,7 @@ type service struct {
 	journal   *journal
 	rooms     rooms
 	broadcast bool // on every path
+	console   bool // is served, to this machine
 	began     time.Time
 	clock     atomic.Uint32 // seconds since the start, counted from 1
 	lastID    atomic.Uint64 // of a connection

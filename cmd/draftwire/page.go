@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/draftwire/draftwire"
@@ -20,9 +21,9 @@ import (
 var page string
 
 // pagePolicy allows the page its own script and style, by their hashes, and
-// connections, and nothing more.
+// connections, and nothing more. A browser that asks for an icon gets a 404, without a complaint.
 var pagePolicy = "default-src 'none'; script-src " + hashOf("script") + "; style-src " + hashOf("style") +
-	"; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"; connect-src 'self' ws: wss:; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func hashOf(element string) string {
 	_, rest, _ := strings.Cut(page, "<"+element+">")
@@ -62,7 +63,8 @@ type pageHandshake struct {
 	Closing  string           `json:"closing"`
 	Rule     string           `json:"rule"` // what showed the version
 	Mode     string           `json:"mode"`
-	Events   []*inspect.Event `json:"events"` // the heads, annotated
+	Console  bool             `json:"console"` // this browser may open /_console/
+	Events   []*inspect.Event `json:"events"`  // the heads, annotated
 	Tail     string           `json:"tail,omitempty"`
 }
 
@@ -81,6 +83,9 @@ func (s *service) greet(c *draftwire.Conn, query string) error {
 	h := pageHandshake{
 		Version: v.String(), Spec: v.Info().Spec, Date: v.Info().Date, Shipped: v.Info().Shipped,
 		Messages: messagesOf(v), Closing: closingWords[closingOf(v)], Rule: c.Handshake().Rule(), Mode: modeEcho, Events: annotated(c.Handshake()),
+	}
+	if from, err := netip.ParseAddrPort(c.Handshake().Remote()); err == nil {
+		h.Console = s.console && from.Addr().Unmap().IsLoopback()
 	}
 	if s.broadcast {
 		h.Mode = modeBroadcast

@@ -84,6 +84,7 @@ func newServer(o serveOptions, s *service) *draftwire.Server {
 	}
 	srv := new(draftwire.Server)
 	if o.console {
+		s.console = true
 		o.accept.Authorize = s.authorize
 		handler = withConsole(handler, s.newConsole(srv))
 	}

@@ -85,7 +85,7 @@ func TestPageHandshake(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &h); !ok || err != nil {
 			t.Fatalf("%s: %v in %q", v, err, p)
 		}
-		if h.Version != v.String() || h.Spec == "" || h.Date == "" || h.Shipped == "" || h.Messages == "" || h.Closing == "" || h.Rule == "" || h.Mode != modeEcho {
+		if h.Version != v.String() || h.Spec == "" || h.Date == "" || h.Shipped == "" || h.Messages == "" || h.Closing == "" || h.Rule == "" || h.Mode != modeEcho || !h.Console {
 			t.Errorf("%s: %+v", v, h)
 		}
 		if (h.Tail != "") != (v == draftwire.Hixie76 || v == draftwire.Hybi02) {

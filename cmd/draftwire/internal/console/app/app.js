@@ -116,7 +116,7 @@ const who = poll(30_000, async (signal) => {
   }
   if (!before || before.pid !== about.pid) {
     context.order = versions.map((v) => v.name);
-    context.titles = Object.fromEntries(versions.map((v) => [v.name, v.title || '']));
+    context.titles = Object.fromEntries(versions.map((v) => [v.name, [v.date, v.shipped || v.title].filter(Boolean).join(', ')]));
     show();
   }
 });

@@ -80,6 +80,7 @@ export function frameList({ sides = 2 } = {}) {
     for (const f of queue) {
       if (f.notshown) { unseen += f.notshown; fresh.append(gap(`${plural(f.notshown, 'frame')} not shown: they came faster than the console takes`)); continue; }
       if (f.armed || !f.op) continue;
+      if (f.op === 'loss') { fresh.append(...dropped(f)); continue; }
       total++;
       if (isControl(f)) controls++;
       const row = put(f);
@@ -123,6 +124,16 @@ export function frameList({ sides = 2 } = {}) {
       if (list.length > together) list.shift();
     }
     return row;
+  }
+  // dropped marks the row of a frame of which nothing went out on the other side.
+  function dropped(f) {
+    const from = f.side === 'backend' ? 'backend' : 'client';
+    const r = (from === 'client' ? waiting.toBackend : waiting.toClient).pop();
+    if (!r) return [gap(`${from === 'client' ? 'From the client' : 'From the backend'}: ${f.loss}`)];
+    r.loss = f.loss;
+    mark(r);
+    filter(r);
+    return [];
   }
   const family = (f) => (f.op === 'ping' || f.op === 'pong' || f.op === 'close' ? f.op : 'data');
   const pairs = (a, b) => family(a) === family(b) && (a.op === b.op || a.length === b.length || b.loss || a.loss);
@@ -231,7 +242,7 @@ export function frameList({ sides = 2 } = {}) {
 
 // changes says what is different between the two sides of a row.
 function changes(r) {
-  const out = [];
+  const out = r.loss ? [r.loss] : [];
   for (const c of r.cells) if (c && c.frame.loss && !out.includes(c.frame.loss)) out.push(c.frame.loss);
   const [a, b] = r.cells;
   if (a && b) {

@@ -1,6 +1,6 @@
 // What goes on over time, what was refused and lost, and how the backends are.
 import { el, setText, ago, millis, count, plural, visible, heading, table, badge, replace, span } from './dom.js';
-import { get, poll } from './api.js';
+import { get, poll, Failure } from './api.js';
 import { lineChart, color } from './charts.js';
 
 const spans = [['1h', 'last hour'], ['24h', 'last day'], ['7d', 'last week']];
@@ -46,26 +46,47 @@ export function open(main, route, context) {
   const num = (x) => el('td', { class: 'num' }, x);
   const head = (x) => el('th', { scope: 'row' }, x);
 
+  // part asks for one of the answers; one that this server does not have is null.
+  async function part(signal, path, params) {
+    try {
+      return await get(path, params, signal);
+    } catch (e) {
+      if (e instanceof Failure && (e.status === 404 || e.status === 409)) return null;
+      throw e;
+    }
+  }
   const asking = poll(5000, async (signal) => {
-    const [h, r, l, s] = await Promise.all([get('history', { span: over }, signal), get('refusals', null, signal), get('losses', null, signal), get('status', null, signal)]);
-    const now = Date.now(), step = (h.step_ms || 1000) / 1000;
+    const asked = over;
+    const [h, r, l, s] = await Promise.all([part(signal, 'history', { span: over }), part(signal, 'refusals'), part(signal, 'losses'), part(signal, 'status')]);
+    if (asked !== over) return void asking.now();
+    const now = Date.now();
+    if (h) draw(h);
+    if (r) fill(refusals, r.rows.map((x) => el('tr', {}, head(el('code', {}, x.reason)), cells(x.version ? badge(x.version) : ''), num(count(x.count)), num(ago(x.last_ms, now)),
+      cells(x.example ? el('div', {}, visible(x.example.client), el('div', { class: 'soft cut' }, visible(x.example.path)), el('div', { class: 'soft cut' }, visible(x.example.user_agent))) : '', x.hint || ''))), none.refusals);
+    if (l) fill(losses, l.rows.map((x) => el('tr', {}, head(el('code', {}, x.loss)), cells(x.meaning || '', x.from ? badge(x.from) : '', x.to ? badge(x.to) : ''), num(count(x.count)))), none.losses);
+    health.hidden = !s;
+    if (s) showStatus(s, now);
+  });
+
+  function draw(h) {
+    const step = (h.step_ms || 1000) / 1000;
     const byAge = (a, b) => context.order.indexOf(a.label) - context.order.indexOf(b.label);
     versions.show(h.times, series(h.versions, true).filter((x) => x.values.some((v) => v > 0)).sort(byAge));
     messages.show(h.times, [['from clients', h.messages?.in], ['to clients', h.messages?.out]].map(([label, v], i) => ({ label, values: (v || []).map((n) => n / step), color: color(context.order[i ? 8 : 5], context.order) })));
     refused.show(h.times, series(h.refused));
     lost.show(h.times, series(h.losses));
     figures(h);
-    fill(refusals, r.rows.map((x) => el('tr', {}, head(el('code', {}, x.reason)), cells(x.version ? badge(x.version) : ''), num(count(x.count)), num(ago(x.last_ms, now)),
-      cells(x.example ? el('div', {}, visible(x.example.client), el('div', { class: 'soft cut' }, visible(x.example.path)), el('div', { class: 'soft cut' }, visible(x.example.user_agent))) : '', x.hint || ''))), none.refusals);
-    fill(losses, l.rows.map((x) => el('tr', {}, head(el('code', {}, x.loss)), cells(x.meaning || '', x.from ? badge(x.from) : '', x.to ? badge(x.to) : ''), num(count(x.count)))), none.losses);
-    setText(health, s.ready ? `Ready: ${plural(s.connections, 'connection')}${s.limit > 0 ? ` of at most ${count(s.limit)}` : ''}, since ${span(now - millis(s.started))}.` : `Not ready: ${s.why || 'no reason is given'}.`);
-    health.dataset.state = s.ready ? 'up' : 'down';
+  }
+
+  function showStatus(s, now) {
+    setText(health, s.ready === false ? `Not ready: ${s.why || 'no reason is given'}.` : `Ready: ${plural(s.connections, 'connection')}${s.limit > 0 ? ` of at most ${count(s.limit)}` : ''}, since ${span(now - millis(s.started))}.`);
+    health.dataset.state = s.ready === false ? 'down' : 'up';
     fill(backends, (s.routes || []).flatMap((x) => x.backends.map((b) => el('tr', {}, head(visible(x.name)), cells(visible(b.url), state(b.up)), num(count(b.connections)),
       cells(b.error ? el('span', {}, visible(b.error), ' ', b.failed && el('span', { class: 'soft' }, ago(millis(b.failed), now), ' ago')) : 'none')))));
     const tls = s.tls || {};
     fill(listeners, (s.listeners || []).map((x) => el('tr', {}, head(visible(x.name || 'listener')), cells(x.address, (tls.profile || {})[x.name] || 'no TLS'), num(count(x.open)), num(count(x.pending)), num(count(x.http)))));
     fill(secure, Object.entries(tls.connections || {}).map(([k, n]) => el('tr', {}, head(k || 'no TLS'), num(count(n)))), none.tls);
-  });
+  }
   const state = (up) => el('span', { class: 'state', 'data-state': up ? 'up' : 'down' }, up ? 'up' : 'down');
 
   let drawn = '';
