@@ -18,8 +18,9 @@ import (
 // is the same for all and runs on the load's core where processes are pinned. servers/gateway.go
 // starts them.
 
-// gatewayNames are the gateways. The first one is this repository's, as it is shipped.
-var gatewayNames = []string{"gateway", "copy", "nginx", "haproxy", "httputil"}
+// gatewayNames are the gateways. The first one is this repository's, as it is shipped, and the second one
+// the same while it records.
+var gatewayNames = []string{"gateway", "gateway-record", "copy", "nginx", "haproxy", "httputil"}
 
 // gatewayPrograms are those that have to be installed, as Debian packages of the same name.
 var gatewayPrograms = []string{"nginx", "haproxy"}
@@ -87,7 +88,7 @@ func gatewayCells(s scale) []cell {
 
 func gatewayCell(name, title string, spec load.Spec) cell {
 	spec.Kind = load.Echo
-	return cell{name: name, title: title, spec: spec, entries: in13("copy", "gateway", "nginx", "haproxy", "httputil"), columns: gatewayColumns}
+	return cell{name: name, title: title, spec: spec, entries: in13("copy", "gateway", "gateway-record", "nginx", "haproxy", "httputil"), columns: gatewayColumns}
 }
 
 // gatewayVersions is a cell of what only this gateway can.

@@ -127,24 +127,23 @@ func (w *Writer) Write(e *Event) error {
 	if e.Kind == KindMessage && !e.Withheld && !e.Compressed && whole && seen {
 		x.sameAsFrames = true
 	}
-	w.buf = x.append(w.buf[:0])
-	if len(w.buf) > MaxRecord {
-		return fmt.Errorf("recording: a record of %d bytes, more than %d", len(w.buf), MaxRecord)
+	const most = binary.MaxVarintLen64
+	w.buf = x.append(append(w.buf[:0], make([]byte, most)...)) // behind room for its length
+	body := w.buf[most:]
+	if len(body) > MaxRecord {
+		return fmt.Errorf("recording: a record of %d bytes, more than %d", len(body), MaxRecord)
 	}
-	var length [binary.MaxVarintLen64]byte
-	n := binary.PutUvarint(length[:], uint64(len(w.buf)))
-	total := int64(n + len(w.buf) + crc32.Size)
+	length := binary.AppendUvarint(w.buf[:0:most], uint64(len(body)))
+	at := most - copy(w.buf[most-len(length):], length)
+	w.buf = binary.LittleEndian.AppendUint32(w.buf, crc32.Checksum(body, castagnoli))
+	total := int64(len(w.buf) - at)
 	if w.Max > 0 && w.size+total > w.Max {
 		w.open[d] = false
 		return ErrFull
 	}
-	var sum [crc32.Size]byte
-	binary.LittleEndian.PutUint32(sum[:], crc32.Checksum(w.buf, castagnoli))
-	for _, p := range [][]byte{length[:n], w.buf, sum[:]} {
-		if _, err := w.w.Write(p); err != nil {
-			w.err = err
-			return err
-		}
+	if _, err := w.w.Write(w.buf[at:]); err != nil {
+		w.err = err
+		return err
 	}
 	w.size += total
 	w.note(d, e, seen, whole)

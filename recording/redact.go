@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/draftwire/draftwire/internal/ascii"
+	"github.com/draftwire/draftwire/wire"
 )
 
 // Redaction says what is taken out before anything is written. In its place stands
@@ -39,12 +41,77 @@ func in(list []string, name string) bool {
 
 // names reports whether a string of JSON, with its quotes, is one of the names.
 func (r *Redaction) names(literal []byte) (name string, is bool) {
-	if bytes.IndexByte(literal, '\\') < 0 {
-		name = string(literal[1 : len(literal)-1])
-	} else if json.Unmarshal(literal, &name) != nil {
-		return "", false
+	plain := literal[1 : len(literal)-1]
+	if bytes.IndexByte(plain, '\\') >= 0 {
+		var unescaped string
+		if json.Unmarshal(literal, &unescaped) != nil {
+			return "", false
+		}
+		plain = []byte(unescaped)
 	}
-	return name, in(r.Names, name)
+	for _, n := range r.Names {
+		if len(n) == len(plain) && sameFold(n, plain) {
+			return string(plain), true
+		}
+	}
+	return "", false
+}
+
+// sameFold is strings.EqualFold of two names of the same length. It makes a string only for letters
+// beyond ASCII.
+func sameFold(name string, p []byte) bool {
+	for i, c := range p {
+		if c |= name[i]; c >= utf8.RuneSelf {
+			return strings.EqualFold(name, string(p))
+		}
+	}
+	for i := range p {
+		a, b := name[i], p[i]
+		if a != b && (a|' ' != b|' ' || a|' ' < 'a' || a|' ' > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// Apply takes out of an event what is to be taken out, where whoever records has it as it came. text
+// says of a frame that it is one of a text message. The payload of such a frame is withheld where
+// names are taken out: it stands in its message alone, as a name may begin in one frame and end in the
+// next. The slices of e are not changed, but may be replaced.
+func (r *Redaction) Apply(e *Event, text bool) {
+	switch e.Kind {
+	case KindRequest, KindAnswer:
+		e.Head = r.Head(e.Head)
+	case KindFrame:
+		r.frame(e, text && e.ofMessage())
+	case KindMessage:
+		if r.Payload {
+			e.Withheld, e.Payload = true, nil
+		} else if e.Op == wire.OpText && !e.Withheld {
+			e.Payload, _ = r.Text(e.Payload)
+		}
+	case KindEnd:
+		if r.Payload {
+			e.Reason = ""
+		} else if e.Reason != "" {
+			reason, _ := r.Text([]byte(e.Reason))
+			e.Reason = string(reason)
+		}
+	}
+}
+
+// frame takes out of a frame what is to be taken out; text says that it is one of a text message.
+func (r *Redaction) frame(e *Event, text bool) {
+	switch {
+	case r.Payload && e.Op == wire.OpClose: // its code stays
+		if len(e.Payload) > 2 {
+			e.Withheld, e.Payload = true, e.Payload[:2]
+		}
+	case r.Payload || text && len(r.Names) > 0:
+		e.Withheld, e.Payload = true, nil
+	case e.Op.IsControl() && !e.Withheld:
+		e.Payload, _ = r.Text(e.Payload)
+	}
 }
 
 // Head returns a head of a request or an answer without the values that are taken out. What

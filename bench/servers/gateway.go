@@ -35,9 +35,10 @@ type proxy struct {
 // programs are gateways that are programs of their own. The process of this program stays
 // as their parent: it ends them when its standard input ends.
 var programs = map[string]func(p *proxy) (*exec.Cmd, error){
-	"gateway": (*proxy).draftwire,
-	"haproxy": (*proxy).haproxy,
-	"nginx":   (*proxy).nginx,
+	"gateway":        (*proxy).draftwire,
+	"gateway-record": (*proxy).recording,
+	"haproxy":        (*proxy).haproxy,
+	"nginx":          (*proxy).nginx,
 }
 
 // proxies are gateways within this process.
@@ -168,6 +169,21 @@ func (p *proxy) draftwire() (*exec.Cmd, error) {
 		args = append(args, "--tls-cert", p.file("cert.pem"), "--tls-key", p.file("key.pem"))
 	}
 	return exec.Command(p.program, args...), nil
+}
+
+// recording is the gateway command that records all that its clients say and hear, and is
+// otherwise as draftwire.
+func (p *proxy) recording() (*exec.Cmd, error) {
+	text := fmt.Sprintf(`listen: [{address: %q}]
+routes: [{backends: [{url: %q}], policy: {ping: none}}]
+admin: {address: "127.0.0.1:0"}
+ledger: {file: %q}
+record: {folder: %q, file: 4GiB}
+`, p.address, "ws://"+p.backend, p.file("ledger"), p.folder)
+	if err := os.WriteFile(p.file("gateway.yaml"), []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return exec.Command(p.program, "gateway", "--config", p.file("gateway.yaml")), nil
 }
 
 // nginx is nginx as its documentation shows a proxy for WebSocket, with Debian's log.

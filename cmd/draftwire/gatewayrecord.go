@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/draftwire/draftwire"
@@ -19,51 +19,46 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// tape records what goes between chosen clients of a gateway and the gateway. What is told of
-// comes from the goroutines of connections, which must not wait for a disk: it goes to a queue, and
-// what has no room there is counted.
+// tape records what goes between chosen clients of a gateway and the gateway. Connections tell of
+// their frames, whose goroutines must not wait for a disk: a frame is encoded at once into memory,
+// from which a goroutine writes to the file, and what has no room there is counted.
 type tape struct {
-	cfg    gateway.Record
-	redact recording.Redaction
-	log    *logrus.Logger
-	file   *os.File
-	w      *recording.Writer
-
-	mu      sync.Mutex
-	more    sync.Cond // of queue and over
-	queue   []taped
-	queued  int // bytes
-	conns   map[*draftwire.Conn]*tapedConn
-	number  uint64
-	dropped int64
-	over    bool
+	cfg     gateway.Record
+	redact  recording.Redaction
+	log     *logrus.Logger
+	file    *os.File
+	w       *recording.Writer // to spool
+	spool   spool
+	idle    atomic.Bool   // the goroutine that writes waits for more
+	more    chan struct{} // has an element when it may go on
+	dropped atomic.Int64
+	failed  atomic.Bool  // something could not be written, which was said
+	held    atomic.Int64 // bytes of messages whose frames come
+	over    chan struct{}
 	done    chan struct{}
-	// For the goroutine that writes.
-	failed bool // something could not be written, which was said
-	held   int  // bytes of messages whose frames come
-}
 
-// taped is an event that waits to be written.
-type taped struct {
-	of *tapedConn
-	e  recording.Event
-	// Of a frame: the last of its message, and compressed.
-	fin, packed bool
+	mu     sync.Mutex
+	conns  map[*draftwire.Conn]*tapedConn
+	number uint64
+	ended  bool
 }
 
 // tapedConn is a connection that is recorded.
 type tapedConn struct {
 	number  uint64
 	version draftwire.Version
-	lost    bool // an event had no room: said with the next one that has
-	// For the goroutine that writes.
+
+	mu    sync.Mutex      // frames of both directions may come at a time
+	event recording.Event // the one that is being written
+	lost  bool            // an event had no room: said with the next one that has
+	ended bool
 	parts [2]tapedMessage
 }
 
 // tapedMessage is a message whose frames come.
 type tapedMessage struct {
 	op      wire.Op
-	payload []byte
+	payload []byte // of the frames so far
 	size    int64
 	whole   bool // all of its payload is here, as it was sent
 }
@@ -82,17 +77,13 @@ const (
 // places is how many connections are recorded at a time.
 func (t *tape) places() int { return tapeFrames / (2 * max(int(t.cfg.Message), 1)) }
 
-// tapedSize is what an event counts beside its payload.
-const tapedSize = 256
-
 // openTape begins a recording; nil where none is configured.
 func openTape(cfg gateway.Record, log *logrus.Logger) (*tape, error) {
 	if cfg.Folder == "" {
 		return nil, nil
 	}
 	cfg = cfg.WithDefaults()
-	t := &tape{cfg: cfg, log: log, conns: map[*draftwire.Conn]*tapedConn{}, done: make(chan struct{})}
-	t.more.L = &t.mu
+	t := &tape{cfg: cfg, log: log, conns: map[*draftwire.Conn]*tapedConn{}, more: make(chan struct{}, 1), over: make(chan struct{}), done: make(chan struct{})}
 	names := append(slices.Clone(recording.DefaultNames), cfg.Redact...)
 	t.redact = recording.Redaction{Fields: append(slices.Clone(recording.DefaultFields), cfg.Redact...), Names: names, Payload: cfg.RedactPayload}
 	name := filepath.Join(cfg.Folder, fmt.Sprintf("%s-%d.dwr", time.Now().UTC().Format("20060102T150405"), os.Getpid()))
@@ -100,7 +91,9 @@ func openTape(cfg gateway.Record, log *logrus.Logger) (*tape, error) {
 	if t.file, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
-	t.w, err = recording.NewWriter(t.file, recording.Header{Program: "draftwire " + readBuild().Version, Redacted: names})
+	if t.w, err = recording.NewWriter(&t.spool, recording.Header{Program: "draftwire " + readBuild().Version, Redacted: names}); err == nil {
+		err = t.spool.drain(t.file)
+	}
 	if err != nil {
 		t.file.Close()
 		return nil, fmt.Errorf("record: %w", err)
@@ -117,9 +110,9 @@ func (t *tape) close() {
 		return
 	}
 	t.mu.Lock()
-	t.over = true
-	t.more.Signal()
+	t.ended = true
 	t.mu.Unlock()
+	close(t.over)
 	<-t.done
 	t.file.Close()
 }
@@ -149,19 +142,31 @@ func (t *tape) opened(c *draftwire.Conn, listener string) (payload int, tell fun
 	if !ok || !t.wants(h, s.Route) {
 		return 0, nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.over || t.queued > tapeQueue/2 || len(t.conns) >= t.places() {
-		t.dropped++
+	x := t.place(c)
+	if x == nil {
+		t.dropped.Add(1)
 		return 0, nil
 	}
-	t.number++
-	x := &tapedConn{number: t.number, version: h.Version()}
-	t.conns[c] = x
-	t.add(x, taped{e: recording.Event{Kind: recording.KindConn, At: h.Began().Sub(t.w.Began()), Version: h.Version(), ClientAt: h.Remote(), ServerAt: s.Backend, Listener: listener, Route: s.Route, Secure: h.Secure()}})
-	t.add(x, taped{e: recording.Event{Kind: recording.KindRequest, From: recording.Client, At: h.Began().Sub(t.w.Began()), Head: t.redact.Head([]byte(h.Request()))}})
-	t.add(x, taped{e: recording.Event{Kind: recording.KindAnswer, From: recording.Server, Version: h.Version(), Head: t.redact.Head([]byte(h.Response()))}})
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	began := h.Began().Sub(t.w.Began())
+	t.put(x, &recording.Event{Kind: recording.KindConn, At: began, Version: h.Version(), ClientAt: h.Remote(), ServerAt: s.Backend, Listener: listener, Route: s.Route, Secure: h.Secure()}, false)
+	t.put(x, &recording.Event{Kind: recording.KindRequest, From: recording.Client, At: began, Head: []byte(h.Request())}, false)
+	t.put(x, &recording.Event{Kind: recording.KindAnswer, From: recording.Server, Version: h.Version(), Head: []byte(h.Response())}, false)
 	return int(t.cfg.Message), func(f *draftwire.Frame) { t.frame(x, f) }
+}
+
+// place makes room for a connection; nil where there is none.
+func (t *tape) place(c *draftwire.Conn) *tapedConn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended || t.spool.len() > tapeQueue/2 || len(t.conns) >= t.places() {
+		return nil
+	}
+	t.number++
+	x := &tapedConn{number: t.number, version: c.Version()}
+	t.conns[c] = x
+	return x
 }
 
 // closed ends the recording of a connection.
@@ -170,200 +175,235 @@ func (t *tape) closed(c *draftwire.Conn, err error) {
 		return
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	x := t.conns[c]
+	delete(t.conns, c)
+	t.mu.Unlock()
 	if x == nil {
 		return
 	}
-	delete(t.conns, c)
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	e := recording.Event{Kind: recording.KindEnd, How: "abnormal"}
 	if ce, ok := errors.AsType[*draftwire.CloseError](err); ok && ce.Code != wire.CodeAbnormal {
-		e.How = "clean"
+		e.How, e.Reason = "clean", ce.Reason
 		if ce.Code.OnWire() {
 			e.Code = int(ce.Code)
 		}
-		if !t.redact.Payload {
-			reason, _ := t.redact.Text([]byte(ce.Reason))
-			e.Reason = string(reason)
-		}
 	}
-	t.add(x, taped{e: e})
+	t.put(x, &e, false)
+	x.ended = true
+	for side := range x.parts {
+		t.forget(&x.parts[side])
+	}
 }
 
-// frame is told of a frame.
+// frame is told of a frame, and writes it, and the message that ends with it.
 func (t *tape) frame(x *tapedConn, f *draftwire.Frame) {
 	if f.Op == wire.OpNone {
 		return
 	}
-	item := taped{fin: f.Fin, packed: f.RSV()&4 != 0 && f.Op != wire.OpDiscard, e: recording.Event{
-		Kind: recording.KindFrame, From: recording.Client, Op: f.Op, Type: f.Type, Masked: f.Masked, Size: f.Length, Payload: bytes.Clone(f.Payload),
-	}}
-	if f.Sent {
-		item.e.From = recording.Server
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended {
+		return
 	}
+	from, m := recording.Client, &x.parts[0]
+	if f.Sent {
+		from, m = recording.Server, &x.parts[1]
+	}
+	ofMessage := f.Op.IsData() || f.Op == wire.OpContinuation
+	if f.Op.IsData() {
+		t.forget(m)
+		*m = tapedMessage{op: f.Op, whole: true}
+	}
+	e := &x.event
+	*e = recording.Event{Kind: recording.KindFrame, At: t.now(), From: from, Op: f.Op, Type: f.Type, Masked: f.Masked, Size: f.Length, Payload: f.Payload}
 	// Before hybi-07 the head is masked too, and the key stands elsewhere, or is made.
 	if n := len(f.Head); f.Masked && n >= 4 && x.version >= draftwire.Hybi07 {
-		item.e.Mask = bytes.Clone(f.Head[n-4:])
+		e.Mask = f.Head[n-4:]
 	}
-	item.e.Withheld = int64(len(f.Payload)) < f.Length
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.add(x, item)
-}
-
-// add adds an event to the queue. The caller holds the lock.
-func (t *tape) add(x *tapedConn, i taped) {
-	size := tapedSize + len(i.e.Payload) + len(i.e.Head)
-	if t.over || t.queued+size > tapeQueue && i.e.Kind != recording.KindEnd {
-		t.dropped++
-		x.lost = true
+	e.Withheld = int64(len(f.Payload)) < f.Length
+	at := e.At
+	t.put(x, e, m.op == wire.OpText)
+	if !ofMessage {
 		return
 	}
-	i.of, i.e.Conn = x, x.number
-	if i.e.At == 0 {
-		i.e.At = time.Since(t.w.Began())
-	}
-	if len(t.queue) == 0 {
-		t.more.Signal()
-	}
-	if x.lost {
-		x.lost = false
-		t.queue = append(t.queue, taped{of: x, e: recording.Event{Kind: recording.KindLost, Conn: x.number, At: i.e.At, Lost: 1}})
-		t.queued += tapedSize
-	}
-	t.queue = append(t.queue, i)
-	t.queued += size
-}
-
-// tapeBatch is how long events may wait for others to be written with: to wake the goroutine that
-// writes for each of them costs more than to write it.
-const tapeBatch = 5 * time.Millisecond
-
-// run writes what waits.
-func (t *tape) run() {
-	defer close(t.done)
-	var list []taped
-	for {
-		t.mu.Lock()
-		for len(t.queue) == 0 && !t.over {
-			t.more.Wait()
-		}
-		over := t.over
-		t.mu.Unlock()
-		if !over {
-			time.Sleep(tapeBatch)
-		}
-		t.mu.Lock()
-		list, t.queue = t.queue, list[:0]
-		dropped := t.dropped
-		t.dropped = 0
-		t.mu.Unlock()
-		if dropped > 0 {
-			t.log.WithField("events", dropped).Warn("the recording lacks what came while its queue was full, or too many connections were recorded")
-		}
-		size := 0
-		for i := range list {
-			size += tapedSize + len(list[i].e.Payload) + len(list[i].e.Head)
-			t.write(&list[i])
-		}
-		clear(list)
-		t.failed = t.failed || t.check(t.w.Flush())
-		t.mu.Lock()
-		t.queued -= size
-		over = t.over && len(t.queue) == 0
-		t.mu.Unlock()
-		if over {
-			return
-		}
-	}
-}
-
-// check says once that something cannot be written.
-func (t *tape) check(err error) bool {
-	if err == nil || t.failed {
-		return false
-	}
-	t.log.WithError(err).Error("the recording ends")
-	return true
-}
-
-// write writes an event, and the message that ends with it.
-func (t *tape) write(i *taped) {
-	e := &i.e
-	if e.Kind != recording.KindFrame {
-		if e.Kind == recording.KindEnd {
-			for side := range i.of.parts {
-				t.forget(&i.of.parts[side])
-			}
-		}
-		t.put(e)
+	m.size += f.Length
+	whole := t.gather(m, f)
+	if !f.Fin {
 		return
 	}
-	side := 0
-	if e.From == recording.Server {
-		side = 1
-	}
-	m := &i.of.parts[side]
-	ofMessage := e.Op.IsData() || e.Op == wire.OpContinuation
-	if e.Op.IsData() {
-		t.forget(m)
-		*m = tapedMessage{op: e.Op, whole: true}
-	}
-	if ofMessage {
-		t.gather(m, i)
-	}
-	if e.Op.IsControl() && !e.Withheld {
-		e.Payload, _ = t.redact.Text(e.Payload)
-	}
-	if t.redact.Payload && e.Op == wire.OpClose {
-		e.Payload = e.Payload[:min(len(e.Payload), 2)]
-	}
-	if ofMessage && (t.redact.Payload || m.op == wire.OpText) || t.redact.Payload && e.Op != wire.OpClose {
-		e.Withheld, e.Payload = true, nil // a text has it in its message, without what is secret
-	}
-	t.put(e)
-	if !ofMessage || !i.fin {
-		return
-	}
-	x := recording.Event{Kind: recording.KindMessage, Conn: e.Conn, At: e.At, From: e.From, Op: m.op, Size: m.size, Payload: m.payload, Withheld: !m.whole || t.redact.Payload}
-	switch {
-	case x.Withheld:
-		x.Payload = nil
-	case m.op == wire.OpText:
-		x.Payload, _ = t.redact.Text(m.payload)
-	}
-	t.put(&x)
+	*e = recording.Event{Kind: recording.KindMessage, At: at, From: from, Op: m.op, Size: m.size, Payload: whole, Withheld: !m.whole}
+	t.put(x, e, false)
 	t.forget(m)
 }
 
-// gather adds a frame to its message.
-func (t *tape) gather(m *tapedMessage, i *taped) {
-	m.size += i.e.Size
-	n := len(i.e.Payload)
-	if !m.whole || i.e.Withheld || i.packed || len(m.payload)+n > int(t.cfg.Message) || t.held+n > tapeHeld {
-		t.held -= len(m.payload)
-		m.payload, m.whole = nil, false
-		return
+// gather adds a frame to its message, and returns the payload so far.
+func (t *tape) gather(m *tapedMessage, f *draftwire.Frame) []byte {
+	n := len(f.Payload)
+	packed := f.RSV()&4 != 0
+	if !m.whole || int64(n) < f.Length || packed || len(m.payload)+n > int(t.cfg.Message) {
+		t.forget(m)
+		m.whole = false
+		return nil
 	}
-	m.payload = append(m.payload, i.e.Payload...)
-	t.held += n
+	if f.Fin && len(m.payload) == 0 {
+		return f.Payload
+	}
+	if t.held.Add(int64(n)) > tapeHeld {
+		t.held.Add(-int64(n))
+		t.forget(m)
+		m.whole = false
+		return nil
+	}
+	m.payload = append(m.payload, f.Payload...)
+	return m.payload
 }
 
 // forget gives up what is held of a message.
 func (t *tape) forget(m *tapedMessage) {
-	t.held -= len(m.payload)
-	*m = tapedMessage{}
+	t.held.Add(-int64(len(m.payload)))
+	m.payload = nil
 }
 
-func (t *tape) put(e *recording.Event) {
-	if t.failed {
+// now is the time of an event.
+func (t *tape) now() time.Duration { return time.Since(t.w.Began()) }
+
+// put writes an event of a connection, without what is to be taken out, where there is room. text
+// says that it is a frame of a text message. The caller holds the connection's lock.
+func (t *tape) put(x *tapedConn, e *recording.Event, text bool) {
+	if t.failed.Load() {
 		return
 	}
-	if err := t.w.Write(e); errors.Is(err, recording.ErrFull) {
-		if t.check(fmt.Errorf("%w (record: file)", err)) {
-			t.failed = true
-		}
-	} else {
-		t.failed = t.check(err)
+	if t.spool.len() > tapeQueue && e.Kind != recording.KindEnd {
+		t.dropped.Add(1)
+		x.lost = true
+		return
 	}
+	if e.Conn = x.number; e.At == 0 {
+		e.At = t.now()
+	}
+	if x.lost {
+		x.lost = false
+		t.check(t.w.Write(&recording.Event{Kind: recording.KindLost, Conn: x.number, At: e.At, Lost: 1}))
+	}
+	t.redact.Apply(e, text)
+	t.check(t.w.Write(e))
+	if t.idle.CompareAndSwap(true, false) {
+		select {
+		case t.more <- struct{}{}:
+		default: // it has not taken the last one yet
+		}
+	}
+}
+
+// tapeBatch is how long events may wait for others to be written with: to wake the goroutine that
+// writes for each of them costs more than to write it.
+const tapeBatch = 20 * time.Millisecond
+
+// run writes to the file what waits.
+func (t *tape) run() {
+	defer close(t.done)
+	batch := time.NewTimer(0)
+	defer batch.Stop()
+	var written int64
+	for ended := false; !ended; {
+		t.idle.Store(true)
+		if written == t.w.Size() { // what comes from here on sends to more
+			select {
+			case <-t.more:
+			case <-t.over:
+			}
+		}
+		batch.Reset(tapeBatch)
+		select {
+		case <-batch.C:
+		case <-t.over:
+			ended = true
+		}
+		written = t.w.Size()
+		t.check(t.w.Flush())
+		t.check(t.spool.drain(t.file))
+		if n := t.dropped.Swap(0); n > 0 {
+			t.log.WithField("events", n).Warn("the recording lacks what came while its queue was full, or too many connections were recorded")
+		}
+	}
+}
+
+// check says once that something cannot be written, and ends the recording.
+func (t *tape) check(err error) {
+	if err == nil || !t.failed.CompareAndSwap(false, true) {
+		return
+	}
+	if errors.Is(err, recording.ErrFull) {
+		err = fmt.Errorf("%w (record: file)", err)
+	}
+	t.log.WithError(err).Error("the recording ends")
+}
+
+// spool holds what waits to be written to a file. Its Write does not wait.
+type spool struct {
+	n       atomic.Int64 // bytes that wait, with those that are being written
+	mu      sync.Mutex
+	waiting [][]byte
+	free    [][]byte
+	writing [][]byte // what drain writes
+}
+
+// spoolChunk is how much is waited with in one piece, and spoolKept how many pieces are kept for
+// later.
+const (
+	spoolChunk = 256 << 10
+	spoolKept  = 16
+)
+
+func (s *spool) len() int { return int(s.n.Load()) }
+
+// Write implements io.Writer.
+func (s *spool) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for rest := p; len(rest) > 0; {
+		i := len(s.waiting) - 1
+		if i < 0 || len(s.waiting[i]) == spoolChunk {
+			s.waiting = append(s.waiting, s.chunk())
+			i++
+		}
+		n := min(len(rest), spoolChunk-len(s.waiting[i]))
+		s.waiting[i] = append(s.waiting[i], rest[:n]...)
+		rest = rest[n:]
+	}
+	s.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// chunk returns an empty piece. The caller holds the lock.
+func (s *spool) chunk() []byte {
+	n := len(s.free)
+	if n == 0 {
+		return make([]byte, 0, spoolChunk)
+	}
+	c := s.free[n-1]
+	s.free = s.free[:n-1]
+	return c
+}
+
+// drain writes what waits. One goroutine may call it.
+func (s *spool) drain(f *os.File) (err error) {
+	s.mu.Lock()
+	s.waiting, s.writing = s.writing[:0], s.waiting
+	s.mu.Unlock()
+	for i, c := range s.writing {
+		if err == nil {
+			_, err = f.Write(c)
+		}
+		s.n.Add(-int64(len(c)))
+		s.writing[i] = nil
+		s.mu.Lock()
+		if len(s.free) < spoolKept {
+			s.free = append(s.free, c[:0])
+		}
+		s.mu.Unlock()
+	}
+	return err
 }

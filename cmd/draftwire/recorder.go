@@ -70,11 +70,11 @@ func (r *sessionRecorder) tell(e *inspect.Event) {
 func (r *sessionRecorder) event(e *inspect.Event, c *recordedConn) {
 	switch e.Kind {
 	case inspect.KindRequest:
-		r.write(e, c, recording.Event{Kind: recording.KindRequest, Head: r.redact.Head(e.Bytes)})
+		r.apply(e, c, recording.Event{Kind: recording.KindRequest, Head: e.Bytes})
 	case inspect.KindChallenge:
 		r.write(e, c, recording.Event{Kind: recording.KindRequest, Head: e.Bytes})
 	case inspect.KindResponse:
-		r.write(e, c, recording.Event{Kind: recording.KindAnswer, Version: c.version, Head: r.redact.Head(e.Bytes)})
+		r.apply(e, c, recording.Event{Kind: recording.KindAnswer, Version: c.version, Head: e.Bytes})
 	case inspect.KindProof:
 		r.write(e, c, recording.Event{Kind: recording.KindAnswer, Version: c.version, Head: e.Bytes})
 	case inspect.KindFrame:
@@ -86,37 +86,26 @@ func (r *sessionRecorder) event(e *inspect.Event, c *recordedConn) {
 	case inspect.KindEnd:
 		r.write(e, c, recording.Event{Kind: recording.KindEnd, How: e.Text})
 	case inspect.KindClosing:
-		x := recording.Event{Kind: recording.KindEnd, How: e.Closing.Result, Code: e.Closing.Code, Reason: e.Closing.Reason}
-		if reason, _ := r.redact.Text([]byte(x.Reason)); r.redact.Payload {
-			x.Reason = ""
-		} else {
-			x.Reason = string(reason)
-		}
-		r.write(e, c, x)
+		r.apply(e, c, recording.Event{Kind: recording.KindEnd, How: e.Closing.Result, Code: e.Closing.Code, Reason: e.Closing.Reason})
 	}
 }
 
-// frame writes a frame. Where names are taken out of texts, its message has its payload alone.
+// frame writes a frame.
 func (r *sessionRecorder) frame(e *inspect.Event, c *recordedConn) {
 	f := e.Frame
-	x := recording.Event{Kind: recording.KindFrame, Type: byte(f.Type), Masked: f.Masked, Mask: f.Mask, Size: f.Size, Payload: f.Payload}
-	x.Op = frameOps[f.Op]
-	text := &c.text[side(e)]
-	if x.Op.IsData() {
+	x := recording.Event{Kind: recording.KindFrame, Op: frameOps[f.Op], Type: byte(f.Type), Masked: f.Masked, Mask: f.Mask, Size: f.Size, Payload: f.Payload}
+	if text := &c.text[side(e)]; x.Op.IsData() {
 		*text = x.Op == wire.OpText
 	}
-	ofText := *text && (x.Op.IsData() || x.Op == wire.OpContinuation)
-	hidden := r.redact.Payload && x.Op != wire.OpClose || ofText && len(r.redact.Names) > 0
-	if hidden || int64(len(f.Payload)) < f.Size {
+	if int64(len(f.Payload)) < f.Size {
 		x.Withheld, x.Payload = true, nil
 	}
-	if x.Op.IsControl() && !x.Withheld {
-		x.Payload, _ = r.redact.Text(x.Payload)
-	}
-	if r.redact.Payload && x.Op == wire.OpClose {
-		x.Payload = f.Payload[:min(len(f.Payload), 2)]
-		x.Withheld = len(x.Payload) < len(f.Payload)
-	}
+	r.apply(e, c, x)
+}
+
+// apply writes an event without what is to be taken out.
+func (r *sessionRecorder) apply(e *inspect.Event, c *recordedConn, x recording.Event) {
+	r.redact.Apply(&x, c.text[side(e)])
 	r.write(e, c, x)
 }
 
@@ -135,13 +124,10 @@ func (r *sessionRecorder) message(e *inspect.Event, c *recordedConn) {
 	if m.Op == "binary" {
 		x.Op = wire.OpBinary
 	}
-	switch {
-	case r.redact.Payload || m.Opaque || int64(len(m.Payload)) < m.Size:
+	if m.Opaque || int64(len(m.Payload)) < m.Size {
 		x.Withheld, x.Payload = true, nil
-	case x.Op == wire.OpText:
-		x.Payload, _ = r.redact.Text(m.Payload)
 	}
-	r.write(e, c, x)
+	r.apply(e, c, x)
 }
 
 func side(e *inspect.Event) int {
