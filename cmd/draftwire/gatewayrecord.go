@@ -289,7 +289,7 @@ func (t *tape) put(x *tapedConn, e *recording.Event, text bool) {
 	}
 	t.redact.Apply(e, text)
 	t.check(t.w.Write(e))
-	if t.idle.CompareAndSwap(true, false) {
+	if t.idle.Load() && t.idle.Swap(false) {
 		select {
 		case t.more <- struct{}{}:
 		default: // it has not taken the last one yet
@@ -332,7 +332,7 @@ func (t *tape) run() {
 
 // check says once that something cannot be written, and ends the recording.
 func (t *tape) check(err error) {
-	if err == nil || !t.failed.CompareAndSwap(false, true) {
+	if err == nil || t.failed.Swap(true) {
 		return
 	}
 	if errors.Is(err, recording.ErrFull) {
