@@ -280,7 +280,8 @@ func (t *tape) put(x *tapedConn, e *recording.Event, text bool) {
 		x.lost = true
 		return
 	}
-	if e.Conn = x.number; e.At == 0 {
+	e.Conn = x.number
+	if e.At == 0 {
 		e.At = t.now()
 	}
 	if x.lost {
