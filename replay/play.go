@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -204,6 +205,18 @@ func (o *Options) fill(text string) string {
 	return text
 }
 
+// fillText is fill for the text of a message: a value that stands alone in a string of JSON is
+// escaped as JSON has it.
+func (o *Options) fillText(text string) string {
+	for name, value := range o.Set {
+		literal, err := json.Marshal(value)
+		if err == nil {
+			text = strings.ReplaceAll(text, `"`+recording.Mark(name)+`"`, string(literal))
+		}
+	}
+	return o.fill(text)
+}
+
 // Server plays the server of a session on a connection that was accepted, until it has ended.
 func Server(c *draftwire.Conn, s *Session, o Options) *Result {
 	r := &Result{Session: s.Number, Recorded: s.Version.String(), Played: c.Version().String()}
@@ -340,7 +353,7 @@ func (p *player) say(ctx context.Context, i int) bool {
 	}
 	payload := step.Payload
 	if step.Op == wire.OpText && len(p.Set) > 0 {
-		payload = []byte(p.fill(string(payload)))
+		payload = []byte(p.fillText(string(payload)))
 	}
 	if err := p.c.Write(ctx, step.Op, payload); err != nil {
 		if ctx.Err() != nil {

@@ -169,6 +169,17 @@ func TestIgnoreAndSet(t *testing.T) {
 	}
 }
 
+// A value stays what it is in JSON, and is not escaped elsewhere.
+func TestSetInJSON(t *testing.T) {
+	value := `a"b\c`
+	old := texts(`> {"token":"[redacted:token]"}`, `> token=[redacted:token]`, "< ok")
+	now := texts(`> {"token":"a\"b\\c"}`, `> token=a"b\c`, "< ok")
+	_, b := against(t, old, now, replay.Options{Set: map[string]string{"token": value}, Redacted: []string{"token"}})
+	for _, d := range b.Differences {
+		t.Errorf("the server heard %s, want %s", d.Got, d.Want)
+	}
+}
+
 // With the original timing a message is sent when it was, and late by little.
 func TestTiming(t *testing.T) {
 	s := texts("> one", "< two", "> three")

@@ -141,10 +141,10 @@ func (r *replayRun) load(ctx context.Context) ([]*replay.Session, error) {
 func (r *replayRun) connect(ctx context.Context, sessions []*replay.Session) {
 	places := make(chan struct{}, r.o.parallel)
 	var playing sync.WaitGroup
-	began, first := time.Now(), sessions[0].Began
-	for _, s := range sessions {
+	began, starts := time.Now(), startsOf(sessions)
+	for i, s := range sessions {
 		if r.o.play.Speed > 0 {
-			due := began.Add(time.Duration(float64(s.Began-first) / r.o.play.Speed))
+			due := began.Add(time.Duration(float64(starts[i]) / r.o.play.Speed))
 			select {
 			case <-time.After(time.Until(due)):
 			case <-ctx.Done():
@@ -173,6 +173,30 @@ func (r *replayRun) connect(ctx context.Context, sessions []*replay.Session) {
 		}
 	}
 	playing.Wait()
+}
+
+// longestPause is how much is waited of a time in which no connection was open: a file that was
+// continued a day later has a day without any.
+const longestPause = 10 * time.Second
+
+// startsOf returns when each session begins, from the beginning of the first one on.
+func startsOf(sessions []*replay.Session) []time.Duration {
+	out := make([]time.Duration, len(sessions))
+	var busy, left time.Duration // until when one is open, and what is left out
+	for i, s := range sessions {
+		if i == 0 {
+			left = s.Began
+		} else if pause := s.Began - busy; pause > longestPause {
+			left += pause - longestPause
+		}
+		out[i] = s.Began - left
+		end := s.Began
+		if n := len(s.Steps); n > 0 {
+			end += s.Steps[n-1].At
+		}
+		busy = max(busy, end)
+	}
+	return out
 }
 
 // serve plays the servers of the sessions for whoever connects: each client gets the next session

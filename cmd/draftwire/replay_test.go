@@ -9,8 +9,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/replay"
 )
 
 // record9 records a client of each version that talks to a server, and returns the file.
@@ -211,5 +213,19 @@ func TestRecordUsage(t *testing.T) {
 	}
 	if code, _, err := call(t, "", "replay", "replay_test.go", "ws://a"); code != exitFailure || !strings.Contains(err, "no recording of draftwire") {
 		t.Errorf("no recording: exit %d, %q", code, err)
+	}
+}
+
+// A day without connections is not waited for, and sessions that overlap keep their distance.
+func TestReplayPauses(t *testing.T) {
+	at := func(began, last time.Duration) *replay.Session {
+		return &replay.Session{Began: began * time.Second, Steps: []replay.Step{{At: last * time.Second}}}
+	}
+	got := startsOf([]*replay.Session{at(5, 100), at(20, 1), at(112, 0), {Began: 86_400 * time.Second}, at(86_405, 0)})
+	want := []time.Duration{0, 15, 107, 117, 122}
+	for i := range want {
+		if got[i] != want[i]*time.Second {
+			t.Errorf("session %d begins at %v, want %d s", i, got[i], want[i])
+		}
 	}
 }
