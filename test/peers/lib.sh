@@ -232,13 +232,14 @@ run() {
     collect
 }
 
-# launch, with the same arguments, only starts it; collect waits for all that were started.
+# launch, with the same arguments, only starts it, for at most $limit seconds; collect waits for
+# all that were started.
 launched=()
 launch() {
     local at=$tmp/run-${#launched[@]} entry="$1|$2|$3"
     shift 3
     while (($(running) >= ${most-99})); do sleep 0.2; done
-    timeout -k 5 90 "$@" >"$at.out" 2>"$at.err" </dev/null &
+    timeout -k 5 "${limit-90}" "$@" >"$at.out" 2>"$at.err" </dev/null &
     pids+=($!)
     launched+=("$entry|$!")
 }

@@ -1,5 +1,5 @@
 // One connection: its facts, its handshake on both sides, its frames.
-import { el, setText, setAttr, ago, say, count, size, visible, heading, badge, replace, plural } from './dom.js';
+import { el, add, setText, setAttr, ago, say, count, size, visible, heading, badge, replace, plural } from './dom.js';
 import { get, file, lines, poll, Failure } from './api.js';
 import { handshake, facts } from './handshake.js';
 import { frameList } from './frames.js';
@@ -33,7 +33,7 @@ export function open(main, route, context) {
       if (said) asking.now();
     },
   }, 'Close the connection');
-  main.append(el('p', { class: 'crumb' }, el('a', { href: '#/connections' }, '← Connections')), head, summary,
+  add(main, el('p', { class: 'crumb' }, el('a', { href: '#/connections' }, '← Connections')), head, summary,
     el('h2', {}, 'Handshake'), shakes,
     el('h2', {}, 'Frames'), el('div', { class: 'row' }, watch, watchNote), list.root, exports, result,
     closing && el('div', { class: 'row end' }, closing));

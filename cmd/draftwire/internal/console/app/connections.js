@@ -1,15 +1,14 @@
 // The open connections: one page of a table that the server sorts and filters.
-import { el, setText, setAttr, setAgo, say, count, plural, size, visible, heading, replace } from './dom.js';
+import { el, add, setText, setAttr, setAgo, say, count, plural, size, visible, heading, replace } from './dom.js';
 import { get, poll } from './api.js';
 
-const defaults = { version: '', route: '', q: '', sort: 'opened', desc: '1', offset: '0', limit: '100' };
+const defaults = { version: '', route: '', q: '', sort: 'opened', desc: '1', offset: '0', limit: '50' };
 
 // Columns: the key by which the server sorts, and what is shown of a row.
-const columns = [
-  { name: 'Client', sort: 'client' },
-  { name: 'Version', sort: 'version' },
-  { name: 'Route', sort: 'route' },
-  { name: 'Backend' },
+const columnsOf = (serve) => [
+  { name: 'Client', sort: 'client', width: 'client' },
+  { name: 'Version', sort: 'version', width: 'version' },
+  ...(serve ? [{ name: 'Path', width: 'route' }] : [{ name: 'Route', sort: 'route', width: 'route' }, { name: 'Backend', width: 'backend' }]),
   { name: 'In', sort: 'in', num: true },
   { name: 'Out', sort: 'out', num: true },
   { name: 'Messages in', sort: 'messages_in', num: true },
@@ -19,9 +18,11 @@ const columns = [
 ];
 
 export function open(main, route, context) {
+  const serve = context.about.kind === 'serve', columns = columnsOf(serve);
   let params = read(route.params);
   let lastMatched = -1, held = false, waiting = null, loading = '';
   const rows = new Map(); // id to what stands in the table
+  const byElement = new WeakMap();
 
   // ---- what stands still
 
@@ -43,14 +44,14 @@ export function open(main, route, context) {
   const body = el('tbody');
   const grid = el('table', { class: 'connections' },
     el('caption', { class: 'hide' }, 'Open connections'),
-    el('colgroup', {}, ['client', 'version', 'route', 'backend', 'n', 'n', 'n', 'n', 'n', 'n'].map((c) => el('col', { class: 'c-' + c }))),
+    el('colgroup', {}, columns.map((c) => el('col', { class: 'c-' + (c.width || 'n') }))),
     el('thead', {}, el('tr', {}, heads)), body);
   const box = el('div', { class: 'box', tabindex: '0', role: 'region', 'aria-label': 'Open connections' }, grid);
   const empty = el('p', { class: 'empty', hidden: true });
   const range = el('span');
   const back = el('button', { type: 'button', onclick: () => page(-1) }, 'Previous page');
   const next = el('button', { type: 'button', onclick: () => page(1) }, 'Next page');
-  main.append(
+  add(main, 
     heading('Connections', total),
     share, chips,
     el('form', { class: 'tools', role: 'search', onsubmit: (e) => e.preventDefault() },
@@ -76,6 +77,7 @@ export function open(main, route, context) {
     if (hash !== location.hash) history[push ? 'pushState' : 'replaceState'](null, '', hash);
     release();
     controls();
+    setAttr(grid, 'aria-busy', 'true');
     asking.now();
   }
   function sortBy(key, descFirst) {
@@ -123,6 +125,7 @@ export function open(main, route, context) {
     back.disabled = from === 0;
     next.disabled = to >= a.matched;
     if (held) keep(a); else fill(a);
+    setAttr(grid, 'aria-busy', null);
     empty.hidden = a.matched > 0;
     box.hidden = a.matched === 0;
     setText(empty, a.total ? 'No connection matches. ' : 'Nobody is connected at the moment. ');
@@ -159,22 +162,31 @@ export function open(main, route, context) {
     routes.value = params.route;
   }
 
-  // fill makes the table what the answer says.
+  // fill makes the table what the answer says. The elements of a row that has gone serve another
+  // one, in its place: to make new ones takes longer than all else.
   function fill(a) {
     waiting = null;
     note.hidden = true;
-    const seen = new Set();
-    let at = body.firstChild;
+    const wanted = new Set(a.rows.map((r) => r.id));
+    const free = [...rows.values()].filter((row) => !wanted.has(row.id) && !row.tr.contains(document.activeElement));
+    const isFree = new Set(free);
+    let at = body.firstElementChild;
     for (const r of a.rows) {
-      seen.add(r.id);
       let row = rows.get(r.id);
-      if (!row) rows.set(r.id, row = makeRow(r));
+      if (!row) {
+        const here = at && byElement.get(at);
+        row = here && isFree.has(here) ? here : free.findLast((f) => isFree.has(f)) || makeRow();
+        isFree.delete(row);
+        rows.delete(row.id);
+        name(row, r);
+        rows.set(r.id, row);
+      }
       showRow(row, r, a.now_ms);
-      if (row.tr === at) at = at.nextSibling;
+      if (row.tr === at) at = at.nextElementSibling;
       else body.insertBefore(row.tr, at);
     }
     for (const [id, row] of rows) {
-      if (!seen.has(id)) {
+      if (!wanted.has(id)) {
         row.tr.remove();
         rows.delete(id);
       }
@@ -215,24 +227,33 @@ export function open(main, route, context) {
   for (const t of ['pointerenter', 'pointerleave', 'focusin', 'focusout']) body.addEventListener(t, () => setTimeout(hold));
   document.addEventListener('selectionchange', hold);
 
-  function makeRow(r) {
-    const link = el('a', { href: '#/connection/' + encodeURIComponent(r.id) });
+  // name gives a row to a connection.
+  function name(row, r) {
+    row.id = r.id;
+    row.link.href = '#/connection/' + encodeURIComponent(r.id);
+    row.mark.dataset.v = r.version;
+    setText(row.mark, r.version);
+  }
+  function makeRow() {
+    const link = el('a');
     const cell = (cls) => el('td', { class: cls || '' });
     const two = () => [el('div', { class: 'cut' }), el('div', { class: 'cut soft' })];
     const client = two(), version = two(), route = two(), backend = two();
     client[0].append(link);
-    const mark = el('span', { class: 'badge', dataset: { v: r.version } }, r.version);
+    const mark = el('span', { class: 'badge' });
     version[0].append(mark);
     const nums = Array.from({ length: 4 }, () => el('td', { class: 'num' }));
     const opened = el('time'), last = el('time');
     const th = el('th', { scope: 'row' }, client);
-    const tr = el('tr', {}, th, [version, route, backend].map((c) => { const td = cell(); td.append(...c); return td; }), nums,
+    const tr = el('tr', {}, th, (serve ? [version, route] : [version, route, backend]).map((c) => { const td = cell(); td.append(...c); return td; }), nums,
       el('td', { class: 'num' }, opened), el('td', { class: 'num' }, last));
     tr.addEventListener('click', (e) => {
       if (e.target.closest('a') || !getSelection().isCollapsed) return;
       location.hash = link.hash;
     });
-    return { tr, link, client, version, route, backend, nums, opened, last };
+    const row = { id: '', tr, link, mark, client, version, route, backend, nums, opened, last };
+    byElement.set(tr, row);
+    return row;
   }
 
   function showRow(row, r, now) {
@@ -240,8 +261,8 @@ export function open(main, route, context) {
     setText(row.link, r.client);
     cutText(row.client[1], r.user_agent || 'names no device');
     setText(row.version[1], [r.tls || 'no TLS', ...(r.tolerated || [])].join(', '));
-    cutText(row.route[0], r.route || r.listener || '');
-    cutText(row.route[1], r.path);
+    cutText(row.route[0], serve ? r.path : r.route || r.listener);
+    cutText(row.route[1], serve ? r.host : r.path);
     cutText(row.backend[0], r.backend || '–');
     const losses = Object.values(r.losses || {}).reduce((a, b) => a + b, 0);
     setText(row.backend[1], [r.backend_version, losses ? plural(losses, 'loss', 'losses') : ''].filter(Boolean).join(', '));

@@ -11,7 +11,7 @@ export function el(tag, attrs, ...children) {
     else if (key === 'dataset') Object.assign(e.dataset, value);
     else e.setAttribute(key, value === true ? '' : value);
   }
-  e.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  add(e, ...children);
   return e;
 }
 
@@ -96,10 +96,11 @@ export function table(caption, columns, rows, attrs) {
   return { box, body };
 }
 
-// replace puts children in the place of those that were there.
-export function replace(e, ...children) {
-  e.replaceChildren(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
-}
+// add puts children behind those that are there, and replace in their place. What is null or false
+// is left out.
+export function add(e, ...children) { e.append(...children.flat().filter(isChild)); }
+export function replace(e, ...children) { e.replaceChildren(...children.flat().filter(isChild)); }
+const isChild = (c) => c !== null && c !== undefined && c !== false;
 
 let speaking = 0;
 // say tells a screen reader, at most one thing in a second: what is newest.

@@ -1,6 +1,6 @@
 // Orders, and the log of those that were given. An order needs the operator's token, which a
 // dialog asks for once.
-import { el, setText, say, ago, millis, visible, heading, table, replace, id } from './dom.js';
+import { el, add, setText, say, ago, millis, visible, heading, table, replace, id } from './dom.js';
 import { get, post, poll, hasToken, setToken, Failure } from './api.js';
 
 const words = {
@@ -119,7 +119,7 @@ export function open(main, route, context) {
     if (can.includes('close')) cards.append(el('section', { class: 'card' }, el('h3', {}, 'Close a connection'), el('p', {}, 'Stands on the page of the connection.'), el('a', { href: '#/connections' }, 'To the connections')));
     if (can.includes('retire')) cards.append(el('section', { class: 'card' }, el('h3', {}, 'Retire a version'), el('p', {}, 'Stands beside the report, which says who still needs it.'), el('a', { href: '#/retirement' }, 'To the report')));
   }
-  main.append(heading('Orders'), el('div', { class: 'row' }, state, forget), el('h2', { class: 'hide' }, 'What can be ordered'), cards,
+  add(main, heading('Orders'), el('div', { class: 'row' }, state, forget), el('h2', { class: 'hide' }, 'What can be ordered'), cards,
     el('h2', {}, 'Audit'), el('p', { class: 'soft' }, 'The last 100 orders, by whatever way they came. They are in the log too.'), log.box, none);
   told();
   const asking = poll(5000, async (signal) => {

@@ -1,6 +1,6 @@
 // When versions can go: the ledger's report, the plan as a calendar, and whom it would cut off
 // if a version were off now.
-import { el, setText, say, ago, millis, count, size, plural, visible, heading, table, badge, replace, exact } from './dom.js';
+import { el, add, setText, say, ago, millis, count, size, plural, visible, heading, table, badge, replace, exact } from './dom.js';
 import { get, poll, Failure } from './api.js';
 import { spark } from './charts.js';
 import { order, noOrders } from './orders.js';
@@ -37,7 +37,7 @@ export function open(main, route, context) {
       if (said) { whole.now(); }
     },
   }, 'Add a stage to the plan');
-  main.append(heading('Retirement'), el('h2', {}, 'Who still needs which version'), report,
+  add(main, heading('Retirement'), el('h2', {}, 'Who still needs which version'), report,
     el('h2', {}, 'The plan'), calendar, retire ? el('div', { class: 'row' }, retire) : !about.token && el('p', { class: 'soft' }, noOrders),
     el('h2', {}, 'What if a version were off now?'), boxes, answer, hit);
 
@@ -68,7 +68,7 @@ export function open(main, route, context) {
   }
 
   function showPlan(stages) {
-    if (!stages.length) { replace(calendar, el('p', { class: 'empty' }, 'No version is planned to go. "retire:" of the configuration is the plan.')); return; }
+    if (!stages.length) { replace(calendar, el('p', { class: 'empty' }, 'No version is planned to go. "versions:" of the configuration is the plan.')); return; }
     const dated = stages.filter((s) => s.from).sort((a, b) => millis(a.from) - millis(b.from));
     const always = stages.filter((s) => !s.from);
     const days = new Map();

@@ -1,5 +1,5 @@
 // What goes on over time, what was refused and lost, and how the backends are.
-import { el, setText, ago, millis, count, plural, visible, heading, table, badge, replace, span } from './dom.js';
+import { el, add, setText, ago, millis, count, plural, visible, heading, table, badge, replace, span } from './dom.js';
 import { get, poll, Failure } from './api.js';
 import { lineChart, color } from './charts.js';
 
@@ -29,12 +29,12 @@ export function open(main, route, context) {
   const numbers = el('div');
   const none = { refusals: empty('Nobody has been refused.'), losses: empty('Nothing has been lost.'), tls: empty('Nobody is connected.') };
   const gateway = context.about.kind !== 'serve';
-  main.append(heading('Traffic', tabs), health,
+  add(main, heading('Traffic', tabs), health,
     versions.root, el('div', { class: 'pair' }, messages.root, refused.root, gateway ? lost.root : ''),
     el('details', {}, el('summary', {}, 'The numbers of the charts'), numbers),
     el('h2', {}, 'Refusals'), refusals.box, none.refusals);
   if (gateway) main.append(el('h2', {}, 'Losses'), losses.box, none.losses, el('h2', {}, 'Backends'), backends.box);
-  main.append(el('h2', {}, 'Listeners'), listeners.box, el('h2', {}, 'TLS'), secure.box, none.tls);
+  add(main, el('h2', {}, 'Listeners'), listeners.box, el('h2', {}, 'TLS'), secure.box, none.tls);
 
   function empty(text) { return el('p', { class: 'empty', hidden: true }, text); }
   function fill(t, rows, note) {

@@ -1,6 +1,6 @@
 // A client of any version, which the console's server runs against the gateway's own port: no
 // browser of today can speak what came before RFC 6455.
-import { el, setText, say, heading, replace } from './dom.js';
+import { el, add, setText, say, heading, replace } from './dom.js';
 import { post, lines, Failure } from './api.js';
 import { handshake } from './handshake.js';
 import { frameList } from './frames.js';
@@ -24,7 +24,7 @@ export function open(main, route, context) {
   const work = el('div', { hidden: true }, el('h2', {}, 'Handshake'), shakes, el('h2', {}, 'Frames'), sending, list.root);
   const form = el('form', { class: 'card', onsubmit: dial },
     field('Version', version), el('div', { class: 'pair' }, field('Path and query', path), field('Subprotocols', protocols), field('Origin', origin)), el('div', { class: 'buttons' }, connect));
-  main.append(heading('Try it'), el('p', { class: 'soft' }, 'The server of this console is the client: it connects to its own port in the version that you choose.'),
+  add(main, heading('Try it'), el('p', { class: 'soft' }, 'The server of this console is the client: it connects to its own port in the version that you choose.'),
     about.token ? form : el('p', { class: 'empty' }, noOrders), state, work);
   if (!about.token) state.hidden = true;
   version.value = context.order[1] || context.order[0];
