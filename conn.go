@@ -269,12 +269,16 @@ func (c *Conn) SetReadLimit(n int64) {
 func (c *Conn) SetInvalidText(p TextPolicy) { c.c.SetInvalidText(p) }
 
 // TraceFrames makes tell be called for each frame that this connection receives or sends, with
-// up to payload bytes of what is in it, for example by Observer.Opened for chosen clients. It must be
-// called before anything is read or written. A received frame is told of when it has come whole
-// or has been refused, one that is sent when it is encoded. tell is called by the goroutine that
-// reads and by those that write, perhaps at the same time; it must not block, and what it gets is
-// valid only until it returns. A connection without a trace has no cost of it.
-func (c *Conn) TraceFrames(payload int, tell func(*Frame)) { c.c.TraceFrames(payload, tell) }
+// up to payload bytes of what is in it, until stop is called. It may be called at any time, and
+// several times: by Observer.Opened for chosen clients, whose first frame then is told of too, or
+// in the middle, where a frame of which a part has passed already is left out. A received frame is
+// told of when it has come whole or has been refused, one that is sent when it is encoded. tell is
+// called by the goroutine that reads and by those that write, perhaps at the same time; it must
+// not block, and what it gets is valid only until it returns. A call that is under way may go on
+// behind stop. A connection without a trace has no cost of it.
+func (c *Conn) TraceFrames(payload int, tell func(*Frame)) (stop func()) {
+	return c.c.TraceFrames(payload, tell)
+}
 
 // PeerGone reports whether the system knows that the peer has reset the connection, or
 // has given it up as the peer does not answer: for a program that does not read at the

@@ -311,7 +311,7 @@ func (s *Session) agree(a *draftwire.Answer, answer wire.Fields) error {
 		a.Protocol = strings.Join(h.Offered(), ", ") // a hixie client fails unless its whole string comes back
 	}
 	if ok && oneProtocol(back.Version()) && len(offered(h)) > 1 {
-		s.countLoss(LossProtocols)
+		s.countLoss(ClientSide, LossProtocols)
 	}
 	if a.Protocol == "" && len(h.Offered()) > 0 && oneProtocol(h.Version()) {
 		return wire.NewHandshakeError(h.Version(), wire.ReasonProtocol, fmt.Sprintf("the backend chose none of %.200q", h.Offered()))
@@ -372,7 +372,7 @@ func (s *Session) visit(b *backend) (*visit, error) {
 	}
 	if oneProtocol(b.version) && len(v.protocols) > 1 {
 		if slices.Contains(r.Policy.Fatal, LossProtocols) {
-			s.countLoss(LossProtocols)
+			s.countLoss(ClientSide, LossProtocols)
 			return nil, wire.NewHandshakeError(h.Version(), wire.ReasonProtocol, "the backend's version can offer only one subprotocol, and the policy makes that loss fatal")
 		}
 		v.protocols = v.protocols[:1]

@@ -288,7 +288,7 @@ func (b *backend) openWith(v *visit, open func(*draftwire.DialOptions) (*draftwi
 	o := &draftwire.DialOptions{
 		Version: b.version, Origin: v.origin, Protocols: v.protocols, Fields: v.fields, Target: v.target,
 		TLS: b.tls, Limits: v.limits, InvalidText: v.text, Tolerate: b.faults, Observer: v.observer,
-		Compression: draftwire.Compression{Mode: v.compression}, DropHeads: true, Events: v.events, Value: v.session,
+		Compression: draftwire.Compression{Mode: v.compression}, DropHeads: !v.session.keepsHeads(), Events: v.events, Value: v.session,
 	}
 	if v.host != "" {
 		o.Fields = append(o.Fields[:len(o.Fields):len(o.Fields)], wire.Field{Name: "Host", Value: v.host})

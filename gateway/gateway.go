@@ -93,6 +93,7 @@ type Gateway struct {
 	retired                     atomic.Bool
 	clock                       atomic.Uint32 // ticks since began, counted from 1
 	lastID                      atomic.Uint64 // of a session
+	headsMost, headsKept        atomic.Int32  // of handshakes with backends: see KeepHeads
 
 	changing sync.Mutex // held while the ports are changed, drained or closed
 	mu       sync.Mutex

@@ -51,7 +51,8 @@ type relay struct {
 type counter interface {
 	// count counts a message of n bytes.
 	count(from Side, op draftwire.Op, n int)
-	countLoss(l Loss)
+	// countLoss counts a loss of what a side has sent.
+	countLoss(from Side, l Loss)
 }
 
 // receiver is a side of a relay, as far as it is told something.
@@ -328,14 +329,14 @@ func (d *direction) beginBinary() error {
 		d.message.how = drop
 		return d.lose(LossBinaryDropped)
 	}
-	d.r.counter.countLoss(LossBinaryRejected)
+	d.r.counter.countLoss(d.sender(), LossBinaryRejected)
 	return &refusal{draftwire.CodeUnsupported, "no binary messages on " + d.to().version().String()}
 }
 
 // lose counts a loss of the message. Its error is the refusal of the message, where the
 // policy makes the loss fatal.
 func (d *direction) lose(l Loss) error {
-	d.r.counter.countLoss(l)
+	d.r.counter.countLoss(d.sender(), l)
 	if slices.Contains(d.r.policy.Fatal, l) {
 		return &refusal{draftwire.CodeUnsupported, string(l)}
 	}
@@ -420,7 +421,7 @@ func (r *relay) closeLost(side receiver, lost Side, err error) {
 	}
 	// A side that gets no close ends as abnormally as the other one: nothing is lost.
 	if side.version().Supports(draftwire.CapCloseFrame) && !side.cannotClose() {
-		r.counter.countLoss(LossAbnormal)
+		r.counter.countLoss(lost, LossAbnormal)
 	}
 	side.close(closeOfLost(lost, err))
 }
@@ -428,7 +429,7 @@ func (r *relay) closeLost(side receiver, lost Side, err error) {
 // passClose returns what the receiver is sent for the sender's close, which comes first.
 func (d *direction) passClose(ce *draftwire.CloseError) (code draftwire.CloseCode, reason string) {
 	if d.to().cannotClose() {
-		d.r.counter.countLoss(LossCloseCut)
+		d.r.counter.countLoss(d.sender(), LossCloseCut)
 	}
 	return d.translateClose(ce)
 }
@@ -461,10 +462,10 @@ func (d *direction) translateClose(ce *draftwire.CloseError) (code draftwire.Clo
 	from, to := d.from().version(), d.to().version()
 	if ce.Code == draftwire.CodeNoStatus {
 		if ce.Reason != "" {
-			d.r.counter.countLoss(LossCloseReason)
+			d.r.counter.countLoss(d.sender(), LossCloseReason)
 		}
 		if !from.Supports(draftwire.CapCloseCode) && to.Supports(draftwire.CapCloseCode) && d.r.policy.CloseWithoutCode == "normal" {
-			d.r.counter.countLoss(LossCloseCodeAdded)
+			d.r.counter.countLoss(d.sender(), LossCloseCodeAdded)
 			return draftwire.CodeNormal, ""
 		}
 		return draftwire.CodeNoStatus, ""
@@ -472,9 +473,9 @@ func (d *direction) translateClose(ce *draftwire.CloseError) (code draftwire.Clo
 	switch draftwire.HeardCode(to, ce.Code) {
 	case ce.Code:
 	case draftwire.CodeNoStatus:
-		d.r.counter.countLoss(LossCloseCode)
+		d.r.counter.countLoss(d.sender(), LossCloseCode)
 	default:
-		d.r.counter.countLoss(LossCloseCodeChanged)
+		d.r.counter.countLoss(d.sender(), LossCloseCodeChanged)
 	}
 	return ce.Code, ce.Reason
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -29,13 +30,18 @@ type Session struct {
 	losses    atomic.Pointer[losses]
 	meters    [2]func(op draftwire.Op, n int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
+	keeps     bool          // it counts in Gateway.headsKept
 	pinged    [2]pinged     // the client and the backend; for tend alone
 	id        uint64        // set by keep
 	last      atomic.Uint32 // Gateway.clock at the last message
 }
 
-// losses are how often each loss has occurred, by index of lossTable. Few sessions have any.
-type losses [32]atomic.Uint32
+// losses are how often each loss has occurred, by index of lossTable, and who is told of further
+// ones. Few sessions have any.
+type losses struct {
+	counts [32]atomic.Uint32
+	told   atomic.Pointer[func(from Side, l Loss)]
+}
 
 // Handshake returns the client's handshake.
 func (s *Session) Handshake() *draftwire.Handshake { return s.handshake }
@@ -71,6 +77,25 @@ func (s *Session) BackendConn() *draftwire.Conn {
 	return nil
 }
 
+// KeepHeads makes sessions that open from now on keep the heads of their handshakes with
+// backends, which are dropped otherwise, as nothing needs them: those of up to most sessions at a
+// time. 0, as at the beginning, is none; sessions that have them keep them to their end.
+func (g *Gateway) KeepHeads(most int) { g.headsMost.Store(int32(min(most, math.MaxInt32))) }
+
+// keepsHeads reports whether the session keeps the heads of its handshake with a backend.
+func (s *Session) keepsHeads() bool {
+	g := s.g
+	if s.keeps || g.headsMost.Load() == 0 {
+		return s.keeps
+	}
+	if g.headsKept.Add(1) > g.headsMost.Load() {
+		g.headsKept.Add(-1)
+		return false
+	}
+	s.keeps = true
+	return true
+}
+
 // By returns which side has ended the session, and how: NoSide while it is open.
 func (s *Session) By() (Side, error) {
 	if r := s.relay.Load(); r != nil {
@@ -90,22 +115,41 @@ func (s *Session) Losses() map[Loss]int {
 		return out
 	}
 	for i, row := range lossTable {
-		if n := x[i].Load(); n > 0 {
+		if n := x.counts[i].Load(); n > 0 {
 			out[row.Loss] = int(n)
 		}
 	}
 	return out
 }
 
-// countLoss implements counter.
-func (s *Session) countLoss(l Loss) {
+// needLosses returns s.losses, and makes it where there is none.
+func (s *Session) needLosses() *losses {
 	if s.losses.Load() == nil {
 		s.losses.CompareAndSwap(nil, new(losses))
 	}
-	s.losses.Load()[slices.IndexFunc(lossTable, func(row LossInfo) bool { return row.Loss == l })].Add(1)
+	return s.losses.Load()
+}
+
+// countLoss implements counter.
+func (s *Session) countLoss(from Side, l Loss) {
+	x := s.needLosses()
+	x.counts[slices.IndexFunc(lossTable, func(row LossInfo) bool { return row.Loss == l })].Add(1)
+	if f := x.told.Load(); f != nil {
+		(*f)(from, l)
+	}
 	if f := s.g.hooks.Loss; f != nil {
 		f(s, l)
 	}
+}
+
+// TraceLosses makes tell be called for each loss of the session from now on, with the side that has
+// sent what was lost or changed, until stop is called. The receiver has not got it yet then. It is
+// called by the goroutines of the session, and must not block. There is one at a time: another call
+// takes its place.
+func (s *Session) TraceLosses(tell func(from Side, l Loss)) (stop func()) {
+	x := s.needLosses()
+	x.told.Store(&tell)
+	return func() { x.told.CompareAndSwap(&tell, nil) }
 }
 
 // backendObserver returns what is told of a connection to b; nil if there is nothing to tell.
@@ -125,7 +169,7 @@ func (s *Session) backendObserver(b *backend) *draftwire.Observer {
 
 // discarded counts a frame of the backend that was discarded.
 func (s *Session) discarded() {
-	s.countLoss(LossDiscarded)
+	s.countLoss(BackendSide, LossDiscarded)
 	r := s.relay.Load()
 	no := &refusal{draftwire.CodeUnsupported, string(LossDiscarded)}
 	if r != nil && slices.Contains(r.policy.Fatal, LossDiscarded) && r.decide(GatewaySide, no) {
@@ -145,6 +189,9 @@ func (s *Session) Close() error {
 			if f := s.g.hooks.BackendClosed; f != nil {
 				f(s)
 			}
+		}
+		if s.keeps {
+			s.g.headsKept.Add(-1)
 		}
 		s.route.backends.open.Add(-1)
 		s.g.limits.release(s.key)

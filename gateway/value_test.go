@@ -51,7 +51,7 @@ type valueWay struct {
 }
 
 func (v *Value) count(Side, draftwire.Op, int) {}
-func (v *Value) countLoss(l Loss)              { v.Lost[l]++ }
+func (v *Value) countLoss(_ Side, l Loss)      { v.Lost[l]++ }
 
 // NewValue returns a relay between two sides.
 func NewValue(p *Policy, client, backend Receiver) *Value {

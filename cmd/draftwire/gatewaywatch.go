@@ -82,15 +82,11 @@ func (w *watch) hooks() gateway.Hooks {
 
 func (w *watch) opened(c *draftwire.Conn, listener string) {
 	w.book.opened(w.visit(c.Handshake()))
-	most, trace := w.tracer.frames(c, listener)
-	more, record := w.tape.opened(c, listener)
-	switch {
-	case trace != nil && record != nil:
-		c.TraceFrames(max(most, more), func(f *draftwire.Frame) { trace(f); record(f) })
-	case trace != nil:
+	if most, trace := w.tracer.frames(c, listener); trace != nil {
 		c.TraceFrames(most, trace)
-	case record != nil:
-		c.TraceFrames(more, record)
+	}
+	if most, record := w.tape.opened(c, listener); record != nil {
+		c.TraceFrames(most, record)
 	}
 }
 

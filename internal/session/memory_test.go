@@ -65,7 +65,7 @@ func TestScratchOfRepairedText(t *testing.T) {
 		if _, err := s.Next(frame, &ev); err != nil || string(ev.Data) != text[:tc.n-1]+"\ufffd" {
 			t.Fatalf("%d bytes, %v", len(ev.Data), err)
 		}
-		if kept := s.repair.scratch != nil; kept != tc.kept {
+		if kept := s.repairing().scratch != nil; kept != tc.kept {
 			t.Errorf("%d bytes: memory is kept: %v", tc.n, kept)
 		}
 	}
@@ -75,12 +75,12 @@ func TestScratchOfRepairedText(t *testing.T) {
 func TestMostScratch(t *testing.T) {
 	for n, kept := range map[int]bool{maxScratch: true, maxScratch + 1: false} {
 		s := New(&rfc6455.Draft, Config{CodecConfig: wire.CodecConfig{Role: wire.Client}, Text: wire.ReplaceText})
-		s.repair.scratch = make([]byte, 0, n)
+		s.repairing().scratch = make([]byte, 0, n)
 		var ev wire.Event
 		if _, err := s.Next([]byte("\x81\x01\xff"), &ev); err != nil || string(ev.Data) != "\ufffd" {
 			t.Fatalf("%q, %v", ev.Data, err)
 		}
-		if (s.repair.scratch != nil) != kept {
+		if (s.repairing().scratch != nil) != kept {
 			t.Errorf("%d bytes: memory is kept: %v", n, !kept)
 		}
 	}

@@ -36,7 +36,7 @@ func (o *offload) call() {
 	if o.ev != nil {
 		o.err = o.s.expand(o.ev)
 	} else {
-		o.dst, o.err = o.s.z.out.pack(o.s.codec, o.dst, o.op, o.fin, o.p)
+		o.dst, o.err = o.s.z.out.pack(o.s.coder(), o.dst, o.op, o.fin, o.p)
 	}
 }
 
@@ -89,7 +89,7 @@ func (s *Session) offloadExpand(ev *wire.Event) error {
 //
 //go:noinline
 func (s *Session) packHere(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) { // noinline: keeps a cold frame off the 2 KiB stack
-	return s.z.out.pack(s.codec, dst, op, fin, p)
+	return s.z.out.pack(s.coder(), dst, op, fin, p)
 }
 
 // packOffload returns the offload of a call of pack, which the caller runs.

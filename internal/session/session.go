@@ -37,7 +37,15 @@ type Session struct {
 	closeReceived bool
 	receivedText  utf8x.Validator
 	err           *wire.ProtocolError
-	repair        *repair // nil where invalid text is an error
+
+	extra atomic.Pointer[extra] // of both halves; see needExtra
+}
+
+// extra is what few sessions have.
+type extra struct {
+	repair
+	repairs bool // invalid text is no error
+	tracing
 }
 
 // repair is the state of a side that replaces invalid text of its peer with U+FFFD.
@@ -86,12 +94,29 @@ func (s *Session) Init(d *wire.Draft, cfg *Config) {
 	s.SetLimit(cfg.Limit)
 }
 
+// needExtra returns s.extra, and makes it where there is none.
+func (s *Session) needExtra() *extra {
+	if x := s.extra.Load(); x != nil {
+		return x
+	}
+	s.extra.CompareAndSwap(nil, new(extra))
+	return s.extra.Load()
+}
+
+// repairing returns the state of a side that repairs text; nil where invalid text is an error.
+func (s *Session) repairing() *repair {
+	if x := s.extra.Load(); x != nil && x.repairs {
+		return &x.repair
+	}
+	return nil
+}
+
 // SetText sets what happens to invalid text from the peer. It must be called before the
 // first text is read.
 func (s *Session) SetText(p wire.TextPolicy) {
-	s.repair = nil
-	if cmp.Or(p, s.draft.InvalidText[s.role]) == wire.ReplaceText {
-		s.repair = new(repair)
+	replace := cmp.Or(p, s.draft.InvalidText[s.role]) == wire.ReplaceText
+	if replace || s.extra.Load() != nil {
+		s.needExtra().repairs = replace
 	}
 }
 
@@ -136,7 +161,7 @@ func (s *Session) Next(p []byte, ev *wire.Event) (int, error) {
 	n := 0
 	var err error
 	if !s.Pending() {
-		n, err = s.codec.Decode(p, ev)
+		n, err = s.coder().Decode(p, ev)
 		if err == nil && s.z == nil && ev.Op == wire.OpBinary {
 			return n, nil // fast path: nothing is to be checked
 		}
@@ -158,7 +183,7 @@ func (s *Session) Compresses() bool { return s.z != nil }
 
 // InPlace reports whether the data of events is always part of the input. It is not where
 // data is expanded or text is repaired.
-func (s *Session) InPlace() bool { return s.z == nil && s.repair == nil }
+func (s *Session) InPlace() bool { return s.z == nil && s.repairing() == nil }
 
 // Remaining returns how many of the next bytes are payload that Next makes one event of, in
 // place. It is 0 where that is not known.
@@ -195,8 +220,8 @@ func (s *Session) deliver(err error, ev *wire.Event) error {
 
 // checkText checks or repairs the text of an event.
 func (s *Session) checkText(ev *wire.Event) error {
-	if s.repair != nil {
-		s.repair.text(ev)
+	if r := s.repairing(); r != nil {
+		r.text(ev)
 		return nil
 	}
 	ok := true
@@ -238,15 +263,18 @@ func (r *repair) text(ev *wire.Event) {
 
 // MessageRepaired reports whether the message that is being read, or the last one that was
 // read, had invalid text that was replaced.
-func (s *Session) MessageRepaired() bool { return s.repair != nil && s.repair.repaired }
+func (s *Session) MessageRepaired() bool {
+	r := s.repairing()
+	return r != nil && r.repaired
+}
 
 // RepairedMessages returns the number of messages that had invalid text that was replaced.
 // It may be called by any goroutine.
 func (s *Session) RepairedMessages() uint64 {
-	if s.repair == nil {
-		return 0
+	if x := s.extra.Load(); x != nil {
+		return x.messages.Load()
 	}
-	return s.repair.messages.Load()
+	return 0
 }
 
 // maxScratch bounds the memory that a repaired message leaves with the session.
@@ -277,7 +305,7 @@ func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 	case s.closeSent:
 		return dst, nil
 	case ev.Op == wire.OpPing:
-		return s.codec.AppendFrame(dst, wire.OpPong, true, ev.Data)
+		return s.coder().AppendFrame(dst, wire.OpPong, true, ev.Data)
 	case ev.Op == wire.OpClose:
 		body := ""
 		if ev.Code == wire.CodeNoStatus {
@@ -293,7 +321,7 @@ func (s *Session) AppendReply(dst []byte, ev *wire.Event) ([]byte, error) {
 // wire.ErrInvalidText, wire.ErrClosed.
 func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
 	if fin && !s.inMessage && !s.closeSent && s.z == nil && (op == wire.OpBinary && s.binary || op == wire.OpText && utf8x.Valid(p)) {
-		return s.codec.AppendFrame(dst, op, true, p) // fast path: no state changes
+		return s.coder().AppendFrame(dst, op, true, p) // fast path: no state changes
 	}
 	kind, err := s.mayFrame(op, fin, p)
 	if err != nil {
@@ -308,7 +336,7 @@ func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byt
 			dst, err = o.result()
 		}
 	} else {
-		dst, err = s.codec.AppendFrame(dst, kind, fin, p)
+		dst, err = s.coder().AppendFrame(dst, kind, fin, p)
 	}
 	if err == nil {
 		s.framed(kind, fin)
@@ -327,7 +355,7 @@ func (s *Session) AppendFraming(dst []byte, op wire.Op, fin bool, p []byte) (out
 	if err != nil {
 		return dst, 0, err
 	}
-	if dst, head, err = s.codec.AppendFraming(dst, kind, fin, p); err == nil {
+	if dst, head, err = s.coder().AppendFraming(dst, kind, fin, p); err == nil {
 		s.framed(kind, fin)
 	}
 	return dst, head, err
@@ -384,7 +412,7 @@ func (s *Session) AppendClose(dst []byte, code wire.CloseCode, reason string) ([
 	if s.closeSent {
 		return dst, nil
 	}
-	dst, err := s.codec.AppendClose(dst, code, reason)
+	dst, err := s.coder().AppendClose(dst, code, reason)
 	if err == nil {
 		s.closeSent = true
 	}

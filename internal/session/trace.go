@@ -2,6 +2,8 @@ package session
 
 import (
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/draftwire/draftwire/wire"
 )
@@ -9,15 +11,28 @@ import (
 // headMost is more than the longest head: a key, two bytes, a length of eight.
 const headMost = 16
 
+// tracing is who is told of the frames of a session.
+type tracing struct {
+	tracer atomic.Pointer[tracer] // nil while nobody is
+	mu     sync.Mutex             // held while that changes
+}
+
 // tracer is a codec that tells of the frames that pass through another one. Connections that
 // nobody traces have none.
 type tracer struct {
 	wire.Codec
 	version wire.Version
 	role    wire.Role
-	most    int // of a payload
-	tell    func(*wire.Frame)
+	told    atomic.Pointer[[]*listener]
 	in, out passing
+	// reads and writes: in and out are in use, which they are from the border of a frame on.
+	reads, writes bool
+}
+
+// listener is one who is told of frames.
+type listener struct {
+	most int // of a payload
+	tell func(*wire.Frame)
 }
 
 // passing is the frame that passes in one direction.
@@ -33,22 +48,66 @@ type passing struct {
 	err     error
 }
 
-// TraceFrames makes tell be called for each frame, with up to most bytes of its payload. It must
-// be called before the first call of any other method that reads or writes. tell is called by
-// the goroutine that reads and by those that write, and what it gets is valid only until it
-// returns.
-func (s *Session) TraceFrames(most int, tell func(*wire.Frame)) {
-	s.codec = &tracer{Codec: s.codec, version: s.draft.Version, role: s.role, most: most, tell: tell}
+// TraceFrames makes tell be called for each frame, with up to most bytes of its payload, until stop
+// is called. Any goroutine may call both, at any time. A frame of which a part has passed already is
+// left out. tell is called by the goroutine that reads and by those that write, and what it gets
+// is valid only until it returns; a call that is under way may go on behind stop.
+func (s *Session) TraceFrames(most int, tell func(*wire.Frame)) (stop func()) {
+	x, l := &s.needExtra().tracing, &listener{most, tell}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	t := x.tracer.Load()
+	if t == nil {
+		t = &tracer{Codec: s.codec, version: s.draft.Version, role: s.role}
+		t.told.Store(&[]*listener{l})
+		x.tracer.Store(t)
+	} else {
+		t.change(func(all []*listener) []*listener { return append(all, l) })
+	}
+	return func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		t.change(func(all []*listener) []*listener {
+			return slices.DeleteFunc(all, func(of *listener) bool { return of == l })
+		})
+		if len(*t.told.Load()) == 0 {
+			x.tracer.CompareAndSwap(t, nil)
+		}
+	}
 }
 
-// Traced reports whether TraceFrames was called.
+// change replaces the listeners. Its caller holds tracing.mu.
+func (t *tracer) change(to func([]*listener) []*listener) {
+	all := to(slices.Clone(*t.told.Load()))
+	t.told.Store(&all)
+}
+
+// Traced reports whether anybody is told of frames.
 func (s *Session) Traced() bool {
-	_, ok := s.codec.(*tracer)
-	return ok
+	x := s.extra.Load()
+	return x != nil && x.tracer.Load() != nil
+}
+
+// coder is the codec through which frames pass.
+func (s *Session) coder() wire.Codec {
+	if x := s.extra.Load(); x != nil {
+		if t := x.tracer.Load(); t != nil {
+			return t
+		}
+	}
+	return s.codec
 }
 
 // Decode implements wire.Codec.
 func (t *tracer) Decode(p []byte, ev *wire.Event) (int, error) {
+	if !t.reads {
+		t.reads = t.Codec.EOF() == nil
+		if !t.reads { // inside a frame, or perhaps behind one of a message
+			n, err := t.Codec.Decode(p, ev)
+			t.reads = ev.Op != wire.OpNone && ev.FrameEnd
+			return n, err
+		}
+	}
 	f := &t.in
 	first := copy(f.head[f.n:], p) // before the payload is unmasked in place
 	n, err := t.Codec.Decode(p, ev)
@@ -59,7 +118,7 @@ func (t *tracer) Decode(p []byte, ev *wire.Event) (int, error) {
 			f.n = min(first, 2)
 		}
 		f.err = err
-		t.told(f, false)
+		t.report(f, false)
 		return n, err
 	}
 	switch {
@@ -71,13 +130,13 @@ func (t *tracer) Decode(p []byte, ev *wire.Event) (int, error) {
 		f.op = ev.Op
 	}
 	if ev.Op == wire.OpClose && ev.Code != wire.CodeNoStatus {
-		f.add([]byte{byte(ev.Code >> 8), byte(ev.Code)}, t.most)
+		f.add([]byte{byte(ev.Code >> 8), byte(ev.Code)}, t.most())
 	}
-	f.add(ev.Data, t.most)
+	f.add(ev.Data, t.most())
 	f.rsv1 = f.rsv1 || ev.RSV1
 	if ev.FrameEnd {
 		f.fin = ev.Last
-		t.told(f, false)
+		t.report(f, false)
 	}
 	return n, nil
 }
@@ -125,25 +184,38 @@ func (t *tracer) AppendClose(dst []byte, code wire.CloseCode, reason string) ([]
 				body[i] ^= frame[head-4+i%4]
 			}
 		}
-		f.add(body, t.most)
-		t.told(&f, true)
+		f.add(body, t.most())
+		t.report(&f, true)
 	}
 	return dst, err
 }
 
 // appended tells of a frame that was appended, or in hixie notes a part of one.
 func (t *tracer) appended(frame []byte, op wire.Op, fin bool, payload []byte) {
+	if !t.writes && t.version <= wire.Hixie76 && op == wire.OpContinuation { // a part of a frame
+		t.writes = fin
+		return
+	}
+	t.writes = true
 	f := &t.out
 	f.n += copy(f.head[f.n:], frame)
 	f.total += int64(len(frame))
 	if f.op == wire.OpNone {
 		f.op, f.rsv1 = op&^wire.RSV1, op&wire.RSV1 != 0
 	}
-	f.add(payload, t.most)
+	f.add(payload, t.most())
 	if fin || t.version > wire.Hixie76 {
 		f.fin = fin
-		t.told(f, true)
+		t.report(f, true)
 	}
+}
+
+// most is how much of a payload somebody wants.
+func (t *tracer) most() (n int) {
+	for _, l := range *t.told.Load() {
+		n = max(n, l.most)
+	}
+	return n
 }
 
 // add notes a part of the payload.
@@ -164,8 +236,8 @@ func (t *tracer) masks(sent bool) (masked bool, key int) {
 	return masked, key
 }
 
-// told tells of a frame, and begins the next one.
-func (t *tracer) told(f *passing, sent bool) {
+// report tells of a frame, and begins the next one.
+func (t *tracer) report(f *passing, sent bool) {
 	masked, key := t.masks(sent)
 	x := wire.Frame{Sent: sent, Op: f.op, Fin: f.fin, Masked: masked, Length: f.length, Payload: f.payload, Err: f.err}
 	first := f.head[:f.n]
@@ -188,7 +260,11 @@ func (t *tracer) told(f *passing, sent bool) {
 	if f.op == wire.OpClose {
 		x.Length = f.total - int64(len(x.Head)) // of hybi-02 to hybi-05 an event of a close leaves some of it out
 	}
-	t.tell(&x)
+	for _, l := range *t.told.Load() {
+		y := x
+		y.Payload = x.Payload[:min(l.most, len(x.Payload))]
+		l.tell(&y)
+	}
 	*f = passing{}
 }
 

@@ -35,9 +35,13 @@ func traceOf(d *wire.Draft, role wire.Role, most int) (*session.Session, *[]stri
 	s := session.New(d, session.Config{CodecConfig: wire.CodecConfig{Role: role, MaskKey: []byte("a key of the handshake")}})
 	notes := new([]string)
 	s.TraceFrames(most, func(f *wire.Frame) {
-		*notes = append(*notes, strings.TrimSpace(fmt.Sprintf("%v %02x fin=%v masked=%v %d %x %q", f.Op, f.Type, f.Fin, f.Masked, f.Length, f.Head, f.Payload)))
+		*notes = append(*notes, noteOf(f))
 	})
 	return s, notes
+}
+
+func noteOf(f *wire.Frame) string {
+	return fmt.Sprintf("%v %02x fin=%v masked=%v %d %x %q", f.Op, f.Type, f.Fin, f.Masked, f.Length, f.Head, f.Payload)
 }
 
 // What one side tells of the frames that it sends, the other side tells of those that it
@@ -114,6 +118,98 @@ func TestTraceFrameHeads(t *testing.T) {
 		}
 		if !slices.Equal(*notes, tt.want) {
 			t.Errorf("%s %s:\n%s\nnot\n%s", tt.version, tt.bytes, strings.Join(*notes, "\n"), strings.Join(tt.want, "\n"))
+		}
+	}
+}
+
+// A trace may begin and end at any byte of a connection: it is told of the frames that begin
+// behind its beginning, of each as the one that has been there from the first is.
+func TestTraceFramesMidway(t *testing.T) {
+	note := func(notes *[]string) func(*wire.Frame) {
+		return func(f *wire.Frame) {
+			*notes = append(*notes, noteOf(f))
+		}
+	}
+	for _, d := range allDrafts {
+		for _, role := range []wire.Role{wire.Server, wire.Client} {
+			sender, _ := traceOf(d, role, 5)
+			var out []byte
+			var borders []int
+			say := func(op wire.Op, fin bool, p string) {
+				if next, err := sender.AppendFrame(out, op, fin, []byte(p)); err == nil {
+					out = next
+					borders = append(borders, len(out))
+				}
+			}
+			say(wire.OpText, true, "Hello, world")
+			say(wire.OpPing, true, "p")
+			say(wire.OpText, true, strings.Repeat("y", 200))
+			say(wire.OpText, false, "one")
+			say(wire.OpContinuation, true, "two")
+			say(wire.OpText, true, "last")
+			feed := func(s *session.Session, p []byte) {
+				for p = bytes.Clone(p); len(p) > 0; {
+					var ev wire.Event
+					n, err := s.Next(p, &ev)
+					if err != nil {
+						t.Fatal(err)
+					}
+					p = p[n:]
+				}
+			}
+			for at := range out {
+				reference, all := traceOf(d, wire.Client-role, 5)
+				feed(reference, out[:at])
+				before := len(*all)
+				feed(reference, out[at:])
+				rest := (*all)[before:] // of the frames that end behind at
+				receiver := session.New(d, session.Config{CodecConfig: wire.CodecConfig{Role: wire.Client - role, MaskKey: []byte("a key of the handshake")}})
+				feed(receiver, out[:at])
+				var midway []string
+				stop := receiver.TraceFrames(5, note(&midway))
+				feed(receiver, out[at:])
+				stop()
+				// Between two frames of a message the codec does not say that it is between them.
+				whole := slices.Contains(borders, at) || at == 0
+				skipped := len(rest) - len(midway)
+				if skipped < 0 || skipped > 1 || skipped == 0 && !whole || skipped == 1 && whole && at != borders[len(borders)-3] {
+					t.Errorf("%s, a %s, at %d of %v: %d of %d frames were left out", d.Version, role, at, borders, skipped, len(rest))
+					continue
+				}
+				if !slices.Equal(midway, rest[skipped:]) {
+					t.Errorf("%s, a %s, at %d: %q, not %q", d.Version, role, at, midway, rest[skipped:])
+				}
+			}
+		}
+	}
+}
+
+// With its last trace the cost of tracing ends, and a part of a frame of hixie that was begun
+// without a trace is not told of as a frame.
+func TestTraceFramesStop(t *testing.T) {
+	for _, d := range allDrafts {
+		s := session.New(d, session.Config{CodecConfig: wire.CodecConfig{MaskKey: []byte("key")}})
+		var notes []string
+		tell := func(f *wire.Frame) { notes = append(notes, f.Op.String()+" "+string(f.Payload)) }
+		var out []byte
+		out, _ = s.AppendFrame(out, wire.OpText, false, []byte("a"))
+		one, two := s.TraceFrames(1, tell), s.TraceFrames(9, tell)
+		out, _ = s.AppendFrame(out, wire.OpContinuation, true, []byte("bc"))
+		out, _ = s.AppendFrame(out, wire.OpText, true, []byte("de"))
+		one()
+		out, _ = s.AppendFrame(out, wire.OpText, true, []byte("fg"))
+		two()
+		two()
+		if s.Traced() {
+			t.Errorf("%s: it is traced", d.Version)
+		}
+		s.AppendFrame(out, wire.OpText, true, []byte("hi"))
+		want := []string{"continuation b", "continuation bc", "text d", "text de", "text fg"}
+		if d.Version <= wire.Hixie76 {
+			want = want[2:]
+		}
+		if !slices.Equal(notes, want) {
+			t.Errorf("%s: %q", d.Version, notes)
 		}
 	}
 }

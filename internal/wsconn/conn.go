@@ -244,9 +244,11 @@ func (c *Conn) SetReadLimit(n int64) { c.ses.SetLimit(n) }
 // reads, before it reads.
 func (c *Conn) SetInvalidText(p wire.TextPolicy) { c.ses.SetText(p) }
 
-// TraceFrames makes tell be called for each frame, before the first one: see
+// TraceFrames makes tell be called for each frame, until stop is called: see
 // draftwire.Conn.TraceFrames.
-func (c *Conn) TraceFrames(payload int, tell func(*wire.Frame)) { c.ses.TraceFrames(payload, tell) }
+func (c *Conn) TraceFrames(payload int, tell func(*wire.Frame)) (stop func()) {
+	return c.ses.TraceFrames(payload, tell)
+}
 
 // Stats counts what a connection has carried.
 type Stats struct {

@@ -1,6 +1,7 @@
 package conn_test
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -65,5 +66,50 @@ func TestTraceFrames(t *testing.T) {
 		if !slices.Equal(out, want) || !slices.Equal(in, []string{"text ques"}) {
 			t.Errorf("sent %q, received %q", out, in)
 		}
+	})
+}
+
+// A trace may begin and end while others read and write.
+func TestTraceFramesAnytime(t *testing.T) {
+	wstest.EachVersion(t, func(t *testing.T, v draftwire.Version) {
+		client, server := wstest.Pair(t, v, draftwire.AcceptOptions{}, draftwire.DialOptions{})
+		defer client.CloseNow()
+		const messages = 300
+		var all sync.WaitGroup
+		send := func(c *draftwire.Conn) {
+			for range messages {
+				if err := c.Write(bg, draftwire.OpText, []byte("some text")); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+		receive := func(c *draftwire.Conn) {
+			for range messages {
+				if _, p, err := c.Read(bg); err != nil || string(p) != "some text" {
+					t.Errorf("%q, %v", p, err)
+					return
+				}
+			}
+		}
+		all.Go(func() { send(client) })
+		all.Go(func() { send(server) })
+		all.Go(func() { receive(client) })
+		all.Go(func() { receive(server) })
+		for range 50 {
+			var mu sync.Mutex
+			stop := server.TraceFrames(4, func(f *draftwire.Frame) {
+				mu.Lock()
+				defer mu.Unlock()
+				if f.Op != draftwire.OpText || string(f.Payload) != "some" || f.Length != 9 {
+					t.Errorf("%v %q %d", f.Op, f.Payload, f.Length)
+				}
+			})
+			other := server.TraceFrames(0, func(*draftwire.Frame) {})
+			runtime.Gosched()
+			stop()
+			other()
+		}
+		all.Wait()
 	})
 }
