@@ -48,10 +48,20 @@ type Console struct {
 	o       Options
 	started time.Time
 	lists   sync.Pool // of *list
+	done    chan struct{}
+	close   sync.Once
+
+	mu      sync.Mutex
+	watched map[uint64]*watch // by the number of the connection
 }
 
-// New returns a console.
-func New(o Options) *Console { return &Console{o: o, started: time.Now()} }
+// New returns a console. Close must be called.
+func New(o Options) *Console {
+	return &Console{o: o, started: time.Now(), done: make(chan struct{})}
+}
+
+// Close ends the answers that go on.
+func (c *Console) Close() { c.close.Do(func() { close(c.done) }) }
 
 // policy is the Content-Security-Policy of every answer: the page is its files, and asks its own
 // origin alone.
@@ -110,6 +120,8 @@ func (c *Console) route(path []string) (do http.HandlerFunc, method string) {
 		return do, http.MethodGet
 	case len(path) == 2 && path[0] == "connections":
 		return with(c.connection, path[1]), http.MethodGet
+	case len(path) == 3 && path[0] == "connections" && path[2] == "frames":
+		return with(c.frames, path[1]), http.MethodGet
 	}
 	return nil, ""
 }

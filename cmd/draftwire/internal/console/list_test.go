@@ -83,7 +83,7 @@ func TestConnection(t *testing.T) {
 	} {
 		rec := w.ask("GET", "api/connections/"+l.Rows[0].ID, "", "from", tt.from)
 		text := rec.Body.String()
-		var s shown
+		var s shownJSON
 		if err := json.Unmarshal(rec.Body.Bytes(), &s); err != nil || rec.Code != 200 {
 			t.Fatal(rec.Code, err)
 		}

@@ -41,11 +41,14 @@ var noToken = &problem{http.StatusUnauthorized, "This needs the token of the adm
 // orders reports whether the console takes any.
 func (c *Console) orders() bool { return c.o.Token != nil && c.o.TokenFile() }
 
-// mayRead reports whether a request may see what users say: it comes from this machine, or has
-// the token, and the configuration lets it.
-func (c *Console) mayRead(r *http.Request) bool {
-	return c.o.Payload() && (c.o.Here(r) || c.o.Token != nil && c.o.Token(r))
+// isOperator reports whether a request comes from this machine, or has the token.
+func (c *Console) isOperator(r *http.Request) bool {
+	return c.o.Here(r) || c.o.Token != nil && c.o.Token(r)
 }
+
+// mayRead reports whether a request may see what users say: it is the operator's, and the
+// configuration lets it.
+func (c *Console) mayRead(r *http.Request) bool { return c.o.Payload() && c.isOperator(r) }
 
 // isOwn reports whether an origin is that of the host that was asked.
 func isOwn(origin, host string) bool {

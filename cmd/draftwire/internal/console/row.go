@@ -86,22 +86,39 @@ type shown struct {
 var gone = &problem{http.StatusNotFound, "There is no such connection, or not any more.", ""}
 
 func (c *Console) connection(w http.ResponseWriter, r *http.Request, id string) {
-	n, ok := readID(id)
-	x, found := Live{}, false
-	if ok {
-		x, found = c.find(n)
+	x, ok := c.open(id)
+	ended := false
+	if !ok {
+		if x, ended = c.remembered(id); !ended {
+			gone.answer(w)
+			return
+		}
 	}
-	if !found {
-		gone.answer(w)
-		return
-	}
-	s := shown{Row: c.row(&x), Handshake: annotate(x.Conn.Handshake(), c.mayRead(r))}
+	s := shown{Row: c.row(&x), Ended: ended, Handshake: annotate(x.Conn.Handshake(), c.mayRead(r))}
 	if x.Session != nil {
 		if back := x.Session.BackendConn(); back != nil {
 			s.BackendHandshake = annotate(back.Handshake(), c.mayRead(r))
 		}
 	}
 	send(w, http.StatusOK, s)
+}
+
+// open returns the open connection with an id.
+func (c *Console) open(id string) (Live, bool) {
+	n, ok := readID(id)
+	if !ok {
+		return Live{}, false
+	}
+	return c.find(n)
+}
+
+// remembered returns a connection that has ended, and was watched a moment ago.
+func (c *Console) remembered(id string) (Live, bool) {
+	n, _ := readID(id)
+	if w := c.ringOf(n); w != nil {
+		return w.live, true
+	}
+	return Live{}, false
 }
 
 // secrets are what is taken out of heads, as recordings do by default.

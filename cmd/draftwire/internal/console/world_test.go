@@ -157,3 +157,11 @@ func (w *world) get(path string, into any, fields ...string) {
 		w.Fatalf("%s: %v", path, err)
 	}
 }
+
+// shownJSON is the answer with one connection, as a page reads it.
+type shownJSON struct {
+	Row
+	Ended            bool             `json:"ended"`
+	Handshake        []map[string]any `json:"handshake"`
+	BackendHandshake []map[string]any `json:"backend_handshake"`
+}
