@@ -352,7 +352,7 @@ func (s *Session) visit(b *backend) (*visit, error) {
 		remote: h.Remote(),
 		origin: h.Origin(), protocols: offered(h), fields: s.fields(),
 		compression: compressionModes[r.Policy.CompressionBackend],
-		text:        textPolicy(r.Policy.InvalidText), observer: s.backendObserver(b), session: s,
+		text:        textPolicy(r.Policy.InvalidText), observer: s.backendObserver(b), session: s, keepHeads: s.keepsHeads(),
 		limits: draftwire.Limits{
 			ReadLimit: int64(r.Message), HeadLimit: int(l.Head), HandshakeTimeout: r.DialTimeout.timeout(),
 			CloseTimeout: l.CloseTimeout.timeout(), WriteTimeout: l.WriteTimeout.timeout(),

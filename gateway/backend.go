@@ -244,6 +244,7 @@ type visit struct {
 	observer    *draftwire.Observer
 	events      *draftwire.Events // for a connection that a loop will read
 	session     *Session
+	keepHeads   bool
 }
 
 // minTry is how long a try may take at least, even if its share of the time is less.
@@ -288,7 +289,7 @@ func (b *backend) openWith(v *visit, open func(*draftwire.DialOptions) (*draftwi
 	o := &draftwire.DialOptions{
 		Version: b.version, Origin: v.origin, Protocols: v.protocols, Fields: v.fields, Target: v.target,
 		TLS: b.tls, Limits: v.limits, InvalidText: v.text, Tolerate: b.faults, Observer: v.observer,
-		Compression: draftwire.Compression{Mode: v.compression}, DropHeads: !v.session.keepsHeads(), Events: v.events, Value: v.session,
+		Compression: draftwire.Compression{Mode: v.compression}, DropHeads: !v.keepHeads, Events: v.events, Value: v.session,
 	}
 	if v.host != "" {
 		o.Fields = append(o.Fields[:len(o.Fields):len(o.Fields)], wire.Field{Name: "Host", Value: v.host})

@@ -238,8 +238,8 @@ func (g *Gateway) OnlyOperators(h http.Handler) http.Handler {
 // false where the configuration names no token_file.
 func (g *Gateway) HasToken(r *http.Request) bool { return g.state.Load().cfg.Admin.hasToken(r) }
 
-// AdminConfig returns the settings of the operator's port that are in force.
-func (g *Gateway) AdminConfig() Admin { return g.state.Load().cfg.Admin }
+// Config returns the configuration in force, with its defaults. It must not be changed.
+func (g *Gateway) Config() *Config { return g.state.Load().cfg }
 
 // FromHere reports whether a request comes from this machine: from a loopback address, or by a
 // unix socket.

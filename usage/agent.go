@@ -14,8 +14,8 @@ var products = []struct{ find, show string }{
 // maxAgent is how long a name may be, in bytes.
 const maxAgent = 32
 
-// agentName returns a short name for a user agent: product and version.
-func agentName(ua string) string {
+// AgentName returns a short name for a user agent: product and version.
+func AgentName(ua string) string {
 	for _, p := range products {
 		if _, rest, ok := strings.Cut(ua, p.find); ok {
 			if !strings.HasSuffix(p.show, "/") && !strings.HasSuffix(p.show, " ") {

@@ -140,7 +140,7 @@ func (r *DryRun) Text(w io.Writer) error {
 	}
 	for _, row := range r.Rows {
 		for _, c := range row.Clients {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%.0f %%\t%s\t%s\n", row.Version, c.Key, c.Asked, expected(c.Expected), math.Floor(c.Hit*100), agentName(c.UserAgent), dash(c.Path))
+			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%.0f %%\t%s\t%s\n", row.Version, c.Key, c.Asked, expected(c.Expected), math.Floor(c.Hit*100), AgentName(c.UserAgent), dash(c.Path))
 		}
 	}
 	return t.Flush()

@@ -255,7 +255,7 @@ func (w *window) client(row *Row, p *people, c *Client) {
 		row.Turned++
 	}
 	p.seen = append(p.seen, c)
-	p.agents[agentName(c.UserAgent)]++
+	p.agents[AgentName(c.UserAgent)]++
 	p.tls[c.TLS]++
 	p.tolerated |= c.Tolerated
 }

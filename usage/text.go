@@ -54,7 +54,7 @@ func (r *Report) listText(w io.Writer, row *Row) error {
 	for i := range row.List {
 		c := &row.List[i]
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", c.Key, DateOf(c.First), r.ago(&c.Last), c.Opened, c.Refused, sum(c.In, c.Out), c.TLS,
-			dash(c.Tolerated.String()), dash(agentName(c.UserAgent)), dash(c.Host), dash(c.Path))
+			dash(c.Tolerated.String()), dash(AgentName(c.UserAgent)), dash(c.Host), dash(c.Path))
 	}
 	return t.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/cmd/draftwire/internal/console"
 )
 
 // Paths with a meaning of their own, in every mode.
@@ -23,17 +24,19 @@ const (
 type service struct {
 	journal   *journal
 	rooms     rooms
-	broadcast bool // on every path
-	console   bool // is served, to this machine
-	began     time.Time
-	clock     atomic.Uint32 // seconds since the start, counted from 1
-	lastID    atomic.Uint64 // of a connection
+	broadcast bool             // on every path
+	console   *console.Console // nil: none
+	addresses []string         // of the listeners
+	start     time.Time
+	clock     atomic.Uint32    // seconds since the start, counted from 1
+	lastID    atomic.Uint64    // of a connection
+	ended     [2]atomic.Uint64 // messages from and to clients of connections that have ended
 }
 
 func newService(j *journal, broadcast bool) *service {
-	s := &service{journal: j, broadcast: broadcast, began: time.Now()}
+	s := &service{journal: j, broadcast: broadcast, start: time.Now()}
 	s.clock.Store(1)
-	s.lastID.Store(uint64(s.began.UnixMilli()) << 20) // so that no number is that of a connection of an earlier run
+	s.lastID.Store(uint64(s.start.UnixMilli()) << 20) // so that no number is that of a connection of an earlier run
 	return s
 }
 
@@ -77,6 +80,9 @@ func (s *service) message(c *draftwire.Conn, op draftwire.Op, p []byte) error {
 }
 
 func (s *service) closed(c *draftwire.Conn, _ error) {
+	n := c.Stats()
+	s.ended[0].Add(n.MessagesIn)
+	s.ended[1].Add(n.MessagesOut)
 	if s.inRoom(c) {
 		path, _ := splitTarget(c.Handshake())
 		s.rooms.leave(path, c)

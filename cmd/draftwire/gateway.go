@@ -17,7 +17,6 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/draftwire/draftwire"
-	"github.com/draftwire/draftwire/cmd/draftwire/internal/console"
 	"github.com/draftwire/draftwire/cmd/draftwire/internal/generation"
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,7 +72,6 @@ type runningGateway struct {
 	failed   chan error // the result of Run
 
 	admin         *draftwire.Server
-	console       *console.Console
 	adminListener net.Listener                 // nil: no admin port
 	forward       atomic.Pointer[http.Handler] // to the admin port of the successor
 
@@ -115,6 +113,7 @@ func newRunning(o gatewayOptions, before *generation.Parent, log *logrus.Logger)
 		ledger.close()
 		return nil, err
 	}
+	r.watch.console = r.newConsole()
 	stdlog.SetOutput(r.watch.journal) // where net/http says what backends send unasked
 	stdlog.SetFlags(0)
 	r.Gateway, err = gateway.New(o.config, gateway.Options{Hooks: r.watch.hooks(), Listen: r.listen, ErrorLog: r.watch.journal.lines()})
@@ -126,6 +125,7 @@ func newRunning(o gatewayOptions, before *generation.Parent, log *logrus.Logger)
 	} else {
 		err = listenError(err)
 	}
+	r.watch.console.Close()
 	r.watch.tape.close()
 	ledger.close()
 	return nil, err
@@ -143,7 +143,7 @@ func (r *runningGateway) begin(ctx context.Context) error {
 	go func() { r.failed <- r.Run(ctx) }()
 	if r.adminListener != nil {
 		fields := logrus.Fields{"admin": adminURL(r.adminListener)}
-		if r.adminListener.Addr().Network() != "unix" && r.AdminConfig().Console != "off" {
+		if r.adminListener.Addr().Network() != "unix" && r.Config().Admin.Console != "off" {
 			fields["console"] = adminURL(r.adminListener) + gateway.ConsolePath
 		}
 		r.log.WithFields(fields).Info("admin port")
@@ -170,6 +170,7 @@ func (r *runningGateway) begin(ctx context.Context) error {
 
 // close ends everything.
 func (r *runningGateway) close() {
+	r.watch.console.Close()
 	stopAdmin(r.admin)
 	if r.adminListener != nil {
 		r.adminListener.Close()
@@ -191,13 +192,13 @@ func (r *runningGateway) openAdmin() error {
 	o := gateway.AdminOptions{
 		Metrics: promhttp.HandlerFor(prometheus.GathererFunc(r.gather), promhttp.HandlerOpts{}),
 		Usage:   http.HandlerFunc(r.usage), Pprof: r.config.Admin.Pprof, Drain: r.orderDrain, Status: r.status, Upgrade: r.upgrade, Trace: &r.watch.tracer,
-		Console: r.newConsole(),
+		Console: http.HandlerFunc(r.serveConsole),
 	}
 	if r.file != "" {
 		o.Reload = r.reload
 	}
 	r.admin = &draftwire.Server{
-		Handler: bodyless(r.OnlyOperators(r.orForward(r.Admin(o)))), MaxPending: 100, MaxHTTP: 100, ErrorLog: r.watch.journal.lines(),
+		Handler: bodyless(r.OnlyOperators(r.orForward(r.audited(r.Admin(o))))), MaxPending: 100, MaxHTTP: 100, ErrorLog: r.watch.journal.lines(),
 		ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 	}
 	r.admin.Options.Limits.HandshakeTimeout = 5 * time.Second

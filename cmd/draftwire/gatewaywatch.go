@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/cmd/draftwire/internal/console"
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/metrics"
 	"github.com/draftwire/draftwire/oldtls"
@@ -24,6 +25,7 @@ type watch struct {
 	tracer  tracer
 	tape    *tape // nil: nothing is recorded
 	metrics *metrics.Metrics
+	console *console.Console
 	book    *book
 	client  func(remote, target string, fields func() draftwire.Fields) string
 
@@ -47,7 +49,7 @@ func newWatch(log *logrus.Logger, reg prometheus.Registerer, ledger *book, cfg *
 func (w *watch) hooks() gateway.Hooks {
 	return gateway.Hooks{
 		Observer: func(listener string) *draftwire.Observer {
-			return draftwire.JoinObservers(w.journal.observer(listener), w.metrics.Observer(listener), w.tracer.observer(listener), &draftwire.Observer{
+			return draftwire.JoinObservers(w.journal.observer(listener), w.metrics.Observer(listener), w.tracer.observer(listener), w.console.Observer(), &draftwire.Observer{
 				Opened: func(c *draftwire.Conn) { w.opened(c, listener) }, Refused: w.refused, Closed: w.tape.closed,
 			})
 		},

@@ -85,7 +85,7 @@ func (s *service) greet(c *draftwire.Conn, query string) error {
 		Messages: messagesOf(v), Closing: closingWords[closingOf(v)], Rule: c.Handshake().Rule(), Mode: modeEcho, Events: annotated(c.Handshake()),
 	}
 	if from, err := netip.ParseAddrPort(c.Handshake().Remote()); err == nil {
-		h.Console = s.console && from.Addr().Unmap().IsLoopback()
+		h.Console = s.console != nil && from.Addr().Unmap().IsLoopback()
 	}
 	if s.broadcast {
 		h.Mode = modeBroadcast

@@ -45,7 +45,7 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 	o.certs.tell(logger)
 	s := newService(j, o.broadcast)
 	srv := newServer(o, s)
-	defer s.tick()()
+	defer s.begin()()
 	failed := make(chan error, len(o.listen))
 	var listeners []net.Listener
 	for _, addr := range o.listen {
@@ -57,6 +57,7 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 			return listenError(err)
 		}
 		listeners = append(listeners, l)
+		s.addresses = append(s.addresses, l.Addr().String())
 	}
 	for _, l := range listeners {
 		announce(l, o, logger)
@@ -84,9 +85,10 @@ func newServer(o serveOptions, s *service) *draftwire.Server {
 	}
 	srv := new(draftwire.Server)
 	if o.console {
-		s.console = true
+		s.console = s.newConsole(srv)
 		o.accept.Authorize = s.authorize
-		handler = withConsole(handler, s.newConsole(srv))
+		o.accept.Observer = draftwire.JoinObservers(o.accept.Observer, s.console.Observer())
+		handler = withConsole(handler, s.console)
 	}
 	srv.Events, srv.Handler, srv.Options = s.events(), bodyless(handler), o.accept
 	srv.TLS, srv.FlashPolicy, srv.ErrorLog = o.tls, o.flashPolicy, j.lines()

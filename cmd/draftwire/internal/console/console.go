@@ -2,15 +2,18 @@ package console
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/usage"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -28,6 +31,23 @@ type Options struct {
 	Replaced func() int
 	// Status returns what is known of the program as a whole, as JSON has it; nil: nothing.
 	Status func() any
+	// Profiles returns the TLS profiles of listeners; nil: none.
+	Profiles func() map[string]string
+	// Totals returns what the program has counted; nil: nothing.
+	Totals func() Totals
+	// Explain says why a client was refused, and what would admit it.
+	Explain func(*draftwire.HandshakeError) (reason, detail, hint string)
+	// Report makes a report of the ledger, and Plan returns the plan to retire versions; nil: none.
+	Report func() *usage.Report
+	Plan   func() usage.Plan
+	Orders Orders
+	// Target returns where a try goes to: the listener of that name, or the first; nil: there are no
+	// tries.
+	Target func(listener string) (*Target, error)
+	// Audit is told of each order, for the log.
+	Audit func(Order)
+	// Watching is told when somebody begins to look at the console, and when nobody does any more.
+	Watching func(on bool)
 	// Here reports whether a request comes from this machine, and Token whether it has the token
 	// that orders need; nil: there are no orders. TokenFile reports whether there is such a token.
 	Here, Token func(r *http.Request) bool
@@ -51,13 +71,30 @@ type Console struct {
 	done    chan struct{}
 	close   sync.Once
 
-	mu      sync.Mutex
-	watched map[uint64]*watch // by the number of the connection
+	asked    atomic.Int64 // when a request came last
+	watching atomic.Bool  // as it was told last
+	opened   opened
+	refused  refusals
+	reports  reports
+	audit    audit
+	tries    tries
+
+	mu        sync.Mutex
+	watched   map[uint64]*watch // by the number of the connection
+	histories [3]history
+	before    [3]map[string]uint64 // counters as they were at the last sample
 }
 
 // New returns a console. Close must be called.
 func New(o Options) *Console {
-	return &Console{o: o, started: time.Now(), done: make(chan struct{})}
+	c := &Console{o: o, started: time.Now(), done: make(chan struct{})}
+	c.refused.explain = o.Explain
+	for i, s := range spans {
+		c.histories[i] = history{every: s.every, most: s.most, open: series{}, refused: series{}, losses: series{}, messages: series{}}
+	}
+	c.sample(c.started)
+	go c.run()
+	return c
 }
 
 // Close ends the answers that go on.
@@ -96,6 +133,8 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // api answers a request for path, below api/.
 func (c *Console) api(w http.ResponseWriter, r *http.Request, path []string) {
+	c.asked.Store(time.Now().UnixNano())
+	c.setWatching(true)
 	do, method := c.route(path)
 	switch {
 	case do == nil:
@@ -115,13 +154,30 @@ func (c *Console) route(path []string) (do http.HandlerFunc, method string) {
 		return func(w http.ResponseWriter, r *http.Request) { f(w, r, id) }
 	}
 	switch {
+	case len(path) == 0:
+		return nil, ""
+	case len(path) == 1 && path[0] == "try" && c.o.Target != nil:
+		return c.try, http.MethodPost
 	case len(path) == 1:
-		do = map[string]http.HandlerFunc{"about": c.about, "connections": c.connections, "status": c.status}[path[0]]
+		do = map[string]http.HandlerFunc{
+			"about": c.about, "connections": c.connections, "status": c.status, "history": c.history, "refusals": c.refusals,
+			"losses": c.losses, "report": c.report, "plan": c.plan, "whatif": c.whatif, "audit": c.audits,
+		}[path[0]]
 		return do, http.MethodGet
 	case len(path) == 2 && path[0] == "connections":
 		return with(c.connection, path[1]), http.MethodGet
 	case len(path) == 3 && path[0] == "connections" && path[2] == "frames":
 		return with(c.frames, path[1]), http.MethodGet
+	case len(path) == 3 && path[0] == "connections" && path[2] == "export":
+		return with(c.export, path[1]), http.MethodGet
+	case path[0] == "try" && c.o.Target == nil:
+		return nil, ""
+	case len(path) == 3 && path[0] == "try" && path[2] == "frames":
+		return with(c.tryFrames, path[1]), http.MethodGet
+	case len(path) == 3 && path[0] == "try" && path[2] == "send":
+		return with(c.trySend, path[1]), http.MethodPost
+	case len(path) == 2 && path[0] == "orders":
+		return c.orderNamed(path[1]), http.MethodPost
 	}
 	return nil, ""
 }
@@ -147,8 +203,10 @@ func wrongMethod(w http.ResponseWriter, allowed string) {
 func send(w http.ResponseWriter, status int, x any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(x) // an error of it is the reader's end
+	encode(w, x) // an error of it is the reader's end
 }
+
+func encode(w io.Writer, x any) error { return json.NewEncoder(w).Encode(x) }
 
 // about is what the page asks first.
 type about struct {
@@ -174,21 +232,13 @@ type version struct {
 func (c *Console) about(w http.ResponseWriter, _ *http.Request) {
 	a := about{
 		Program: "draftwire", Version: c.o.Version, Kind: c.o.Kind, PID: os.Getpid(), Started: c.started, Now: time.Now(),
-		Token: c.orders(), Orders: []string{}, Payload: c.o.Payload(),
+		Token: c.orders(), Orders: c.possible(), Payload: c.o.Payload(),
 	}
 	for _, v := range draftwire.ServedVersions().List() {
 		i := v.Info()
 		a.Versions = append(a.Versions, version{v.String(), i.Spec, i.Date, i.Shipped})
 	}
 	send(w, http.StatusOK, a)
-}
-
-func (c *Console) status(w http.ResponseWriter, _ *http.Request) {
-	if c.o.Status == nil {
-		(&problem{http.StatusNotFound, "This program has no backends.", ""}).answer(w)
-		return
-	}
-	send(w, http.StatusOK, c.o.Status())
 }
 
 // names are the names of tolerances, never nil.

@@ -378,11 +378,17 @@ func (c *Console) frames(rw http.ResponseWriter, r *http.Request, id string) {
 		return
 	}
 	defer c.leave(w)
+	c.follow(rw, r, w, w.end())
+}
+
+// follow answers with the frames from number at on.
+func (c *Console) follow(rw http.ResponseWriter, r *http.Request, w *watch, at uint64) {
+	x := &w.live
 	s := newStream(rw, r, c.done)
 	defer s.close()
 	s.send(map[string]any{"armed": true, "ring": ringFrames, "payload": c.o.Payload()})
 	over := x.Conn.Context().Done()
-	for at := w.end(); s.flush(); {
+	for s.flush() {
 		list, to, lost, news := w.next(at)
 		at = to
 		for i := range list {
@@ -397,7 +403,7 @@ func (c *Console) frames(rw http.ResponseWriter, r *http.Request, id string) {
 		select {
 		case <-over:
 			if list, _, _, _ := w.next(at); len(list) == 0 {
-				s.send(map[string]any{"ended": true, "why": whyEnded(&x)})
+				s.send(map[string]any{"ended": true, "why": whyEnded(x)})
 				s.flush()
 				return
 			}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -316,6 +315,3 @@ func (c *Console) find(id uint64) (Live, bool) {
 	}
 	return all[i], true
 }
-
-// served is the versions that have a row of their own in charts.
-var served = draftwire.ServedVersions().List()

@@ -31,6 +31,7 @@ func (c *Console) judge(r *http.Request) *problem {
 	case !c.orders():
 		return &problem{http.StatusConflict, "This console takes no orders.", "name a file with a token in the configuration: admin: {token_file: FILE}"}
 	case !c.o.Token(r):
+		c.noteRefused(r)
 		return noToken
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/inspect"
@@ -79,6 +80,8 @@ func (c *Console) row(x *Live) Row {
 type shown struct {
 	Row
 	Ended            bool             `json:"ended"`
+	Why              string           `json:"why,omitempty"` // of a connection that has ended
+	Now              int64            `json:"now_ms"`
 	Handshake        []*inspect.Event `json:"handshake"`         // null where the heads are not kept
 	BackendHandshake []*inspect.Event `json:"backend_handshake"` // null where the heads are not kept
 }
@@ -94,7 +97,10 @@ func (c *Console) connection(w http.ResponseWriter, r *http.Request, id string) 
 			return
 		}
 	}
-	s := shown{Row: c.row(&x), Ended: ended, Handshake: annotate(x.Conn.Handshake(), c.mayRead(r))}
+	s := shown{Row: c.row(&x), Ended: ended, Now: time.Now().UnixMilli(), Handshake: annotate(x.Conn.Handshake(), c.mayRead(r))}
+	if ended {
+		s.Why = whyEnded(&x)
+	}
 	if x.Session != nil {
 		if back := x.Session.BackendConn(); back != nil {
 			s.BackendHandshake = annotate(back.Handshake(), c.mayRead(r))

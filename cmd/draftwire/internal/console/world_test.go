@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/usage"
 )
 
 // patience bounds every wait of these tests.
@@ -27,6 +29,13 @@ type world struct {
 	url     string // of the gateway
 	o       Options
 	token   bool // there is one
+
+	withheld bool // no payload is shown
+	totals   Totals
+	refuses  error    // of Reload and Retire
+	given    []string // orders
+	logged   []Order
+	observer atomic.Pointer[draftwire.Observer]
 }
 
 // newWorld starts a gateway. change, if not nil, changes its configuration.
@@ -76,13 +85,39 @@ func newWorld(t *testing.T, change func(*gateway.Config)) *world {
 		},
 		Status: func() any { return w.gw.Status() },
 		Here:   gateway.FromHere, Token: func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer "+token },
-		TokenFile: func() bool { return w.token }, Payload: func() bool { return true },
+		TokenFile: func() bool { return w.token }, Payload: func() bool { return !w.withheld },
+		Totals: func() Totals { return w.totals },
+		Explain: func(he *draftwire.HandshakeError) (reason, detail, hint string) {
+			return string(he.Reason), he.Detail, he.Hint()
+		},
+		Plan: func() usage.Plan {
+			plan, _ := w.gw.Config().Plan()
+			return plan
+		},
+		Orders: Orders{Drain: func() { w.given = append(w.given, "drain") }, Reload: func() error { return w.refuses }, Retire: func(v draftwire.Version, s usage.Stage) error {
+			w.given = append(w.given, v.String()+" "+s.String()+" "+s.From.Format(time.DateOnly))
+			return w.refuses
+		}},
+		Target: func(string) (*Target, error) { return &Target{URL: w.url}, nil },
+		Audit:  func(o Order) { w.logged = append(w.logged, o) },
 	}
 	w.console = New(w.o)
+	w.Cleanup(w.console.Close)
+	w.observer.Store(w.console.Observer())
 	return w
 }
 
-func (w *world) hooks() gateway.Hooks { return gateway.Hooks{} }
+func (w *world) hooks() gateway.Hooks {
+	return gateway.Hooks{Observer: func(string) *draftwire.Observer {
+		return &draftwire.Observer{
+			Opened: func(c *draftwire.Conn) { w.observer.Load().Opened(c) },
+			Closed: func(c *draftwire.Conn, err error) { w.observer.Load().Closed(c, err) },
+			Refused: func(remote string, head []byte, he *draftwire.HandshakeError) {
+				w.observer.Load().Refused(remote, head, he)
+			},
+		}
+	}}
+}
 
 // dial opens a connection through the gateway, which is closed with the test, and waits until
 // the gateway has it.
