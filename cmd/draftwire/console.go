@@ -189,13 +189,31 @@ func (r *runningGateway) live(list []console.Live) []console.Live {
 	return list
 }
 
-// replacedConnections is how many connections the processes before this one have.
+// replacedEvery is how often the processes before this one are asked how many connections they
+// have, while a console wants to know.
+const replacedEvery = 5 * time.Second
+
+// replacedCount is what they said last.
+type replacedCount struct {
+	connections atomic.Int64
+	asked       atomic.Int64 // when, in nanoseconds
+}
+
+// replacedConnections is how many connections the processes before this one have, as far as it is
+// known: nobody waits for their answer.
 func (r *runningGateway) replacedConnections() int {
-	older, err := r.before.askStatus(askTimeout)
-	if err != nil {
+	if r.before.over() {
 		return 0
 	}
-	return older.Connections
+	now, last := time.Now().UnixNano(), r.older.asked.Load()
+	if now-last > int64(replacedEvery) && r.older.asked.CompareAndSwap(last, now) {
+		go func() {
+			if s, err := r.before.askStatus(askTimeout); err == nil {
+				r.older.connections.Store(int64(s.Connections))
+			}
+		}()
+	}
+	return int(r.older.connections.Load())
 }
 
 // servedConsole is where serve has its console.

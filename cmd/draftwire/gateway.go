@@ -86,6 +86,7 @@ type runningGateway struct {
 	until       atomic.Int64 // when the sessions that are left then are drained; 0: never
 	ending      chan struct{}
 	stopSweep   context.CancelFunc
+	older       replacedCount
 	told        atomic.Bool // the successor has all that this process has counted
 }
 

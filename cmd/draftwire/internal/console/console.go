@@ -78,6 +78,10 @@ type Console struct {
 	reports  reports
 	audit    audit
 	tries    tries
+	searches searches
+
+	addresses memo[[2]uint64] // for sorting
+	kinds     memo[string]
 
 	mu        sync.Mutex
 	watched   map[uint64]*watch // by the number of the connection
@@ -88,7 +92,7 @@ type Console struct {
 // New returns a console. Close must be called.
 func New(o Options) *Console {
 	c := &Console{o: o, started: time.Now(), done: make(chan struct{})}
-	c.refused.explain = o.Explain
+	c.refused.explain, c.addresses.make, c.kinds.make = o.Explain, addressKey, kindOf
 	for i, s := range spans {
 		c.histories[i] = history{every: s.every, most: s.most, open: series{}, refused: series{}, losses: series{}, messages: series{}}
 	}

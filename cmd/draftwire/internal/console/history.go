@@ -148,6 +148,9 @@ func (c *Console) run() {
 			c.sample(now)
 			if c.asked.Load() < now.Add(-unasked).UnixNano() {
 				c.setWatching(false)
+				c.searches.forget()
+				c.addresses.forget()
+				c.kinds.forget()
 			}
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -121,11 +120,8 @@ func (c *Console) connections(w http.ResponseWriter, r *http.Request) {
 
 // page chooses a page of the list.
 func (c *Console) page(q *query) *listed {
-	l, _ := c.lists.Get().(*list)
-	if l == nil {
-		l = new(list)
-	}
-	l.all = c.o.Live(l.all[:0])
+	l := c.lend()
+	defer c.giveBack(l)
 	out := &listed{Total: len(l.all), Versions: map[string]int{}, Routes: map[string]int{}, Now: time.Now().UnixMilli(), Rows: []Row{}}
 	if c.o.Replaced != nil {
 		out.Replaced = c.o.Replaced()
@@ -135,25 +131,53 @@ func (c *Console) page(q *query) *listed {
 	for _, p := range l.choose(q) {
 		out.Rows = append(out.Rows, c.row(&l.all[p.i]))
 	}
+	return out
+}
+
+// lend returns a list of the open connections. The caller gives it back.
+func (c *Console) lend() *list {
+	l, _ := c.lists.Get().(*list)
+	if l == nil {
+		l = new(list)
+	}
+	l.all, l.found = c.o.Live(l.all[:0]), l.found[:0]
+	return l
+}
+
+func (c *Console) giveBack(l *list) {
 	clear(l.all) // the pool holds no connection
 	c.lists.Put(l)
-	return out
 }
 
 // match counts all connections, and finds those that a query wants.
 func (l *list) match(c *Console, q *query, out *listed) {
 	var versions [256]int
-	l.found = l.found[:0]
 	key := keys[q.sort]
+	var has func(*Live) bool
+	if q.text != "" {
+		search := c.searches.of(q.text)
+		search.begin(len(l.all))
+		defer search.end()
+		has = search.memo.of
+	}
+	if q.sort == "client" {
+		c.addresses.begin(len(l.all))
+		defer c.addresses.end()
+	}
+	route, inRoute := "", 0 // most sessions have the route of the one before
 	for i := range l.all {
 		x := &l.all[i]
 		v := x.Conn.Version()
 		versions[uint8(v)]++
-		if x.Session != nil {
-			out.Routes[x.Session.Route]++
+		if s := x.Session; s != nil {
+			if s.Route != route {
+				out.count(route, inRoute)
+				route, inRoute = s.Route, 0
+			}
+			inRoute++
 		}
 		if q.version != wire.Unknown && v != q.version || q.route != "" && (x.Session == nil || x.Session.Route != q.route) ||
-			q.text != "" && !x.has(q.text) {
+			has != nil && !has(x) {
 			continue
 		}
 		p := place{id: x.ID, i: int32(i)}
@@ -162,6 +186,7 @@ func (l *list) match(c *Console, q *query, out *listed) {
 		}
 		l.found = append(l.found, p)
 	}
+	out.count(route, inRoute)
 	for v, n := range versions {
 		if n > 0 {
 			out.Versions[wire.Version(v).String()] = n
@@ -172,16 +197,19 @@ func (l *list) match(c *Console, q *query, out *listed) {
 	}
 }
 
+// count counts connections of a route.
+func (l *listed) count(route string, n int) {
+	if n > 0 {
+		l.Routes[route] += n
+	}
+}
+
 // keys are what connections are sorted by, beside the order in which they were opened and the
 // routes, whose names are ranked.
 var keys = map[string]func(*Console, *Live) (uint64, uint64){
-	"client": func(_ *Console, x *Live) (uint64, uint64) {
-		a, err := netip.ParseAddrPort(x.Conn.Handshake().Remote())
-		if err != nil {
-			return 0, 0
-		}
-		b := a.Addr().As16()
-		return binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
+	"client": func(c *Console, x *Live) (uint64, uint64) {
+		a := c.addresses.of(x)
+		return a[0], a[1]
 	},
 	"version":      func(_ *Console, x *Live) (uint64, uint64) { return uint64(x.Conn.Version()), 0 },
 	"in":           func(_ *Console, x *Live) (uint64, uint64) { return x.Conn.Stats().BytesIn, 0 },
@@ -189,6 +217,12 @@ var keys = map[string]func(*Console, *Live) (uint64, uint64){
 	"messages_in":  func(_ *Console, x *Live) (uint64, uint64) { return x.Conn.Stats().MessagesIn, 0 },
 	"messages_out": func(_ *Console, x *Live) (uint64, uint64) { return x.Conn.Stats().MessagesOut, 0 },
 	"last":         func(c *Console, x *Live) (uint64, uint64) { return uint64(c.last(x).UnixMilli()), 0 },
+}
+
+// addressKey is the address of a client, as two numbers.
+func addressKey(x *Live) [2]uint64 {
+	b := address(x.Conn.Handshake().Remote()).Addr().As16()
+	return [2]uint64{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
 }
 
 // rankRoutes sorts by the names of routes.
@@ -248,41 +282,6 @@ func (h *worst) Swap(i, j int)      { h.of[i], h.of[j] = h.of[j], h.of[i] }
 func (h *worst) Push(any)           {}
 func (h *worst) Pop() any           { return nil }
 
-// has reports whether a text, in lower case, is in one of the fields that are searched.
-func (x *Live) has(text string) bool {
-	h := x.Conn.Handshake()
-	path, _, _ := strings.Cut(h.Target(), "?")
-	return containsFold(path, text) || containsFold(h.Host(), text) || containsFold(h.Origin(), text) ||
-		x.Session != nil && containsFold(x.Session.Backend, text) ||
-		containsFold(h.Field("User-Agent"), text) || mayBeAddress(text) && strings.Contains(h.Remote(), text)
-}
-
-// mayBeAddress reports whether a text can be a part of an address: for all others no address is
-// put into words.
-func mayBeAddress(s string) bool { return strings.Trim(s, "0123456789abcdef.:[]") == "" }
-
-// containsFold reports whether s has a text that is in lower case. Letters beyond ASCII have to
-// agree.
-func containsFold(s, text string) bool {
-	for i := 0; i+len(text) <= len(s); i++ {
-		j := 0
-		for j < len(text) && lower(s[i+j]) == text[j] {
-			j++
-		}
-		if j == len(text) {
-			return true
-		}
-	}
-	return false
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		c += 'a' - 'A'
-	}
-	return c
-}
-
 // last is when a message last ended, or when the connection was opened.
 func (c *Console) last(x *Live) time.Time {
 	began := x.Conn.Handshake().Began()
@@ -308,10 +307,11 @@ func readID(s string) (uint64, bool) {
 
 // find returns an open connection.
 func (c *Console) find(id uint64) (Live, bool) {
-	all := c.o.Live(nil)
-	i := slices.IndexFunc(all, func(x Live) bool { return x.ID == id })
+	l := c.lend()
+	defer c.giveBack(l)
+	i := slices.IndexFunc(l.all, func(x Live) bool { return x.ID == id })
 	if i < 0 {
 		return Live{}, false
 	}
-	return all[i], true
+	return l.all[i], true
 }

@@ -151,24 +151,23 @@ func (c *Console) whatif(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, c.without(off))
 }
 
+// kindOf is the make of a device or a browser.
+func kindOf(x *Live) string { return usage.AgentName(x.Conn.Handshake().Field("User-Agent")) }
+
 func (c *Console) without(off draftwire.Versions) *whatif {
-	l := &list{all: c.o.Live(nil)}
+	l := c.lend()
+	defer c.giveBack(l)
 	out := &whatif{Of: len(l.all), Clients: []Row{}, ByKind: []kinds{}}
 	count := map[string]int{}
-	names := map[string]string{} // of user agents, of which there are few
+	c.kinds.begin(len(l.all))
+	defer c.kinds.end()
 	for i := range l.all {
 		x := &l.all[i]
 		if !off.Has(x.Conn.Version()) {
 			continue
 		}
 		l.found = append(l.found, place{id: x.ID, i: int32(i)})
-		agent := x.Conn.Handshake().Field("User-Agent")
-		name, ok := names[agent]
-		if !ok {
-			name = usage.AgentName(agent)
-			names[agent] = name
-		}
-		count[name]++
+		count[c.kinds.of(x)]++
 	}
 	out.Connections = len(l.found)
 	for _, p := range l.choose(&query{desc: true, limit: maxClients}) {
