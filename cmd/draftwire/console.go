@@ -25,7 +25,10 @@ func (r *runningGateway) newConsole() *console.Console {
 	o := console.Options{
 		Prefix: gateway.ConsolePath, Kind: "gateway", Version: readBuild().Version,
 		Live: r.live, Replaced: r.replacedConnections, Status: func() any { return r.status() },
-		Here: gateway.FromHere, Token: func(q *http.Request) bool { return r.HasToken(q) },
+		// Whoever lets the port answer to any name has given up what keeps out pages whose names
+		// lead here.
+		Here:      func(q *http.Request) bool { return gateway.FromHere(q) && (q.Host == "" || namesMachine(q.Host)) },
+		Token:     func(q *http.Request) bool { return r.HasToken(q) },
 		TokenFile: func() bool { return r.Config().Admin.TokenFile != "" }, Payload: func() bool { return r.Config().Admin.Console == "on" },
 		Profiles: r.tlsProfiles, Totals: r.totals, Explain: refusal, Report: r.report, Plan: r.plan,
 		Orders: console.Orders{Drain: r.orderDrain, Retire: r.noteStage}, Audit: r.noteOrder, Target: r.tryTarget,
