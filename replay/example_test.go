@@ -59,21 +59,6 @@ func ExampleClient() {
 	// differs, message 2: "Good day Ann", not "Hello Ann"
 }
 
-// What changes with each run is not compared.
-func ExampleParseIgnore() {
-	var o replay.Options
-	for _, text := range []string{"/data/*/time", "re:[0-9]+ ms"} {
-		i, err := replay.ParseIgnore(text)
-		if err != nil {
-			log.Fatal(err)
-		}
-		var _ replay.Ignore = i
-		o.Ignore = append(o.Ignore, i)
-	}
-	fmt.Println(len(o.Ignore))
-	// Output: 2
-}
-
 // A difference has what was, and what is.
 func ExampleDifference() {
 	d := replay.Difference{Kind: replay.Missing, Step: 3, Want: "goal", Got: "nothing came in time"}

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/compare"
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/recording"
 	"github.com/draftwire/draftwire/wire"
@@ -32,7 +34,7 @@ type Options struct {
 	// Redacted are the names that were redacted in the recording: their values are not compared.
 	Redacted []string
 	// Ignore says what is not compared.
-	Ignore []Ignore
+	Ignore compare.Rules
 }
 
 // Defaults of Options.
@@ -403,7 +405,7 @@ func (p *player) hear(ctx context.Context, i int) (next int) {
 	p.missed = 0
 	p.r.Got++
 	// Where others came instead, the ones between are missing.
-	for k := i; k < len(p.s.Steps) && k < i+lookAhead && p.s.Steps[k].From != p.me; k++ {
+	for k := i; k < len(p.s.Steps) && k < i+compare.LookAhead && p.s.Steps[k].From != p.me; k++ {
 		if p.same(&p.s.Steps[k], h) {
 			for ; i < k; i++ {
 				p.r.differs(Missing, i+1, shown(p.s.Steps[i].Op, p.s.Steps[i].Payload), "what follows it came")
@@ -415,8 +417,19 @@ func (p *player) hear(ctx context.Context, i int) (next int) {
 	return i + 1
 }
 
-// lookAhead is how many messages of the other side may be missing before one that is recognised.
-const lookAhead = 8
+// same reports whether a message is the one that was recorded.
+func (o *Options) same(want *Step, got heard) bool {
+	if want.Op != got.op {
+		return false
+	}
+	a, b := want.Payload, got.p
+	if want.Op == wire.OpText && len(o.Redacted) > 0 && !bytes.Equal(a, b) {
+		r := recording.Redaction{Names: o.Redacted}
+		a, _ = r.Text(a)
+		b, _ = r.Text(b)
+	}
+	return o.Ignore.Same(want.Op, a, b)
+}
 
 // next returns the next message of the other side. ok is false where there is none in time, or no
 // more at all.

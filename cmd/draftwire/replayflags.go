@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/draftwire/draftwire/compare"
 	"github.com/draftwire/draftwire/replay"
 	"github.com/urfave/cli/v2"
 )
@@ -114,9 +115,9 @@ func readReplayLists(c *cli.Context, o *replayOptions) error {
 		o.play.Set[strings.ToLower(name)] = value
 	}
 	for _, s := range c.StringSlice("ignore") {
-		i, err := replay.ParseIgnore(s)
+		i, err := compare.ParseIgnore(s)
 		if err != nil {
-			return usagef("--ignore: %s", strings.TrimPrefix(err.Error(), "replay: "))
+			return usagef("--ignore: %s", strings.TrimPrefix(err.Error(), "compare: "))
 		}
 		o.play.Ignore = append(o.play.Ignore, i)
 	}
