@@ -28,6 +28,9 @@
 //	draftwire_backend_connections{route,backend}                      open now
 //	draftwire_backend_up{route,backend}                               1 or 0
 //	draftwire_backend_dial_failures_total{route,reason}
+//	draftwire_mirror_answers_total{route,result}                      equal, different, missing, more, not_compared
+//	draftwire_mirror_connections_total{route,result}                  opened, refused, failed, closed, overrun, skipped
+//	draftwire_mirror_up{route}                                        1 or 0
 //	draftwire_http_requests_total{listener,route,status}              ordinary ones; status 2xx and so on, or none
 //	draftwire_http_failures_total{route,reason}                       that the gateway refused or broke off
 //	draftwire_http_request_duration_seconds{route}                    histogram

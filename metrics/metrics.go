@@ -37,6 +37,9 @@ type Metrics struct {
 	backendUp         *prometheus.GaugeVec
 	dialFailures      *prometheus.CounterVec
 	backendTolerated  *prometheus.CounterVec
+	mirrorAnswers     *prometheus.CounterVec
+	mirrorConnections *prometheus.CounterVec
+	mirrorUp          *prometheus.GaugeVec
 	reloads           *prometheus.CounterVec
 	upgrades          *prometheus.CounterVec
 	limit             prometheus.Gauge
@@ -85,6 +88,9 @@ func New(reg prometheus.Registerer, b Build) *Metrics {
 		backendUp:         f.gauge("backend_up", "1 if the last health check reached the backend, otherwise 0.", "route", "backend"),
 		dialFailures:      f.counter("backend_dial_failures_total", "Connections to a backend that could not be opened.", "route", "reason"),
 		backendTolerated:  f.counter("backend_tolerated_total", "Known faults of backends that were accepted.", "route", "tolerance"),
+		mirrorAnswers:     f.counter("mirror_answers_total", "Answers of the mirror of a route beside those of its backend, by result: equal, different, missing, more (than the backend's) or not_compared.", "route", "result"),
+		mirrorConnections: f.counter("mirror_connections_total", "Connections to the mirror of a route, by what became of them: opened, refused or failed; closed (early) and overrun, which were opened before; or skipped.", "route", "result"),
+		mirrorUp:          f.gauge("mirror_up", "1 if the last connection to the mirror of a route was accepted, 0 if it failed.", "route"),
 		reloads:           f.counter("config_reloads_total", "Reloads of the configuration by result: ok or failed.", "result"),
 		upgrades:          f.counter("upgrades_total", "Upgrades of the running program by result: ok or failed.", "result"),
 		lastSeen:          f.gauge("draft_last_seen_timestamp_seconds", "When a client last opened a connection in this version.", "draft"),
@@ -178,6 +184,40 @@ func (m *Metrics) BackendUp(route, backend string, up bool) {
 		n = 1
 	}
 	m.backendUp.WithLabelValues(m.routeSet.pass(route), m.backendSet.pass(backend)).Set(n)
+}
+
+// The results for MirrorAnswers and MirrorConnections.
+var mirrorResults = map[string]bool{
+	"equal": true, "different": true, "missing": true, "more": true, "not_compared": true,
+	"opened": true, "refused": true, "failed": true, "closed": true, "overrun": true, "skipped": true,
+}
+
+func mirrorResult(result string) string {
+	if mirrorResults[result] {
+		return result
+	}
+	return other
+}
+
+// MirrorAnswers counts n answers of the mirror of a route: equal, different, missing, more or
+// not_compared. Any other result is counted as "other".
+func (m *Metrics) MirrorAnswers(route, result string, n uint64) {
+	m.mirrorAnswers.WithLabelValues(m.routeSet.pass(route), mirrorResult(result)).Add(float64(n))
+}
+
+// MirrorConnections counts n connections to the mirror of a route: opened, refused, failed, closed, overrun or
+// skipped. Any other result is counted as "other".
+func (m *Metrics) MirrorConnections(route, result string, n uint64) {
+	m.mirrorConnections.WithLabelValues(m.routeSet.pass(route), mirrorResult(result)).Add(float64(n))
+}
+
+// MirrorUp sets whether the mirror of a route accepts connections.
+func (m *Metrics) MirrorUp(route string, up bool) {
+	n := 0.0
+	if up {
+		n = 1
+	}
+	m.mirrorUp.WithLabelValues(m.routeSet.pass(route)).Set(n)
 }
 
 // Limited counts a client that was refused because of a limit. The program chooses the names

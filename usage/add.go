@@ -36,6 +36,7 @@ func (l *Ledger) addClient(x *Client) {
 	c, t := l.seat(x.Version, x.Key, last)
 	key := c.Key
 	c.Client = c.Client.merge(*x)
+	c.Mirrors = newestMirrors(c.Mirrors)
 	c.Key = key
 	v := Visit{UserAgent: c.UserAgent, Path: c.Path, Host: c.Host, Origin: c.Origin}
 	c.clearTexts()

@@ -269,3 +269,22 @@ func ExampleCount() {
 	fmt.Println(n.Version, n.Clients, n.AtLeast)
 	// Output: hixie-75 1 false
 }
+
+// A second backend has got the messages of an iPad too, and answered otherwise twice.
+func ExampleMirrorRow() {
+	l, err := usage.Open("", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer l.Close()
+	v := usage.Visit{Version: wire.Hixie76, Client: "10.0.0.7", UserAgent: "Mozilla/5.0 (iPad; CPU OS 5_1_1 like Mac OS X) Safari"}
+	l.Opened(v)
+	l.Mirrored(v.Version, v.Client, "new backend", usage.Mirror{Opened: 3, Equal: 12034, Differed: 2})
+	for _, row := range l.Snapshot().Report(usage.ReportOptions{}).Mirrors {
+		fmt.Println(row.Text())
+	}
+	// Output:
+	// iOS 5.1: 99.98 % equal (12,034 of 12,036 answers, 1 device); 2 different
+	// all: 99.98 % equal (12,034 of 12,036 answers, 1 device); 2 different
+}

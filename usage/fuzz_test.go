@@ -171,6 +171,11 @@ func FuzzMerge(f *testing.F) {
 	seen := func(first, last, visited, agent string) string {
 		return fmt.Sprintf(head+`{"version":"hixie-76","client":"a","first":"2026-01-0%sT00:00:00Z","last":"2026-01-0%sT00:00:00Z","visited":"2026-01-0%sT00:00:00Z","user_agent":%q,"opened":1,"days":[[20454,1]]}]}`, first, last, visited, agent)
 	}
+	mirrored := func(name string, n int) string {
+		return fmt.Sprintf(head+`{"version":"hixie-76","client":"a","mirrors":[{"name":"b","first":"2026-01-01T00:00:00Z","last":"2026-01-02T00:00:00Z","equal":%d},{"name":%q,"missing":18446744073709551615}]}]}`, n, name)
+	}
+	f.Add(mirrored("c", 1), mirrored("d", 2), mirrored("c", 3))
+	f.Add(mirrored("b", 1), mirrored("a", 2), mirrored("c", 3)) // the first two are not in order
 	f.Add(seen("1", "9", "2", "x"), seen("2", "5", "4", "y"), seen("3", "7", "4", "z"))
 	f.Add(`{"format":"draftwire-usage/1","sources":[{"id":"a","watched":[{"from":"2026-01-01T00:00:00Z","to":"2026-01-03T00:00:00Z"}]}]}`,
 		`{"format":"draftwire-usage/1","sources":[{"id":"a","name":"x","watched":[{"from":"2026-01-02T00:00:00Z","to":"2026-01-05T00:00:00Z"}]}]}`, `{"format":"draftwire-usage/1"}`)

@@ -243,6 +243,7 @@ func (l *Ledger) begin(s *Snapshot, now time.Time) {
 		v := Visit{UserAgent: c.UserAgent, Path: c.Path, Host: c.Host, Origin: c.Origin}
 		c.clearTexts()
 		l.keep(&c, &v)
+		c.Mirrors = newestMirrors(c.Mirrors)
 		e := &seat{Client: c, stored: true}
 		l.seats[seatKey{c.Version, c.Key}] = e
 		l.versions[c.Version].pushFront(e)

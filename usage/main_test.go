@@ -77,6 +77,7 @@ type event struct {
 	refused bool
 	carried bool
 	traffic usage.Traffic
+	mirror  string // its name; "" for none
 }
 
 func (e event) tell(l *usage.Ledger) {
@@ -87,6 +88,9 @@ func (e event) tell(l *usage.Ledger) {
 		l.Refused(e.visit)
 	default:
 		l.Opened(e.visit)
+	}
+	if e.mirror != "" {
+		l.Mirrored(e.visit.Version, e.visit.Client, e.mirror, usage.Mirror{Opened: 1, Equal: e.traffic.In, Missing: e.traffic.MessagesOut})
 	}
 }
 
@@ -102,6 +106,9 @@ func someEvents(rnd *rand.Rand, n int, span time.Duration) []event {
 			Host: "h", Origin: "http://o", TLS: usage.TLS(0x0300 + rnd.IntN(5)), Tolerated: 1 << rnd.IntN(3),
 		}
 		e.refused, e.carried = rnd.IntN(4) == 0, rnd.IntN(3) == 0
+		if i%7 == 0 {
+			e.mirror = fmt.Sprint("mirror-", i%4)
+		}
 		e.traffic = usage.Traffic{In: rnd.Uint64N(1000), Out: rnd.Uint64N(1000), MessagesIn: 1, MessagesOut: rnd.Uint64N(3)}
 	}
 	return out

@@ -81,6 +81,7 @@ func (c Client) merge(x Client) Client {
 	c.In, c.Out = sum(c.In, x.In), sum(c.Out, x.Out)
 	c.MessagesIn, c.MessagesOut = sum(c.MessagesIn, x.MessagesIn), sum(c.MessagesOut, x.MessagesOut)
 	c.Tolerated |= x.Tolerated
+	c.Mirrors = mergeMirrors(c.Mirrors, x.Mirrors)
 	var days History
 	for _, d := range mergeDays(slices.Collect(c.Days.All()), slices.Collect(x.Days.All())) {
 		days.add(d)

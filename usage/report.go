@@ -68,6 +68,9 @@ type Report struct {
 	Watched float64   `json:"watched_days"` // how many of Days the ledger that has watched least has watched
 	Sources []string  `json:"sources"`
 	Rows    []Row     `json:"versions"` // every version, oldest first
+	// Mirrors has, for each mirror of a route (docs/gateway.md), a row for each kind of client and
+	// one for all.
+	Mirrors []MirrorRow `json:"mirrors,omitempty"`
 }
 
 // Row is a version in a report. Its numbers are those of the window.
@@ -139,6 +142,7 @@ func (s *Snapshot) Report(o ReportOptions) *Report {
 		r.Rows = append(r.Rows, row)
 		bytes = sum(bytes, sum(row.BytesIn, row.BytesOut))
 	}
+	r.Mirrors = w.mirrorRows(s.Clients)
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if bytes > 0 {

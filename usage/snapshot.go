@@ -54,6 +54,8 @@ type Client struct {
 
 	Tolerated wire.Tolerances `json:"-"` // ever
 	Days      History         `json:"days"`
+
+	Mirrors []Mirrored `json:"mirrors,omitempty"` // by name; not to be changed, as copies of the record share it
 }
 
 // clearTexts removes the texts of the last handshake.
@@ -118,6 +120,9 @@ func (c *Client) check() error {
 	c.Key = cleanKey(c.Key)
 	c.UserAgent, c.Path = cleanText(c.UserAgent), cleanText(c.Path)
 	c.Host, c.Origin = cleanText(c.Host), cleanText(c.Origin)
+	if err := checkMirrors(c.Mirrors); err != nil {
+		return err
+	}
 	return cleanTimes(&c.First, &c.Last, &c.Visited)
 }
 

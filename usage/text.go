@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -35,7 +36,22 @@ func (r *Report) Text(w io.Writer) error {
 			}
 		}
 	}
-	return nil
+	return r.mirrorText(w)
+}
+
+// mirrorText writes what the mirrors of routes have said, a line for each kind of client.
+func (r *Report) mirrorText(w io.Writer) error {
+	var b strings.Builder
+	for i := range r.Mirrors {
+		row := &r.Mirrors[i]
+		if i == 0 || row.Mirror != r.Mirrors[i-1].Mirror {
+			all := slices.IndexFunc(r.Mirrors, func(x MirrorRow) bool { return x.Mirror == row.Mirror && x.Kind == "" })
+			fmt.Fprintf(&b, "\nOn the mirror %s, since %s:\n", row.Mirror, DateOf(r.Mirrors[all].Since))
+		}
+		fmt.Fprintf(&b, "  %s\n", row.Text())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // summary returns the window of the report, and how much of it was watched.
