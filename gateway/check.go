@@ -54,6 +54,7 @@ func (c *Config) check() error {
 		f.unique("routes: name", routes, r.Name)
 		r.check(&f, "route "+r.Name, names)
 	}
+	c.checkMirrors(&f)
 	f.locate(c.file)
 	return errors.Join(f...)
 }
@@ -331,6 +332,7 @@ func (r *Route) check(f *faults, at string, listeners map[string]bool) {
 	if p := r.StripPrefix; p != "" && (p[0] != '/' || strings.ContainsAny(p, "?#")) {
 		f.add("%s: strip_prefix: %q is not a path that begins with /", at, p)
 	}
+	r.checkMirror(f, at+": mirror: ")
 	r.checkFields(f, at)
 	r.Policy.check(f, at+": policy: ")
 }

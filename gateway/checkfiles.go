@@ -45,7 +45,11 @@ func (c *Config) CheckFiles() error {
 		if _, err := newGuard(&r.Auth); err != nil {
 			f.add("route %s: auth: %v", r.Name, err)
 		}
-		for _, c := range slices.Concat(r.Backends, r.HTTP) {
+		servers := slices.Concat(r.Backends, r.HTTP)
+		if r.Mirror != nil {
+			servers = append(servers, r.Mirror.To)
+		}
+		for _, c := range servers {
 			if b, err := newBackend(&c); err == nil {
 				if err := b.loadTLS(); err != nil {
 					f.add("route %s: %v", r.Name, err)

@@ -321,6 +321,9 @@ type Route struct {
 	// Backends are the servers behind the route. Which one is tried first, Balance says. A
 	// backend may be written as its URL alone.
 	Backends []Backend `yaml:"backends"`
+	// Mirror is a second server that gets what the clients of this route say, and whose answers are
+	// compared with those of the backend and dropped (docs/gateway.md#mirror). Default none.
+	Mirror *Mirror `yaml:"mirror"`
 	// HTTP are the servers that ordinary requests go to, balanced like Backends.
 	// Default: those of Backends with an http or https URL.
 	HTTP []Backend `yaml:"http"`
@@ -443,6 +446,40 @@ type Backend struct {
 	// Tolerate names known faults of servers that are accepted of this backend, for ws and
 	// wss; an empty list is none. Default: those of the route.
 	Tolerate []string `yaml:"tolerate" is:"server fault"`
+}
+
+// Mirror is a second server of a route. No client waits for it, hears it, or is closed by it: what
+// it is too slow for is counted. In a process all mirrors together may hold 1 GiB; each connection
+// counts twice the sum of Queue and Message.
+type Mirror struct {
+	// To is the server, written like a backend with a ws:, wss:, http: or https: URL. It gets
+	// the same request as the backend, with the client's credentials, and a field
+	// Draftwire-Mirror unless the route's forwarded is none.
+	To Backend `yaml:"to" is:"required"`
+	// Name is what results are counted under, in the ledger, for each client: a new name
+	// begins anew. Default: the URL.
+	Name string `yaml:"name"`
+	// Sample is how many clients of a hundred are mirrored. Default 100.
+	Sample int `yaml:"sample" is:"1..100"`
+	// Connections bounds the connections to the server at a time. Default 100.
+	Connections int `yaml:"connections" is:"1..100000"`
+	// Queue bounds what waits for the server in one connection, and the answers of the backend
+	// that wait for theirs. A client whose messages find no room is mirrored no further.
+	// Default 256 KiB.
+	Queue Size `yaml:"queue" is:"4KiB..64MiB"`
+	// Message is the longest text of which Ignore leaves something out. Of a longer one it is
+	// known only whether it is the same byte for byte. Default 64 KiB.
+	Message Size `yaml:"message" is:"1KiB..16MiB"`
+	// Wait is how long an answer may lag behind its counterpart before it counts as missing.
+	// Default 5 s.
+	Wait Duration `yaml:"wait" is:"positive"`
+	// Ignore are parts of messages that are not compared: JSON pointers like /data/time, in
+	// which * is any member or element, or regular expressions behind re:. Default none.
+	Ignore []string `yaml:"ignore" is:"ignore"`
+	// Payload shows the beginnings of answers that differ, without the values that recordings
+	// leave out too (Record), to those who ask for the gateway's state. Without it they see where
+	// answers differ, and the names of members, but no value.
+	Payload bool `yaml:"payload"`
 }
 
 // BackendTLS says how the gateway speaks TLS with a backend. The files are in PEM, and read
@@ -682,6 +719,9 @@ func (r *Route) withDefaults(i int, l *Limits) {
 		if b := &r.Backends[i]; b.Tolerate == nil && !isStream(b.URL) {
 			b.Tolerate = r.Tolerate
 		}
+	}
+	if m := r.Mirror; m != nil {
+		m.withDefaults(r.Tolerate)
 	}
 	r.DialTimeout = cmp.Or(r.DialTimeout, Duration(5*time.Second))
 	r.Message = cmp.Or(r.Message, l.Message)

@@ -24,7 +24,7 @@ var handshakeNeeds = []string{"Host", "Connection", "Upgrade", "WebSocket-Protoc
 // hop are the fields that belong to the client's connection, or that the gateway sets
 // itself. Expect is for the next hop, and would make a backend send a 100 before its answer.
 var hop = fieldSet(slices.Concat(ofHandshake, []string{
-	"Host", "Origin", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version",
+	"Host", "Origin", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Draftwire-Version", mirrorField,
 }))
 
 // claims are fields in which proxies tell servers who the client is and what it asked for.

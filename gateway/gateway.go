@@ -42,6 +42,12 @@ type Hooks struct {
 	// BackendUp is called when a health check has found that a backend that was down is
 	// up, or the reverse.
 	BackendUp func(route, backend string, up bool, err error)
+	// Mirrored is called with what was found since the last call about the mirror of a session's route:
+	// about once a second while there is something, and at the end. The session may be over.
+	Mirrored func(s *Session, x usage.Mirror)
+	// MirrorUp is called when the mirror of a route has failed to open a connection, behind one that it
+	// has accepted or at the beginning, and when it has accepted one again.
+	MirrorUp func(route, mirror string, up bool, err error)
 	// Retiring is called when a client speaks a version whose stage in the plan is not
 	// "on". refused tells whether the client was refused.
 	Retiring func(s *Session, stage usage.Stage, refused bool)
@@ -191,6 +197,9 @@ func newState(cfg *Config, old *state) (*state, error) {
 		r, err := newRoute(&own.Routes[i], before)
 		if err != nil {
 			return nil, fmt.Errorf("route %s: %w", own.Routes[i].Name, err)
+		}
+		if r.mirror, err = newMirror(r.Mirror, own.Record.Redact, before); err != nil {
+			return nil, fmt.Errorf("route %s: mirror: %w", own.Routes[i].Name, err)
 		}
 		st.routes = append(st.routes, r)
 	}

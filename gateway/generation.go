@@ -38,6 +38,7 @@ func (s *Status) Add(older *Status) {
 		for _, o := range older.Routes {
 			if o.Name == s.Routes[i].Name {
 				s.Routes[i].add(o.Backends)
+				s.Routes[i].Mirror.add(o.Mirror)
 			}
 		}
 	}

@@ -66,6 +66,7 @@ var forms = map[string]form{
 	"version":        {words: "version", pattern: `^\s*(` + versionNames + `)\s*$`},
 	"client fault":   {words: "name of a tolerance of clients", pattern: `^\s*(` + faultNames(wire.ClientFaults()) + `)\s*$`},
 	"server fault":   {words: "name of a tolerance of servers", pattern: `^\s*(` + faultNames(wire.ServerFaults()) + `)\s*$`},
+	"ignore":         {words: "JSON pointer, or re: and a regular expression", pattern: `^(/|re:)`},
 	"positive":       {}, // of numbers and times
 	"ping":           {},
 }
@@ -142,10 +143,10 @@ func newDocument(t *testing.T) *document {
 			}
 		}
 	}
-	c := Config{Listen: []Listener{{TLS: &TLS{ACME: &ACME{}}}}, Routes: []Route{{Backends: []Backend{{}}}}}
+	c := Config{Listen: []Listener{{TLS: &TLS{ACME: &ACME{}}}}, Routes: []Route{{Backends: []Backend{{}}, Mirror: &Mirror{}}}}
 	c.withDefaults()
 	for _, v := range []any{c, c.Listen[0], *c.Listen[0].TLS, *c.Listen[0].TLS.ACME, KeyPair{}, c.Listen[0].Proxy, c.Admin, c.Limits, c.Ledger, c.Record, Stage{},
-		c.Routes[0], c.Routes[0].Match, c.Routes[0].Auth, c.Routes[0].Health, c.Routes[0].Policy, c.Routes[0].Backends[0], BackendTLS{}} {
+		c.Routes[0], c.Routes[0].Match, c.Routes[0].Auth, c.Routes[0].Health, c.Routes[0].Policy, c.Routes[0].Backends[0], *c.Routes[0].Mirror, BackendTLS{}} {
 		d.defaults[reflect.TypeOf(v)] = reflect.ValueOf(v)
 	}
 	return d

@@ -103,6 +103,10 @@ func (c *Config) own() *Config {
 	}
 	for i := range own.Routes {
 		own.Routes[i].Backends = slices.Clone(own.Routes[i].Backends)
+		if m := own.Routes[i].Mirror; m != nil {
+			mine := *m
+			own.Routes[i].Mirror = &mine
+		}
 	}
 	own.withDefaults()
 	return &own

@@ -41,6 +41,7 @@ type relay struct {
 	policy          *Policy
 	binary          *encoding // nil where binary messages are rejected or dropped
 	counter         counter
+	mirror          *mirrored               // is told what both sides say; nil: nobody is
 	outcome         atomic.Pointer[outcome] // nil while both sides are open
 	holding         [2]atomic.Bool          // see holds
 	back            bool                    // text is decoded to binary on its way to a peer that has binary messages
@@ -88,7 +89,12 @@ type outcome struct {
 
 // decide sets the outcome. The first call does, and returns true.
 func (r *relay) decide(by Side, err error) bool {
-	return r.outcome.CompareAndSwap(nil, &outcome{by, err})
+	o := &outcome{by, err}
+	first := r.outcome.CompareAndSwap(nil, o)
+	if first && r.mirror != nil {
+		r.mirror.ending(o)
+	}
+	return first
 }
 
 // holds reports, and lets the driver set, whether there is a part of a side that the other
@@ -269,6 +275,9 @@ func blame(side Side, err error) Side {
 // pass passes a part of a message on, or does with it what the policy says. more tells
 // that another part is about to follow.
 func (d *direction) pass(p draftwire.Part, more bool) error {
+	if d.r.mirror != nil {
+		d.r.mirror.part(d.fromBackend, p)
+	}
 	if p.First {
 		if err := d.begin(p.Op); err != nil {
 			return err

@@ -24,6 +24,7 @@ type route struct {
 	balance          balance
 	guard            *guard // nil: no credentials are asked for
 	backends         *backends
+	mirror           *mirror // nil: there is none
 	web              content // of ordinary requests; nil: there is none
 	ordinary         bool    // an ordinary request can match
 }

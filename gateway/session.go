@@ -239,6 +239,9 @@ func (s *Session) begin(c *draftwire.Conn) {
 func (s *Session) end() {
 	defer s.Close()
 	defer s.g.forget(s)
+	if m := s.relay.Load().mirror; m != nil {
+		m.over()
+	}
 	if f := s.g.hooks.Ended; f != nil {
 		f(s, s.client.Conn)
 	}
@@ -254,6 +257,9 @@ func (r *relay) init(s *Session) {
 	}
 	if _, raw := s.peer.(*stream); raw && s.textOnly() {
 		r.binary, r.back, r.textOnly = encodings[0], true, true
+	}
+	if s.route.mirror != nil {
+		r.mirror = s.beginMirror(r, s.route.mirror)
 	}
 }
 

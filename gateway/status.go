@@ -57,6 +57,7 @@ type RequestStatus struct {
 type RouteStatus struct {
 	Name     string          `json:"name"`
 	Backends []BackendStatus `json:"backends"`
+	Mirror   *MirrorStatus   `json:"mirror,omitempty"` // nil: there is none
 }
 
 // BackendStatus is the state of a backend.
@@ -104,6 +105,7 @@ func (g *Gateway) Status() Status {
 			}
 			rs.Backends = append(rs.Backends, bs)
 		}
+		rs.Mirror = r.mirror.status()
 		s.Routes = append(s.Routes, rs)
 		if !r.up() && s.Why == "" {
 			s.Why = "route " + r.Name + " has no backend that is up"

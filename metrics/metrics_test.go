@@ -126,7 +126,7 @@ func TestNames(t *testing.T) {
 		}
 		delete(doc, f.GetName())
 	}
-	if len(doc) > 0 || len(families) != 33 {
+	if len(doc) > 0 || len(families) != 36 {
 		t.Errorf("%d metrics, documented but missing: %v", len(families), doc)
 	}
 }
