@@ -243,7 +243,11 @@ func TestMirrorFails(t *testing.T) {
 		}, usage.Mirror{Refused: 2, Unknown: 6}, ""},
 		{"cut", upgraded(func(net.Conn, *bufio.Reader) {}), usage.Mirror{Opened: 2, Failed: 2, Unknown: 6}, ""},
 		{"no frame", upgraded(func(nc net.Conn, _ *bufio.Reader) { nc.Write([]byte("\xff\xff\xff\xff")); time.Sleep(10 * time.Minute) }), usage.Mirror{Opened: 2, Failed: 2, Unknown: 6}, ""},
-		{"closes", upgraded(func(nc net.Conn, r *bufio.Reader) { nc.Write([]byte("\x88\x02\x03\xe8")); r.ReadByte(); time.Sleep(time.Second) }), usage.Mirror{Opened: 2, Closed: 2, Unknown: 6}, ""},
+		{"closes", upgraded(func(nc net.Conn, r *bufio.Reader) {
+			nc.Write([]byte("\x88\x02\x03\xe8"))
+			r.ReadByte()
+			time.Sleep(time.Second)
+		}), usage.Mirror{Opened: 2, Closed: 2, Unknown: 6}, ""},
 		{"silent", upgraded(func(nc net.Conn, r *bufio.Reader) { drain(r) }), usage.Mirror{Opened: 2, Missing: 6}, ""},
 		{"reads nothing", upgraded(func(net.Conn, *bufio.Reader) { time.Sleep(10 * time.Minute) }), usage.Mirror{Opened: 2, Missing: 6}, ""},
 	} {

@@ -56,8 +56,8 @@ type mirrored struct {
 
 	pairing  sync.Mutex
 	pairs    compare.Pairs
-	room     sync.Cond // in pairs, for answers of the mirror
-	stopping bool // what the mirror says is discarded
+	room     sync.Cond    // in pairs, for answers of the mirror
+	stopping bool         // what the mirror says is discarded
 	found    usage.Mirror // that was not told yet
 }
 

@@ -49,6 +49,14 @@ func (s *Session) Handshake() *draftwire.Handshake { return s.handshake }
 // Version returns the client's version.
 func (s *Session) Version() draftwire.Version { return s.handshake.Version() }
 
+// Mirror returns the name of the mirror of the session's route, "" where it has none.
+func (s *Session) Mirror() string {
+	if s.route == nil || s.route.mirror == nil {
+		return ""
+	}
+	return s.route.mirror.Name
+}
+
 // Client returns the client's connection; nil before it is open.
 func (s *Session) Client() *draftwire.Conn {
 	if s.client == nil {

@@ -115,6 +115,10 @@ func (b *book) traffic(v wire.Version, client string, x usage.Traffic) {
 	b.use(func(l *usage.Ledger) { l.Traffic(v, client, x) })
 }
 
+func (b *book) mirrored(v wire.Version, client, name string, x usage.Mirror) {
+	b.use(func(l *usage.Ledger) { l.Mirrored(v, client, name, x) })
+}
+
 func (b *book) add(s *usage.Snapshot) { b.use(func(l *usage.Ledger) { l.Add(s) }) }
 
 func (b *book) counts(since time.Duration) (n []usage.Count) {

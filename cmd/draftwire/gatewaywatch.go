@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -71,7 +72,8 @@ func (w *watch) hooks() gateway.Hooks {
 		BackendOpened: func(s *gateway.Session) { w.metrics.BackendOpened(s.Route, s.Backend) },
 		BackendClosed: func(s *gateway.Session) { w.metrics.BackendClosed(s.Route, s.Backend) },
 		BackendFailed: w.backendFailed, BackendTolerated: w.backendTolerated,
-		BackendUp:    w.backendUp,
+		BackendUp: w.backendUp,
+		Mirrored:  w.mirrored, MirrorUp: w.mirrorUp,
 		Retiring:     w.retiring,
 		RequestBegan: func(r *gateway.Request) { w.metrics.RequestBegan(r.Listener) },
 		RequestEnded: w.requestEnded,
@@ -231,6 +233,47 @@ func (w *watch) backendUp(route, backend string, up bool, err error) {
 		fields["hint"] = hint
 	}
 	log.WithFields(fields).Warn("the backend is down")
+}
+
+// mirrored counts what was found about the mirror of a session's route.
+func (w *watch) mirrored(s *gateway.Session, x usage.Mirror) {
+	h := s.Handshake()
+	w.book.mirrored(h.Version(), w.clientOf(h), s.Mirror(), x)
+	for result, n := range map[string]uint64{
+		"equal": x.Equal, "different": x.Differed, "missing": x.Missing, "more": x.More, "not_compared": x.Unknown,
+	} {
+		if n > 0 {
+			w.metrics.MirrorAnswers(s.Route, result, n)
+		}
+	}
+	for result, n := range map[string]uint64{
+		"opened": x.Opened, "refused": x.Refused, "failed": x.Failed, "closed": x.Closed, "overrun": x.Overrun, "skipped": x.Skipped,
+	} {
+		if n > 0 {
+			w.metrics.MirrorConnections(s.Route, result, n)
+		}
+	}
+	if x.Opened > 0 {
+		w.metrics.MirrorUp(s.Route, true)
+	}
+}
+
+// mirrorUp reports that the mirror of a route fails, or accepts connections again.
+func (w *watch) mirrorUp(route, mirror string, up bool, err error) {
+	w.metrics.MirrorUp(route, up)
+	if !w.journal.fold.pass(fmt.Sprint("mirror ", route, " ", up)) { // one that comes and goes
+		return
+	}
+	log := w.log.WithFields(logrus.Fields{"event": "mirror", "route": route, "mirror": mirror})
+	if up {
+		log.Info("the mirror accepts connections again")
+		return
+	}
+	fields := logrus.Fields{"error": short(errorText(err))}
+	if hint := hintOf(err); hint != "" {
+		fields["hint"] = hint
+	}
+	log.WithFields(fields).Warn("the mirror does not accept connections; clients do not notice it")
 }
 
 // reloaded reports a configuration that is now in use, or why it is not.

@@ -255,6 +255,28 @@ func askStatus(ctx context.Context, admin string) (*gateway.Status, []byte, erro
 	return s, body, nil
 }
 
+// writeMirror writes the state of a route's mirror, by lines: its own, and for each kind of client one with
+// what was found and one with the first difference.
+func writeMirror(line func(name, format string, args ...any), route string, m *gateway.MirrorStatus) {
+	if m == nil {
+		return
+	}
+	up, fault := "up", ""
+	if !m.Up {
+		up = "failing"
+	}
+	if m.Error != "" {
+		fault = fmt.Sprintf("; its last failure, %s ago: %s", time.Since(m.Failed).Round(time.Second), short(m.Error))
+	}
+	line("mirror of "+route, "%s %s, %d open, %s%s", m.Name, up, m.Connections, &m.Counts, fault)
+	for _, k := range m.Kinds {
+		line("  "+k.Kind, "%s", &k.Counts)
+		if len(k.Differences) > 0 {
+			line("", "%s", k.Differences[0])
+		}
+	}
+}
+
 // writeStatus writes a table. Its contents came over the network, and an error may repeat
 // what a backend said: everything is printed by line, which escapes it.
 func writeStatus(out io.Writer, s *gateway.Status) {
@@ -298,6 +320,7 @@ func writeStatus(out io.Writer, s *gateway.Status) {
 			}
 			line("route "+r.Name, "%s %s, %d open%s", b.URL, up, b.Connections, fault)
 		}
+		writeMirror(line, r.Name, r.Mirror)
 	}
 	for _, v := range versionWords(false) {
 		if n := s.Versions[v]; n > 0 {
