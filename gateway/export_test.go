@@ -4,9 +4,11 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/compare"
 	"github.com/draftwire/draftwire/draftwiretest"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -119,4 +121,31 @@ func FirstCertificate(a *ACME) ([]byte, error) {
 		return nil, err
 	}
 	return is.certs[0].Leaf().Raw, nil
+}
+
+// BenchRelay passes messages of 128 bytes through a relay without a network, to the queue of a mirror too
+// where the session is chosen.
+func BenchRelay(b *testing.B, chosen bool) {
+	take := func(compare.Message) {}
+	r := &relay{client: &listener{of: draftwire.RFC6455, take: take}, backend: speaker{of: draftwire.RFC6455}, policy: &Policy{}, counter: noCounter{}}
+	var x *mirrored
+	if chosen {
+		x = &mirrored{m: &mirror{Mirror: Mirror{Queue: 1 << 20}}, wake: make(chan struct{}, 1)}
+		r.mirror = x
+	}
+	d := &direction{r: r}
+	p := draftwire.Part{Op: draftwire.OpText, Data: make([]byte, 128), First: true, Last: true, FrameEnd: true}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		if err := d.pass(p, false); err != nil {
+			b.Fatal(err)
+		}
+		if chosen && n%64 == 63 { // as the mirror's goroutine does
+			batch, _ := x.take()
+			batch.reset()
+			x.mu.Lock()
+			x.spare, x.taken = batch, 0
+			x.mu.Unlock()
+		}
+	}
 }

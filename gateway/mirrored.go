@@ -79,7 +79,7 @@ type mirrorPart struct {
 const (
 	mirrorPartSize   = 48
 	mirrorAnswerSize = 128
-	keptBatch        = 4 << 10 // bytes of a buffer that is kept while nothing waits
+	keptBatch        = 16 << 10 // bytes of a buffer that is kept while nothing waits
 )
 
 // mirrorAhead is how many answers of a mirror may wait for those of the backend. It is not read while there are more.
