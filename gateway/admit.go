@@ -126,6 +126,7 @@ func (s *Session) open(a *draftwire.Answer) error {
 			full = true
 			continue
 		}
+		v.observer, v.session, v.keepHeads = s.backendObserver(b), s, s.keepsHeads()
 		inTime := s.inTime(by)
 		p, answer, err := s.g.try(b, len(list)-i, by, v)
 		if err == nil {
@@ -345,14 +346,14 @@ func rawProtocol(h *draftwire.Handshake) string {
 	return list[0]
 }
 
-// visit says what a backend is asked for on behalf of the client.
+// visit says what a backend, or a mirror, is asked for on behalf of the client.
 func (s *Session) visit(b *backend) (*visit, error) {
 	r, h, l := s.route, s.handshake, &s.g.state.Load().cfg.Limits
 	v := &visit{
 		remote: h.Remote(),
 		origin: h.Origin(), protocols: offered(h), fields: s.fields(),
 		compression: compressionModes[r.Policy.CompressionBackend],
-		text:        textPolicy(r.Policy.InvalidText), observer: s.backendObserver(b), session: s, keepHeads: s.keepsHeads(),
+		text:        textPolicy(r.Policy.InvalidText),
 		limits: draftwire.Limits{
 			ReadLimit: int64(r.Message), HeadLimit: int(l.Head), HandshakeTimeout: r.DialTimeout.timeout(),
 			CloseTimeout: l.CloseTimeout.timeout(), WriteTimeout: l.WriteTimeout.timeout(),

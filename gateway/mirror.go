@@ -183,7 +183,7 @@ type MirrorStatus struct {
 	Kinds       []MirrorKind `json:"kinds,omitempty"` // by their names
 }
 
-// MirrorKind is what was found for the clients of a kind (usage.Kind): at most 50 of them, and "other".
+// MirrorKind is what was found for the clients of a kind (usage.AgentName): at most 50 of them, and "other".
 type MirrorKind struct {
 	Kind        string             `json:"kind"`
 	Counts      usage.Mirror       `json:"counts"`

@@ -104,7 +104,7 @@ func (s *Session) beginMirror(r *relay, m *mirror) *mirrored {
 	if m.Sample < 100 && rand.IntN(100) >= m.Sample || s.g.ctx.Err() != nil {
 		return nil
 	}
-	x := &mirrored{s: s, m: m, r: r, kind: usage.Kind(s.handshake.Field("User-Agent")), wake: make(chan struct{}, 1), heard: make(chan struct{})}
+	x := &mirrored{s: s, m: m, r: r, kind: usage.AgentName(s.handshake.Field("User-Agent")), wake: make(chan struct{}, 1), heard: make(chan struct{})}
 	if n := m.open.Add(1); n > int64(m.most()) || !m.backend.available(time.Now()) {
 		m.open.Add(-1)
 		x.tell(usage.Mirror{Skipped: 1})
@@ -265,7 +265,6 @@ func (s *Session) mirrorVisit(b *backend) (*visit, error) {
 	if s.route.Forwarded != forwardedNone && !s.route.replaced[fieldKey(mirrorField)] {
 		v.fields = append(v.fields, wire.Field{Name: mirrorField, Value: "1"})
 	}
-	v.observer, v.session = nil, nil // its frames and faults are not those of the session
 	return v, nil
 }
 
@@ -440,7 +439,8 @@ func (x *mirrored) follow() {
 		if soon := told.Add(mirrorTell); x.hasFound() && (next.IsZero() || soon.Before(next)) {
 			next = soon
 		}
-		if timer.Stop(); !next.IsZero() {
+		timer.Stop()
+		if !next.IsZero() {
 			timer.Reset(max(time.Until(next), 0))
 		}
 		select {
@@ -630,4 +630,4 @@ func (s speaker) version() draftwire.Version                 { return s.of }
 type noCounter struct{}
 
 func (noCounter) count(Side, draftwire.Op, int) {}
-func (noCounter) countLoss(Loss)                {}
+func (noCounter) countLoss(Side, Loss)          {}
