@@ -21,7 +21,7 @@ var floors = map[string]int{
 
 	"gateway": 9, "inspect": 9, "inspect/input": 9, "inspect/live": 9, "probe": 9,
 
-	"usage": 8, "metrics": 8, "oldtls": 8, "draftwiretest": 8, "inspect/capture": 8, "drafts": 8, "browsers": 8, "recording": 8, "compare": 8, "compat": 8,
+	"usage": 8, "metrics": 8, "oldtls": 8, "draftwiretest": 8, "inspect/capture": 8, "drafts": 8, "browsers": 8, "recording": 8, "compare": 8, "compat": 8, "hub": 8,
 
 	"": 7, // the root package
 
@@ -37,7 +37,7 @@ var floors = map[string]int{
 
 	"wire": 1,
 
-	"internal/ascii": 0, "internal/utf8x": 0, "internal/pool": 0, "internal/suggest": 0, "vectors": 0,
+	"internal/ascii": 0, "internal/utf8x": 0, "internal/pool": 0, "internal/suggest": 0, "internal/spread": 0, "vectors": 0,
 }
 
 // beside are packages for tests and other implementers, outside the house.

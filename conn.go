@@ -254,6 +254,13 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 // while a Writer has begun another: it is not sent, and the connection goes on.
 func (c *Conn) Post(m *PreparedMessage) error { return c.c.Post(&m.m) }
 
+// PostAll posts several messages in their order, as Post does each of them, and sends small ones
+// together: a burst for a member of a room takes one system call. posted is how many of them are on
+// their way; err is that of the next one, and those behind it are not sent.
+func (c *Conn) PostAll(messages ...*PreparedMessage) (posted int, err error) {
+	return c.c.PostAll(len(messages), func(i int) *wsconn.Prepared { return &messages[i].m })
+}
+
 // SetReadLimit bounds the payload of messages that begin after the call, in bytes. As in
 // Limits, 0 is the default, which is what the options of the connection say, and negative
 // is no bound. It is for the goroutine that reads.

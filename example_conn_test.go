@@ -175,6 +175,25 @@ func ExampleConn_Post() {
 	// Output: tick <nil>
 }
 
+// Several messages in a row go together.
+func ExampleConn_PostAll() {
+	c, stop := dialed(func(ctx context.Context, c *draftwire.Conn) error {
+		n, err := c.PostAll(draftwire.NewPreparedMessage(draftwire.OpText, []byte("tick")), draftwire.NewPreparedMessage(draftwire.OpText, []byte("tock")))
+		fmt.Println(n, err)
+		_, _, err = c.Read(ctx)
+		return err
+	}, nil)
+	defer stop()
+	for range 2 {
+		_, p, err := c.Read(context.Background())
+		fmt.Println(string(p), err)
+	}
+	// Output:
+	// 2 <nil>
+	// tick <nil>
+	// tock <nil>
+}
+
 // A program that has something else to do looks for input without waiting.
 func ExampleConn_TryReadPart() {
 	c, stop := dialed(func(ctx context.Context, c *draftwire.Conn) error {

@@ -1,10 +1,7 @@
 package draftwire
 
 import (
-	"runtime"
-	"sync"
-	"sync/atomic"
-
+	"github.com/draftwire/draftwire/internal/spread"
 	"github.com/draftwire/draftwire/internal/wsconn"
 )
 
@@ -25,32 +22,11 @@ func NewPreparedMessage(op Op, data []byte) *PreparedMessage {
 // several goroutines at a time: ErrBusy is for peers that lag, of which the program may
 // end some; a connection that has ended is also reported to its reader.
 func Broadcast(m *PreparedMessage, conns []*Conn, failed func(c *Conn, err error)) {
-	var next atomic.Int64
-	some := func() {
-		for {
-			end := int(next.Add(share))
-			for _, c := range conns[min(end-share, len(conns)):min(end, len(conns))] {
-				if err := c.Post(m); err != nil && failed != nil {
-					failed(c, err)
-				}
-			}
-			if end >= len(conns) {
-				return
+	spread.Each(len(conns), func(from, to int) {
+		for _, c := range conns[from:to] {
+			if err := c.Post(m); err != nil && failed != nil {
+				failed(c, err)
 			}
 		}
-	}
-	var others sync.WaitGroup
-	for range min(writers*runtime.GOMAXPROCS(0), (len(conns)+share-1)/share) - 1 {
-		others.Go(some)
-	}
-	some()
-	others.Wait()
+	})
 }
-
-const (
-	// share is how many connections a goroutine of Broadcast takes at a time.
-	share = 16
-	// writers is how many of them there are for each processor. Where the kernel puts
-	// one aside in a system call, the runtime gives its processor to another.
-	writers = 4
-)

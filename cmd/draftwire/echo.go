@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/cmd/draftwire/internal/console"
+	"github.com/draftwire/draftwire/hub"
 )
 
 // Paths with a meaning of their own, in every mode.
@@ -23,7 +26,7 @@ const (
 // service handles the connections of serve.
 type service struct {
 	journal   *journal
-	rooms     rooms
+	hub       *hub.Hub         // a room for each path
 	broadcast bool             // on every path
 	console   *console.Console // nil: none
 	addresses []string         // of the listeners
@@ -35,6 +38,12 @@ type service struct {
 
 func newService(j *journal, broadcast bool) *service {
 	s := &service{journal: j, broadcast: broadcast, start: time.Now()}
+	s.hub = hub.New(&hub.Options{
+		// What is sent is limited as it is read, and a room's name with the request.
+		Message: math.MaxInt, Name: math.MaxInt, Lag: hub.Disconnect,
+		Unsupported: func(c *draftwire.Conn, _ string, n uint64) { j.visit(c).dropped.Add(n) },
+		TooSlow:     func(c *draftwire.Conn, _ string) { j.visit(c).because("too slow") },
+	})
 	s.clock.Store(1)
 	s.lastID.Store(uint64(s.start.UnixMilli()) << 20) // so that no number is that of a connection of an earlier run
 	return s
@@ -58,7 +67,11 @@ func (s *service) open(c *draftwire.Conn) error {
 	case path == closePath:
 		return closeAsAsked(c, query)
 	case s.inRoom(c):
-		s.rooms.join(path, c, s.journal.visit(c))
+		if _, err := s.hub.Join(c.Context(), c, path, hub.JoinOptions{}); err != nil {
+			s.journal.visit(c).because(err.Error())
+			c.Close(draftwire.CodePolicy, err.Error())
+			return nil
+		}
 	}
 	if path == pagePath {
 		return s.greet(c, query)
@@ -75,8 +88,8 @@ func (s *service) message(c *draftwire.Conn, op draftwire.Op, p []byte) error {
 		return c.Write(c.Context(), op, p)
 	}
 	path, _ := splitTarget(c.Handshake())
-	s.rooms.send(path, draftwire.NewPreparedMessage(op, p))
-	return nil
+	_, err := s.hub.Publish(c.Context(), path, op, bytes.Clone(p))
+	return err
 }
 
 func (s *service) closed(c *draftwire.Conn, _ error) {
@@ -84,8 +97,7 @@ func (s *service) closed(c *draftwire.Conn, _ error) {
 	s.ended[0].Add(n.MessagesIn)
 	s.ended[1].Add(n.MessagesOut)
 	if s.inRoom(c) {
-		path, _ := splitTarget(c.Handshake())
-		s.rooms.leave(path, c)
+		s.hub.LeaveAll(c)
 	}
 }
 

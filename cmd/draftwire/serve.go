@@ -46,6 +46,7 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 	s := newService(j, o.broadcast)
 	srv := newServer(o, s)
 	defer s.begin()()
+	defer s.hub.Close()
 	failed := make(chan error, len(o.listen))
 	var listeners []net.Listener
 	for _, addr := range o.listen {

@@ -87,17 +87,63 @@ func (c *Conn) Post(m *Prepared) error {
 	w := &c.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.writable(c.Context()); err != nil {
+	return w.postOne(m, f, single)
+}
+
+// PostAll posts n messages in a row, in one write as far as they may be held: see
+// draftwire.Conn.PostAll.
+func (c *Conn) PostAll(n int, message func(i int) *Prepared) (posted int, err error) {
+	if n == 1 {
+		if err := c.Post(message(0)); err != nil {
+			return 0, err
+		}
+		return 1, nil
+	}
+	w := &c.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for posted < n && err == nil {
+		var f *[]byte
+		m := message(posted)
+		if f, err = m.frame(c); err == nil {
+			err = w.postOne(m, f, followed)
+		}
+		if err == nil {
+			posted++
+		}
+	}
+	if posted > 0 && !w.hold() {
+		w.flushNoWait(nil)
+		if err == nil {
+			err = w.failed()
+		}
+	}
+	return posted, err
+}
+
+// burst says whether another message is posted at once behind one.
+type burst bool
+
+const (
+	single   burst = false
+	followed burst = true
+)
+
+// postOne posts a message, whose frame is f, nil where it is the connection's own. One that another
+// one follows may be left in the queue.
+func (w *writer) postOne(m *Prepared, f *[]byte, next burst) error {
+	if err := w.writable(w.c.Context()); err != nil {
 		return err
 	}
+	var err error
 	switch n := w.waiting(); {
-	case c.ses.CloseSent() || w.closing:
+	case w.c.ses.CloseSent() || w.closing:
 		return wire.ErrClosed
-	case w.message, n > 0 && n+len(m.data) > c.lim.PostLimit:
+	case w.message, n > 0 && n+len(m.data) > w.c.lim.PostLimit:
 		return ErrBusy
 	case w.writing && (w.backlog() != nil || n+len(m.data)+frameRoom > holdMost):
 		err = w.postBehind(m.op, m.data, f)
-	case f != nil && w.goesAlone(*f):
+	case f != nil && w.goesAlone(*f) && (next == single || len(*f) > holdMost):
 		w.flushNoWait(*f)
 		err = w.failed()
 	default:
@@ -105,6 +151,9 @@ func (c *Conn) Post(m *Prepared) error {
 			w.appendEncoded(*f)
 		} else if err = w.appendFrame(m.op, whole, m.data); err != nil {
 			return err
+		}
+		if next == followed && n+len(m.data)+frameRoom < holdMost {
+			break
 		}
 		if !w.hold() {
 			w.flushNoWait(nil)

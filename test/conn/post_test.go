@@ -260,3 +260,57 @@ func TestBroadcast(t *testing.T) {
 	}
 	draftwire.Broadcast(wstest.Prepared("nobody asks"), conns, nil)
 }
+
+// A burst comes whole and in order, among what others write, in far fewer writes than messages;
+// what a peer that takes nothing does not get is counted from the end.
+func TestPostAll(t *testing.T) {
+	var in []string
+	var burst []*draftwire.PreparedMessage
+	for i := range 40 {
+		in = append(in, wstest.Words([]int{i, 300, 9_000, 40_000}[i%4]))
+		burst = append(burst, wstest.Prepared(in[i]))
+	}
+	wstest.EachVersion(t, func(t *testing.T, v draftwire.Version) {
+		p := wstest.NewPeer(t, v, 4_000_000, draftwire.Limits{PostLimit: 4 << 20}, nil)
+		if n, err := p.Server.PostAll(burst...); n != len(burst) || err != nil {
+			t.Fatalf("%d posted, %v", n, err)
+		}
+		if err := p.Server.Write(bg, draftwire.OpText, []byte("behind")); err != nil {
+			t.Fatal(err)
+		}
+		small := burst[:0:0]
+		for range 10 {
+			small = append(small, wstest.Prepared("small"))
+		}
+		wstest.Want(t, p, wstest.Texts(p.Echo, append(in, "behind")...))
+		p.Writes()
+		if n, err := p.Server.PostAll(small...); n != 10 || err != nil {
+			t.Fatalf("%d posted, %v", n, err)
+		}
+		wstest.Want(t, p, wstest.Texts(p.Echo, strings.Fields(strings.Repeat("small ", 10))...))
+		if n := len(p.Writes()); n > 2 {
+			t.Errorf("%d writes for ten small messages", n)
+		}
+		if n, err := p.Server.PostAll(); n != 0 || err != nil {
+			t.Errorf("none: %d, %v", n, err)
+		}
+	})
+	open := wstest.TCPPeers(t, wstest.TightTCP, draftwire.Limits{})
+	for _, v := range draftwire.ServedVersions().List() {
+		nc, client, c := open(v)
+		posted, err := c.PostAll(burst...)
+		for err == nil {
+			var n int
+			n, err = c.PostAll(burst[posted%len(burst):]...)
+			posted += n
+		}
+		if !errors.Is(err, draftwire.ErrBusy) {
+			t.Fatalf("%s: %v", v, err)
+		}
+		var want []string
+		for i := range posted {
+			want = append(want, in[i%len(in)])
+		}
+		wstest.Want(t, nc, wstest.Texts(client.Echo, want...))
+	}
+}

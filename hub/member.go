@@ -1,0 +1,95 @@
+package hub
+
+import (
+	"context"
+
+	"github.com/draftwire/draftwire"
+)
+
+// member is a connection in a room. Its fields are of the room's lock.
+type member struct {
+	c    *draftwire.Conn
+	room *room
+	text bool // its version has no binary messages
+	gone bool
+	// seq is, of one that is behind, the last message that it has got or missed. One that is not has
+	// got what the room has.
+	seq    uint64
+	behind bool
+}
+
+// historyPart is how many messages of the history are asked for at a time.
+const historyPart = 100
+
+// begin sends a new member what it has to get of the history, and lets it into the room.
+func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error) {
+	r := m.room
+	at, err := r.subscribe(ctx)
+	if err != nil {
+		return j, err
+	}
+	// Where the member is: behind the last message that it has had.
+	after := o.After
+	if after != (Position{}) && after.Epoch != at.Epoch {
+		after, j.Unknown = Position{}, true
+	}
+	if after == (Position{}) {
+		after = at
+		if o.Last > 0 {
+			after.Seq -= min(after.Seq, uint64(o.Last))
+		}
+	}
+	known := o.After != (Position{}) && !j.Unknown
+	for {
+		at, ok, err := r.enter(m, after.Seq)
+		if ok || err != nil {
+			j.Position = at
+			return j, err
+		}
+		upTo := r.last()
+		part, err := r.h.o.Broker.History(ctx, r.name, after, historyPart)
+		if err != nil {
+			return j, err
+		}
+		from := after.Seq
+		for _, x := range part {
+			if x.Epoch != after.Epoch || x.Seq <= after.Seq {
+				continue
+			}
+			if known {
+				j.Missed += x.Seq - after.Seq - 1
+			}
+			sent, err := m.write(ctx, &x)
+			if err != nil {
+				return j, err
+			}
+			if sent {
+				j.Sent++
+			}
+			after = x.Position
+		}
+		if after.Seq == from { // the broker keeps none of these
+			if known {
+				j.Missed += upTo - from
+			}
+			after.Seq = upTo
+		}
+	}
+}
+
+// write writes a message of the history, as far as the member's version can say it.
+func (m *member) write(ctx context.Context, x *Message) (sent bool, err error) {
+	op, data := x.Op, x.Data
+	if m.text && op == draftwire.OpBinary {
+		if m.room.h.o.AsText == nil {
+			m.room.unsupported(m, 1)
+			return false, nil
+		}
+		op, data = draftwire.OpText, m.room.h.o.AsText(data)
+	}
+	if err := m.c.Write(ctx, op, data); err != nil {
+		return false, err
+	}
+	m.room.h.counts.delivered.Add(1)
+	return true, nil
+}

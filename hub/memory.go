@@ -1,0 +1,197 @@
+package hub
+
+import (
+	"container/list"
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/draftwire/draftwire"
+)
+
+// The defaults of MemoryOptions.
+const (
+	DefaultHistoryRooms = 10_000
+	DefaultHistoryBytes = 1 << 20
+)
+
+// MemoryOptions are the options of a Memory. Fields that are zero have their defaults.
+type MemoryOptions struct {
+	// Rooms is how many rooms are kept at most. When there are more, those that have had no member
+	// for the longest time are forgotten, and when each has members, a new one is refused with
+	// ErrRooms. Default 10,000.
+	Rooms int
+	// History is how many messages of each room are kept. Default none.
+	History int
+	// Bytes bounds the payload of the messages that are kept of a room. Default 1 MiB.
+	Bytes int
+	// Age is how long a message is kept. Default without end, as far as the others allow.
+	Age time.Duration
+}
+
+// Memory is a broker within the process. It may serve several hubs.
+type Memory struct {
+	o     MemoryOptions
+	mu    sync.Mutex
+	rooms map[string]*memoryRoom
+	idle  list.List // of rooms without a feed, that which has none for the longest time in front
+}
+
+type memoryRoom struct {
+	name string
+	mu   sync.Mutex // held while feeds are called: it makes the order
+	at   Position
+	kept []Message
+	size int // of kept
+	// Of the Memory's lock.
+	users int // feeds, and calls that are under way
+	idle  *list.Element
+	feeds []*Feed
+}
+
+// NewMemory returns a broker. A nil o has the defaults.
+func NewMemory(o *MemoryOptions) *Memory {
+	m := &Memory{rooms: map[string]*memoryRoom{}}
+	if o != nil {
+		m.o = *o
+	}
+	if m.o.Rooms <= 0 {
+		m.o.Rooms = DefaultHistoryRooms
+	}
+	if m.o.Bytes <= 0 {
+		m.o.Bytes = DefaultHistoryBytes
+	}
+	return m
+}
+
+// use returns a room, which stays until leave. It makes one where there is none.
+func (m *Memory) use(name string) (*memoryRoom, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rooms[name]
+	if r == nil {
+		if len(m.rooms) >= m.o.Rooms {
+			oldest := m.idle.Front()
+			if oldest == nil {
+				return nil, ErrRooms
+			}
+			delete(m.rooms, m.idle.Remove(oldest).(*memoryRoom).name)
+		}
+		r = &memoryRoom{name: name, at: Position{Epoch: rand.Uint64()}}
+		m.rooms[name] = r
+	}
+	if r.idle != nil {
+		m.idle.Remove(r.idle)
+		r.idle = nil
+	}
+	r.users++
+	return r, nil
+}
+
+func (m *Memory) leave(r *memoryRoom) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.users--; r.users == 0 {
+		r.idle = m.idle.PushBack(r)
+	}
+}
+
+// Subscribe implements Broker.
+func (m *Memory) Subscribe(_ context.Context, room string, f Feed) (Position, func(), error) {
+	r, err := m.use(room)
+	if err != nil {
+		return Position{}, nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.feeds = append(r.feeds, &f)
+	var once sync.Once
+	return r.at, func() {
+		once.Do(func() {
+			r.mu.Lock()
+			for i := range r.feeds {
+				if r.feeds[i] == &f {
+					r.feeds = append(r.feeds[:i:i], r.feeds[i+1:]...)
+					break
+				}
+			}
+			r.mu.Unlock()
+			m.leave(r)
+		})
+	}, nil
+}
+
+// Publish implements Broker. Its error is ErrRooms, or that of the context.
+func (m *Memory) Publish(ctx context.Context, room string, op draftwire.Op, data []byte) (Position, error) {
+	if err := ctx.Err(); err != nil {
+		return Position{}, err
+	}
+	r, err := m.use(room)
+	if err != nil {
+		return Position{}, err
+	}
+	defer m.leave(r)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at.Seq++
+	x := Message{r.at, time.Now(), op, data}
+	if m.o.History > 0 {
+		r.kept = append(r.kept, x)
+		r.size += len(data)
+		m.trim(r)
+	}
+	for _, f := range r.feeds {
+		f.Message(x)
+	}
+	return x.Position, nil
+}
+
+// trim forgets messages of a room that are too many or too old. The caller holds the room's lock.
+func (m *Memory) trim(r *memoryRoom) {
+	n := 0
+	for n < len(r.kept) && (len(r.kept)-n > m.o.History || r.size > m.o.Bytes || m.o.Age > 0 && time.Since(r.kept[n].At) > m.o.Age) {
+		r.size -= len(r.kept[n].Data)
+		r.kept[n] = Message{} // so that its payload is free
+		n++
+	}
+	r.kept = r.kept[n:]
+}
+
+// History implements Broker.
+func (m *Memory) History(ctx context.Context, room string, after Position, limit int) ([]Message, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	r := m.rooms[room]
+	m.mu.Unlock()
+	if r == nil {
+		return nil, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.trim(r)
+	from := 0
+	if after.Epoch == r.at.Epoch && len(r.kept) > 0 && after.Seq >= r.kept[0].Seq {
+		from = int(min(after.Seq-r.kept[0].Seq+1, uint64(len(r.kept))))
+	}
+	to := min(len(r.kept), from+max(limit, 0))
+	return append([]Message(nil), r.kept[from:to]...), nil
+}
+
+// Members implements Broker.
+func (m *Memory) Members(_ context.Context, room string) (n int, _ error) {
+	m.mu.Lock()
+	r := m.rooms[room]
+	m.mu.Unlock()
+	if r == nil {
+		return 0, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.feeds {
+		n += f.Members()
+	}
+	return n, nil
+}
