@@ -23,17 +23,18 @@ export function open(main, route, context) {
   const refusals = table('Refusals by reason', [{ name: 'Reason' }, { name: 'Version' }, { name: 'Count', num: true }, { name: 'Last', num: true }, { name: 'Example' }, { name: 'What would admit it' }], []);
   const losses = table('Losses', [{ name: 'Loss' }, { name: 'What it means' }, { name: 'From' }, { name: 'To' }, { name: 'Count', num: true }], []);
   const backends = table('Backends', [{ name: 'Route' }, { name: 'Backend' }, { name: 'Health' }, { name: 'Connections', num: true }, { name: 'Last failure' }], []);
+  const mirrors = table('Mirrors', [{ name: 'Route' }, { name: 'Mirror' }, { name: 'Kind of device' }, { name: 'Equal', num: true }, { name: 'Answers', num: true }, { name: 'Different', num: true }, { name: 'Missing', num: true }, { name: 'More', num: true }, { name: 'Not compared', num: true }, { name: 'The first difference' }], []);
   const listeners = table('Listeners', [{ name: 'Listener' }, { name: 'Address' }, { name: 'TLS profile' }, { name: 'Open', num: true }, { name: 'Unfinished handshakes', num: true }, { name: 'Ordinary HTTP', num: true }], []);
   const secure = table('Connections by TLS version', [{ name: 'TLS' }, { name: 'Connections', num: true }], []);
   const health = el('p', { class: 'banner' });
   const numbers = el('div');
-  const none = { refusals: empty('Nobody has been refused.'), losses: empty('Nothing has been lost.'), tls: empty('Nobody is connected.') };
+  const none = { refusals: empty('Nobody has been refused.'), losses: empty('Nothing has been lost.'), tls: empty('Nobody is connected.'), mirrors: el('h2', { hidden: true }, 'Mirrors') };
   const gateway = context.about.kind !== 'serve';
   add(main, heading('Traffic', tabs), health,
     versions.root, el('div', { class: 'pair' }, messages.root, refused.root, gateway ? lost.root : ''),
     el('details', {}, el('summary', {}, 'The numbers of the charts'), numbers),
     el('h2', {}, 'Refusals'), refusals.box, none.refusals);
-  if (gateway) main.append(el('h2', {}, 'Losses'), losses.box, none.losses, el('h2', {}, 'Backends'), backends.box);
+  if (gateway) main.append(el('h2', {}, 'Losses'), losses.box, none.losses, el('h2', {}, 'Backends'), backends.box, none.mirrors, mirrors.box);
   add(main, el('h2', {}, 'Listeners'), listeners.box, el('h2', {}, 'TLS'), secure.box, none.tls);
 
   function empty(text) { return el('p', { class: 'empty', hidden: true }, text); }
@@ -83,10 +84,22 @@ export function open(main, route, context) {
     health.dataset.state = s.ready === false ? 'down' : 'up';
     fill(backends, (s.routes || []).flatMap((x) => x.backends.map((b) => el('tr', {}, head(visible(x.name)), cells(visible(b.url), state(b.up)), num(count(b.connections)),
       cells(b.error ? el('span', {}, visible(b.error), ' ', b.failed && el('span', { class: 'soft' }, ago(millis(b.failed), now), ' ago')) : 'none')))));
+    const mirrored = (s.routes || []).filter((x) => x.mirror);
+    none.mirrors.hidden = mirrors.box.hidden = mirrored.length === 0;
+    fill(mirrors, mirrored.flatMap((x) => [...(x.mirror.kinds || []), { kind: 'all', counts: x.mirror.counts, all: true }].map((k) => el('tr', {}, head(visible(x.name)),
+      cells(el('span', {}, visible(x.mirror.name), ' ', k.all && state(x.mirror.up)), visible(k.kind)), compared(k.counts), cells(difference((k.differences || [])[0]))))));
     const tls = s.tls || {};
     fill(listeners, (s.listeners || []).map((x) => el('tr', {}, head(visible(x.name || 'listener')), cells(x.address, (tls.profile || {})[x.name] || 'no TLS'), num(count(x.open)), num(count(x.pending)), num(count(x.http)))));
     fill(secure, Object.entries(tls.connections || {}).map(([k, n]) => el('tr', {}, head(k || 'no TLS'), num(count(n)))), none.tls);
   }
+  // compared is what was found of a mirror: 100 % only where all answers are equal.
+  function compared(c) {
+    const n = (name) => c[name] || 0;
+    const all = n('equal') + n('differed') + n('missing') + n('more');
+    const share = !all ? 'none' : n('equal') === all ? '100 %' : `${(Math.floor(n('equal') / all * 10000) / 100).toFixed(2)} %`;
+    return [share, ...[all, n('differed'), n('missing'), n('more'), n('unknown')].map(count)].map(num);
+  }
+  const difference = (d) => (d ? `answer ${d.number} of a connection of ${d.version}: ${d.verdict}${d.where ? ` at ${visible(d.where)}` : ''}${d.backend || d.mirror ? `: ${visible(d.backend || 'nothing')}, and ${visible(d.mirror || 'nothing')}` : ''}` : 'none');
   const state = (up) => el('span', { class: 'state', 'data-state': up ? 'up' : 'down' }, up ? 'up' : 'down');
 
   let drawn = '';
