@@ -87,6 +87,7 @@ func gatewayFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "drain-after", Value: gateway.DefaultDrainAfter, Usage: "`TIME` for which a process that draftwire upgrade has replaced keeps its sessions; negative: until they end"},
 		&cli.StringFlag{Name: "admin", Value: adminAddress, Usage: "`ADDR` for health, metrics, status, drain, reload and upgrade; off for none"},
 		&cli.StringSliceFlag{Name: "admin-host", Usage: "`NAME` by which the admin port may be asked, beside IP addresses, localhost and that in --admin"},
+		&cli.StringFlag{Name: "console", Value: "on", Usage: "the console at /console/ of the admin port: `on|without_payload|off`"},
 		&cli.StringFlag{Name: "ledger", DefaultText: "in memory", Usage: "`FILE` that remembers who speaks what, for draftwire report"},
 	}
 	return slices.Concat(where, listenFlags(listenDefaults{message: "16MiB", pending: gateway.DefaultPending, write: 30 * time.Second}), policy, bounds)
@@ -165,7 +166,7 @@ func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 		return nil, usagef("no backend; give --to URL, or --config FILE")
 	}
 	cfg := &gateway.Config{
-		Admin: gateway.Admin{Address: c.String("admin"), Hosts: c.StringSlice("admin-host")},
+		Admin: gateway.Admin{Address: c.String("admin"), Hosts: c.StringSlice("admin-host"), Console: c.String("console")},
 		Drain: gateway.Duration(c.Duration("drain")), DrainAfter: gateway.Duration(c.Duration("drain-after")), Ledger: gateway.Ledger{File: c.String("ledger")},
 	}
 	var err error

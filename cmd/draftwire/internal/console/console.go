@@ -145,7 +145,7 @@ func (c *Console) api(w http.ResponseWriter, r *http.Request, path []string) {
 		unknown.answer(w)
 	case method == http.MethodPost && r.Method != method:
 		wrongMethod(w, "POST")
-	case method == http.MethodGet && r.Method != method && r.Method != http.MethodHead:
+	case method == http.MethodGet && r.Method != method && (r.Method != http.MethodHead || path[len(path)-1] == "frames"): // which have no end
 		wrongMethod(w, "GET, HEAD")
 	default:
 		do(w, r)

@@ -259,7 +259,11 @@ func (s *shot) har(w http.ResponseWriter) error {
 			Response: harMessage{Status: 101, StatusText: "Switching Protocols", HTTPVersion: "HTTP/1.1", Headers: fieldsOf(answer), Cookies: []struct{}{}, Content: &harContent{MimeType: "x-unknown"}, RedirectURL: new(string), HeadersSize: -1},
 		}
 		e.Timings.Wait = e.Time
-		for _, m := range s.messages(&p) {
+		messages, packed := s.messages(&p)
+		if packed > 0 {
+			e.Comment += fmt.Sprintf("; %d compressed messages are left out", packed)
+		}
+		for _, m := range messages {
 			x := harPayload{Type: "receive", Time: float64(m.at.UnixMicro()) / 1e6, Opcode: opcodes[m.op], Data: string(m.payload)}
 			if m.from == capture.FromClient {
 				x.Type = "send"
@@ -297,9 +301,9 @@ type message struct {
 	payload []byte
 }
 
-// messages puts frames together. A compressed message is as it was sent, and one whose beginning
-// is missing is left out.
-func (s *shot) messages(p *part) (list []message) {
+// messages puts frames together. A message whose beginning is missing is left out, and one that is
+// compressed is counted: what it is made of may have gone by before.
+func (s *shot) messages(p *part) (list []message, packed int) {
 	var open [2]*message
 	for i := range s.frames {
 		f := &s.frames[i]
@@ -317,14 +321,23 @@ func (s *shot) messages(p *part) (list []message) {
 			open[from].payload = append(open[from].payload, f.payload...)
 		default:
 			open[from] = &message{from: from, op: f.op, payload: slices.Clone(f.payload)}
+			if f.packed() {
+				open[from] = nil
+				packed++
+			}
 		}
-		if f.fin {
+		if f.fin && open[from] != nil {
 			open[from].at = f.at
 			list = append(list, *open[from])
 			open[from] = nil
 		}
 	}
-	return list
+	return list, packed
+}
+
+// packed reports whether a frame is compressed.
+func (f *frame) packed() bool {
+	return f.version > wire.Hixie76 && f.op != wire.OpDiscard && f.typ&0x40 != 0
 }
 
 // recording writes a recording, in which the gateway is the server of the client's connection and
@@ -386,7 +399,6 @@ func (s *shot) recordPart(out *recording.Writer, number uint64, p *part) error {
 		}
 		m := &open[from]
 		data := f.op.IsData() || f.op == wire.OpContinuation
-		packed := f.version > wire.Hixie76 && f.typ&0x40 != 0
 		if f.op.IsData() {
 			m.op, m.size, m.payload = f.op, 0, nil
 			m.whole = true
@@ -394,7 +406,7 @@ func (s *shot) recordPart(out *recording.Writer, number uint64, p *part) error {
 		if data {
 			m.size += f.length
 			m.payload = append(m.payload, f.payload...)
-			m.whole = m.whole && !e.Withheld && !packed
+			m.whole = m.whole && !e.Withheld && !f.packed()
 		}
 		if m.op == wire.OpText && data {
 			e.Withheld, e.Payload = true, nil // the message has it, without what is secret

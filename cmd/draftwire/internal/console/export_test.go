@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/draftwire/draftwire/inspect/capture"
 	"github.com/draftwire/draftwire/inspect/input"
 	"github.com/draftwire/draftwire/recording"
+	"github.com/draftwire/draftwire/wire"
 )
 
 // exported is a connection of some version over which messages went while it was watched, and its
@@ -128,6 +130,25 @@ func testRecording(t *testing.T, p []byte, v draftwire.Version) {
 	}
 	if len(texts) != 4 || texts[0] != `{"say":"hello","password":"[redacted:password]"}` || bytes.Contains(p, []byte("s3cret")) {
 		t.Errorf("%q", texts)
+	}
+}
+
+// Compressed messages are no texts, so a HAR file says that they are missing.
+func TestExportCompressed(t *testing.T) {
+	f := func(op wire.Op, typ byte, fin bool, text string) frame {
+		return frame{side: gateway.ClientSide, version: wire.RFC6455, op: op, typ: typ, fin: fin, payload: []byte(text), length: int64(len(text))}
+	}
+	s := &shot{frames: []frame{
+		f(wire.OpContinuation, 0x80, true, "of one before"), f(wire.OpText, 0x81, true, "a"), f(wire.OpText, 0x41, false, "zip"), f(wire.OpPing, 0x89, true, "p"), f(wire.OpContinuation, 0x80, true, "zap"),
+		f(wire.OpBinary, 0x02, false, "b"), f(wire.OpContinuation, 0x80, true, "c"), f(wire.OpText, 0xc1, true, "zup"), {side: gateway.BackendSide, version: wire.RFC6455, op: wire.OpText, typ: 0x81, fin: true},
+	}}
+	list, packed := s.messages(&part{side: gateway.ClientSide})
+	got := ""
+	for _, m := range list {
+		got += fmt.Sprintf("%s %s, ", m.op, m.payload)
+	}
+	if got != "text a, ping p, binary bc, " || packed != 2 {
+		t.Errorf("%s%d", got, packed)
 	}
 }
 

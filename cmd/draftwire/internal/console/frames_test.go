@@ -176,6 +176,9 @@ func TestFramesRights(t *testing.T) {
 	if rec := w.ask("GET", "api/connections/1/frames", ""); rec.Code != 404 {
 		t.Error(rec.Code)
 	}
+	if rec := w.ask("HEAD", path, ""); rec.Code != 405 {
+		t.Errorf("a head of what has no end: %d", rec.Code)
+	}
 	if rec := w.ask("POST", path, "{}", "Content-Type", "application/json", "Authorization", "Bearer "+token); rec.Code != 405 {
 		t.Error(rec.Code)
 	}
