@@ -41,8 +41,8 @@ func TestReorder(t *testing.T) {
 	}
 }
 
-// recorder is a server that keeps the head of a request and refuses it.
-func recorder(t *testing.T) (url string, head <-chan []string) {
+// headKeeper is a server that keeps the head of a request and refuses it.
+func headKeeper(t *testing.T) (url string, head <-chan []string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,7 +67,7 @@ func recorder(t *testing.T) (url string, head <-chan []string) {
 }
 
 func TestHeadersGoAsGiven(t *testing.T) {
-	url, heads := recorder(t)
+	url, heads := headKeeper(t)
 	code, out, err := call(t, "", "client", url, "-H", "cookie: a=1, b=2", "-H", "X-lower-UPPER:  two  words ", "--origin", "http://a.example")
 	if code != exitRefused || out != "" {
 		t.Errorf("exit %d, stdout %q", code, out)

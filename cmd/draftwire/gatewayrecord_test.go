@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/draftwire/draftwire"
-	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/recording"
 	"github.com/draftwire/draftwire/replay"
 	"github.com/draftwire/draftwire/wire"
@@ -124,123 +121,27 @@ func TestGatewayRecordsChosen(t *testing.T) {
 	}
 }
 
-// tapeOf begins a recording in a folder of the test's, and returns how its only file is read.
-func tapeOf(t *testing.T, cfg gateway.Record) (x *tape, read func() []recording.Event) {
-	t.Helper()
-	log, err := newLogger(io.Discard, logOptions{level: "info", format: "json"})
-	if err != nil {
-		t.Fatal(err)
+// A server records its clients too.
+func TestServeRecords(t *testing.T) {
+	folder := t.TempDir()
+	url, p := serveOn(t, "--record", folder, "--redact", "pin")
+	for _, v := range draftwire.ServedVersions().List() {
+		c := dial(t, url+"/a", v)
+		write(t, c, draftwire.OpText, `{"pin":"s3cret","token":"s3cret"}`)
+		wantMessage(t, c, `{"pin":"s3cret","token":"s3cret"}`)
+		c.Close(draftwire.CodeNormal, "")
 	}
-	cfg.Folder = t.TempDir()
-	if x, err = openTape(cfg, log); err != nil {
-		t.Fatal(err)
+	file, all := sessions(t, p, folder)
+	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), "s3cret") {
+		t.Errorf("what is secret is in the file: %v", err)
 	}
-	return x, func() (all []recording.Event) {
-		t.Helper()
-		x.close()
-		names, _ := filepath.Glob(filepath.Join(cfg.Folder, "*.dwr"))
-		f, err := os.Open(names[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		r, err := recording.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			var e recording.Event
-			if err := r.Next(&e); err == io.EOF {
-				return all
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			e.Payload = bytes.Clone(e.Payload)
-			all = append(all, e)
-		}
+	if len(all) != 9 || len(all[0].Steps) != 2 || all[8].Target != "/a" {
+		t.Errorf("%d sessions", len(all))
 	}
-}
-
-// What clients begin and do not finish is bounded, over all of them, and so is how many are
-// recorded at a time.
-func TestTapeHolds(t *testing.T) {
-	x, read := tapeOf(t, gateway.Record{Sample: 100, File: 1 << 20, Message: 1 << 20})
-	x.failed.Store(true) // nothing is written
-	conns := make([]tapedConn, 200)
-	p := make([]byte, 1<<20)
-	frame := func(c *tapedConn, op wire.Op, fin bool) {
-		x.frame(c, &draftwire.Frame{Op: op, Fin: fin, Length: int64(len(p)), Payload: p})
+	if code, _, err := call(t, "", "serve", "--redact", "pin"); code != exitUsage || !strings.Contains(err, "--record") {
+		t.Errorf("exit %d, %s", code, err)
 	}
-	for i := range conns {
-		frame(&conns[i], wire.OpBinary, false)
-	}
-	if x.held.Load() != tapeHeld || !conns[0].parts[0].whole || conns[199].parts[0].whole {
-		t.Errorf("%d bytes are held", x.held.Load())
-	}
-	frame(&conns[0], wire.OpContinuation, true) // longer than a message may be
-	if x.held.Load() != tapeHeld-1<<20 || conns[0].parts[0].whole {
-		t.Errorf("%d bytes are held without the message that is too long", x.held.Load())
-	}
-	for i := range conns {
-		c := new(draftwire.Conn)
-		x.conns[c] = &conns[i]
-		x.closed(c, nil)
-	}
-	if x.held.Load() != 0 || len(x.conns) != 0 || x.places() != 512 {
-		t.Errorf("%d bytes are held, %d places", x.held.Load(), x.places())
-	}
-	read()
-}
-
-// Nobody waits for a disk: what has no room in the queue is lost to the recording, and says so.
-func TestTapeFull(t *testing.T) {
-	x, read := tapeOf(t, gateway.Record{Sample: 100, File: 1 << 20, Message: 1 << 20})
-	c := &tapedConn{number: 1}
-	x.spool.n.Add(tapeQueue + 1) // as if the disk hung
-	x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Fin: true, Length: 1, Payload: []byte("1")})
-	lost := c.lost
-	x.spool.n.Add(-tapeQueue - 1)
-	x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Fin: true, Length: 1, Payload: []byte("2")})
-	if !lost || c.lost {
-		t.Errorf("lost %v, and then %v", lost, c.lost)
-	}
-	all := read()
-	if len(all) != 3 || all[0].Kind != recording.KindLost || all[1].Kind != recording.KindFrame || string(all[2].Payload) != "2" {
-		t.Errorf("%+v", all)
-	}
-}
-
-// A message is as long as it was in several frames, on both sides at a time, and a file that is
-// full ends the recording with what it has.
-func TestTapeFrames(t *testing.T) {
-	x, read := tapeOf(t, gateway.Record{Sample: 100, File: 1 << 20, Message: 100})
-	c := &tapedConn{number: 1, version: draftwire.RFC6455}
-	frame := func(sent bool, op wire.Op, fin bool, text string) {
-		x.frame(c, &draftwire.Frame{Op: op, Fin: fin, Sent: sent, Length: int64(len(text)), Payload: []byte(text)})
-	}
-	frame(false, wire.OpText, false, `{"tok`)
-	frame(true, wire.OpBinary, false, "a")
-	frame(false, wire.OpPing, true, `{"token":1}`)
-	frame(false, wire.OpContinuation, true, `en":"s3cret"}`)
-	frame(true, wire.OpContinuation, true, "b")
-	frame(true, wire.OpBinary, true, strings.Repeat("x", 101))
-	var messages []string
-	for _, e := range read() {
-		if e.Kind == recording.KindMessage {
-			messages = append(messages, fmt.Sprintf("%s %s %d %t %s", e.From, e.Op, e.Size, e.Withheld, e.Payload))
-		} else if strings.Contains(string(e.Payload), "tok\"") || strings.Contains(string(e.Payload), "s3cret") || e.Op == wire.OpPing && !strings.Contains(string(e.Payload), "[redacted:token]") {
-			t.Errorf("a frame has %q", e.Payload)
-		}
-	}
-	want := []string{`client text 18 false {"token":"[redacted:token]"}`, "server binary 2 false ab", "server binary 101 true "}
-	if fmt.Sprint(messages) != fmt.Sprint(want) {
-		t.Errorf("%q", messages)
-	}
-	x, read = tapeOf(t, gateway.Record{Sample: 100, File: 1000, Message: 100})
-	for range 100 {
-		x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Fin: true, Length: 50, Payload: make([]byte, 50)})
-	}
-	if n := len(read()); n < 5 || n > 20 || !x.failed.Load() {
-		t.Errorf("%d events in a file of 1000 bytes", n)
+	if code, _, err := call(t, "", "serve", "--listen", "127.0.0.1:0", "--record", "/no/such/folder"); code != exitFailure || !strings.Contains(err, "no such file") {
+		t.Errorf("exit %d, %s", code, err)
 	}
 }

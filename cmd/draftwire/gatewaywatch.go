@@ -51,8 +51,8 @@ func (w *watch) hooks() gateway.Hooks {
 	return gateway.Hooks{
 		Observer: func(listener string) *draftwire.Observer {
 			return draftwire.JoinObservers(w.journal.observer(listener), w.metrics.Observer(listener), w.tracer.observer(listener), w.console.Observer(), &draftwire.Observer{
-				Opened: func(c *draftwire.Conn) { w.opened(c, listener) }, Refused: w.refused, Closed: w.tape.closed,
-			})
+				Opened: func(c *draftwire.Conn) { w.opened(c, listener) }, Refused: w.refused,
+			}, w.tape.observer())
 		},
 		Ended: w.ended,
 		Meter: func(s *gateway.Session, from gateway.Side) func(draftwire.Op, int) {
@@ -88,9 +88,6 @@ func (w *watch) opened(c *draftwire.Conn, listener string) {
 	w.book.opened(w.visit(c.Handshake()))
 	if most, trace := w.tracer.frames(c, listener); trace != nil {
 		c.TraceFrames(most, trace)
-	}
-	if most, record := w.tape.opened(c, listener); record != nil {
-		c.TraceFrames(most, record)
 	}
 }
 

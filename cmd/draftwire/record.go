@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,18 +79,25 @@ func recordOptionsOf(c *cli.Context) (o recordOptions, err error) {
 		o.redact = recording.Redaction{Fields: recording.DefaultFields, Names: recording.DefaultNames}
 	}
 	o.redact.Payload = c.Bool("redact-payload")
-	for _, list := range c.StringSlice("redact") {
-		for name := range strings.SplitSeq(list, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				o.redact.Fields, o.redact.Names = append(o.redact.Fields, name), append(o.redact.Names, name)
-			}
-		}
-	}
+	more := splitNames(c.StringSlice("redact"))
+	o.redact.Fields, o.redact.Names = slices.Concat(o.redact.Fields, more), slices.Concat(o.redact.Names, more)
 	if c.Bool("no-redact") && (o.redact.Payload || len(o.redact.Names) > 0) {
 		return o, usagef("--no-redact excludes --redact and --redact-payload")
 	}
 	o.ends, err = readBetween(c)
 	return o, err
+}
+
+// splitNames returns the names of lists that are joined by commas.
+func splitNames(lists []string) (names []string) {
+	for _, list := range lists {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // recordFlush is how long what was recorded may wait in memory while more comes.

@@ -27,6 +27,7 @@ type serveOptions struct {
 	certs       *reloads // of tls
 	flashPolicy string
 	maxPending  int
+	record      gateway.Record // Folder is "" where nothing is recorded
 	maxHTTP     int
 	httpTimeout time.Duration // for a part of a body or an answer
 	httpIdle    time.Duration // between two requests
@@ -44,6 +45,12 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 	defer j.fold.flush()
 	o.certs.tell(logger)
 	s := newService(j, o.broadcast)
+	tape, err := openTape(o.record, logger)
+	if err != nil {
+		return err
+	}
+	defer tape.close()
+	o.accept.Observer = tape.observer()
 	srv := newServer(o, s)
 	defer s.begin()()
 	defer s.hub.Close()
@@ -78,7 +85,7 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 func newServer(o serveOptions, s *service) *draftwire.Server {
 	j := s.journal
 	j.notes = s.inRoom
-	o.accept.Observer = j.observer("")
+	o.accept.Observer = draftwire.JoinObservers(j.observer(""), o.accept.Observer)
 	o.accept.CompressionFor = compressionFor(o.accept.Compression)
 	handler := http.Handler(http.HandlerFunc(servePage))
 	if o.files != nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/wire"
 	"github.com/urfave/cli/v2"
@@ -60,6 +61,9 @@ func serveFlags() []cli.Flag {
 		&cli.StringFlag{Name: "dir", Usage: "the folder `DIR` of --mode files"},
 		&cli.StringSliceFlag{Name: "protocol", DefaultText: "*, the client's first", Usage: "`NAME` of a subprotocol to speak"},
 		&cli.StringFlag{Name: "console", Value: "on", Usage: "`on|off`: show the connections at /_console/, to this machine alone"},
+		&cli.StringFlag{Name: "record", TakesFile: true, DefaultText: "none", Usage: "record what clients and server say, without what is secret, in a file of the folder `DIR`; see draftwire replay"},
+		&cli.StringSliceFlag{Name: "redact", DefaultText: "as draftwire record", Usage: "`NAMES` whose values --record leaves out too, joined by commas"},
+		&cli.BoolFlag{Name: "redact-payload", Usage: "--record leaves out all payload"},
 		&cli.StringFlag{Name: "flash-policy-file", Usage: "answer Flash policy requests with `FILE`"},
 	}
 	http := []cli.Flag{
@@ -85,7 +89,7 @@ func serveOptionsOf(c *cli.Context) (serveOptions, error) {
 	if o.maxPending, err = readPending(c); err != nil {
 		return o, err
 	}
-	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readConsole, readVersions, readHTTP, readTLS, readFlash} {
+	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readConsole, readRecord, readVersions, readHTTP, readTLS, readFlash} {
 		if err := read(c, &o); err != nil {
 			return o, err
 		}
@@ -124,6 +128,14 @@ func readMode(c *cli.Context, o *serveOptions) error {
 	}
 	context.AfterFunc(c.Context, func() { root.Close() })
 	o.files = root.FS()
+	return nil
+}
+
+func readRecord(c *cli.Context, o *serveOptions) error {
+	o.record = gateway.Record{Folder: c.String("record"), Redact: splitNames(c.StringSlice("redact")), RedactPayload: c.Bool("redact-payload")}
+	if o.record.Folder == "" && (c.IsSet("redact") || c.IsSet("redact-payload")) {
+		return usagef("--redact and --redact-payload belong to --record")
+	}
 	return nil
 }
 
