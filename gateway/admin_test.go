@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,6 +227,55 @@ func TestAdminTakesOrdersFromOperatorsAlone(t *testing.T) {
 			if err := cfg.CheckFiles(); err == nil {
 				t.Errorf("token %q passes the check", token)
 			}
+		}
+	})
+}
+
+// The console judges its own requests, of pages too; no other order passes in its name.
+func TestAdminConsole(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.echo("back:80", draftwire.AllVersions)
+		w.start(to(gateway.Policy{}, "ws://back"))
+		drains, asked := 0, 0
+		h := w.gw.OnlyOperators(w.gw.Admin(gateway.AdminOptions{
+			Drain:   func() { drains++ },
+			Console: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked++; w.WriteHeader(http.StatusTeapot) }),
+		}))
+		for _, tt := range []struct {
+			method, target, from, host string
+			want                       int
+		}{
+			{"GET", "/", "192.0.2.1:4", "127.0.0.1", 302},
+			{"GET", "/console/", "192.0.2.1:4", "127.0.0.1", 418},
+			{"POST", "/console/api/orders/drain", "192.0.2.1:4", "127.0.0.1", 418},
+			{"GET", "/console/", "127.0.0.1:4", "evil.example", 421},
+			{"POST", "/console/api/orders/drain", "127.0.0.1:4", "evil.example", 421},
+			{"POST", "/", "127.0.0.1:4", "127.0.0.1", 403},
+			{"POST", "/drain", "192.0.2.1:4", "127.0.0.1", 403},
+			{"POST", "/console/../drain", "192.0.2.1:4", "127.0.0.1", 307},
+			{"POST", "/console/%2e%2e/drain", "192.0.2.1:4", "127.0.0.1", 418},
+			{"POST", "/console//../../drain", "192.0.2.1:4", "127.0.0.1", 307},
+			{"CONNECT", "/console/../drain", "192.0.2.1:4", "127.0.0.1", 418},
+			{"POST", "/consolex", "192.0.2.1:4", "127.0.0.1", 403},
+			{"GET", "/consolex", "192.0.2.1:4", "127.0.0.1", 404},
+		} {
+			r := httptest.NewRequest("GET", "http://127.0.0.1:9090/", nil)
+			u, err := url.Parse("http://127.0.0.1:9090" + tt.target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Method, r.URL, r.RequestURI = tt.method, u, tt.target
+			r.RemoteAddr, r.Host = tt.from, tt.host
+			r.Header.Set("Origin", "https://page.example")
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			if rec.Code != tt.want {
+				t.Errorf("%s %s from %s for %s: %d, want %d", tt.method, tt.target, tt.from, tt.host, rec.Code, tt.want)
+			}
+		}
+		if drains != 0 || asked != 4 {
+			t.Errorf("%d drains, the console was asked %d times", drains, asked)
 		}
 	})
 }

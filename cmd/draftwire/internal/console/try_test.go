@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,10 @@ func TestTry(t *testing.T) {
 			binary = 409
 		}
 		say(`{"text":"hello"}`, 200)
+		w.until(func() bool { // the close of hixie-75 is the end of everything
+			list, _, _, _ := w.console.tries.find(x.ID).watch.next(0)
+			return slices.ContainsFunc(list, func(f frame) bool { return !f.sent })
+		})
 		say(`{"hex":"01 02"}`, binary)
 		say(`{"hex":"0"}`, 409)
 		say(`{}`, 409)
