@@ -73,16 +73,14 @@ export function lineChart(title, { height = 220, format = count } = {}) {
   };
 }
 
-// spark is a small chart of one row of numbers, without axes.
+// spark is {root, close()}: a small chart of one row of numbers, without axes.
 export function spark(values, label) {
-  const host = el('div', { class: 'spark', role: 'img', 'aria-label': label });
-  if (values.length > 1) {
-    new window.uPlot({
-      width: 130, height: 28, legend: { show: false }, cursor: { show: false }, select: { show: false },
-      scales: { x: { time: false }, y: { range: (u, min, max) => [0, Math.max(1, max)] } },
-      axes: [{ show: false }, { show: false }],
-      series: [{}, { stroke: css('--accent'), width: 1.5, points: { show: false } }],
-    }, [values.map((_, i) => i), values], host);
-  }
-  return host;
+  const root = el('div', { class: 'spark', role: 'img', 'aria-label': label });
+  const plot = new window.uPlot({
+    width: 130, height: 28, legend: { show: false }, cursor: { show: false }, select: { show: false },
+    scales: { x: { time: false }, y: { range: (u, min, max) => [0, Math.max(1, max)] } },
+    axes: [{ show: false }, { show: false }],
+    series: [{}, { stroke: css('--accent'), width: 1.5, points: { show: false } }],
+  }, [values.map((_, i) => i), values], root);
+  return { root, close: () => plot.destroy() };
 }

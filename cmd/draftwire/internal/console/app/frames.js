@@ -171,7 +171,8 @@ export function frameList({ sides = 2 } = {}) {
     if (f.op === 'close') return [f.code || 'no code', f.reason ? visible(f.reason) : ''].filter(Boolean).join(' ');
     if (f.payload !== undefined && f.payload !== null) return visible(f.payload.slice(0, shownText)) + (f.cut || f.payload.length > shownText ? ' …' : '');
     if (f.payload_hex) return hexOf(f.payload_hex.slice(0, shownText)) + (f.cut || f.payload_hex.length > shownText ? ' …' : '');
-    return f.length ? '(payload is not shown)' : '';
+    if (f.error) return visible(f.error);
+    return f.length ? (f.withheld ? '(withheld by the configuration)' : '(payload is not shown)') : '';
   }
 
   // toggle shows all that is known of a row below it.
@@ -190,7 +191,7 @@ export function frameList({ sides = 2 } = {}) {
     r.tr.after(r.detail);
   }
   function describe(f) {
-    return [f.op, f.fin ? 'the last of its message' : 'more of the message follows', f.rsv ? `RSV ${f.rsv}` : '', f.masked ? 'masked' : 'not masked',
+    return [f.type ? `${f.op}, frame type ${f.type}` : f.op, f.fin ? 'the last of its message' : 'more of the message follows', f.rsv ? `RSV ${f.rsv}` : '', f.masked ? 'masked' : 'not masked',
       `${plural(f.length, 'byte')} of payload`, f.loss ? `changed: ${f.loss}` : ''].filter(Boolean).join(', ') + '.';
   }
 

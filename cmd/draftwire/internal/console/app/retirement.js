@@ -48,18 +48,30 @@ export function open(main, route, context) {
     showPlan(p.stages);
   });
 
+  let sparks = [];
+  function endSparks() {
+    for (const s of sparks) s.close();
+    sparks = [];
+  }
+  function daily90(all) {
+    const values = all.slice(-90);
+    if (values.length < 2) return el('span', { class: 'soft' }, values.length ? `${count(values[0])} today` : 'none');
+    const s = spark(values, `handshakes a day, from ${count(values[0])} to ${count(values.at(-1))}`);
+    sparks.push(s);
+    return s.root;
+  }
   function showReport(r) {
+    endSparks();
     const now = Date.now();
     const t = table('The report of the ledger', [{ name: 'Version' }, { name: 'Verdict' }, { name: 'Clients', num: true }, { name: 'Trend', num: true }, { name: 'Each day' }, { name: 'Last seen', num: true }, { name: 'Handshakes', num: true }, { name: 'Refused', num: true }, { name: 'Bytes', num: true }, { name: 'Devices' }],
       r.versions.map((x) => {
-        const daily = x.daily || [];
         return el('tr', {},
           el('th', { scope: 'row' }, badge(x.version)),
           el('td', { class: 'verdict', dataset: { code: x.verdict.code } }, el('strong', {}, el('span', { 'aria-hidden': 'true' }, (signs[x.verdict.code] || '·') + ' '), verdicts[x.verdict.code] || x.verdict.code),
             el('div', { class: 'soft' }, visible(x.verdict.text)), el('div', { class: 'soft' }, `confidence ${x.verdict.confidence}`)),
           el('td', { class: 'num' }, (x.at_least ? 'at least ' : '') + count(x.clients)),
           el('td', { class: 'num' }, x.trend === null || x.trend === undefined ? 'not known' : (x.trend > 0 ? '+' : x.trend < 0 ? '−' : '') + Math.abs(Math.round(x.trend * 100)) + ' %'),
-          el('td', {}, daily.length > 1 ? spark(daily.slice(-90), `handshakes a day, from ${count(daily.slice(-90)[0])} to ${count(daily.at(-1))}`) : el('span', { class: 'soft' }, daily.length ? `${count(daily[0])} today` : 'none')),
+          el('td', {}, daily90(x.daily || [])),
           el('td', { class: 'num' }, ago(millis(x.last_seen), now)),
           el('td', { class: 'num' }, count(x.handshakes)), el('td', { class: 'num' }, count(x.refused)), el('td', { class: 'num' }, size(x.bytes_in + x.bytes_out)),
           el('td', {}, (x.user_agents || []).slice(0, 3).map((a) => el('div', { class: 'cut', title: visible(a.name) }, `${count(a.clients)} × `, visible(a.name) || 'none named'))));
@@ -134,6 +146,7 @@ export function open(main, route, context) {
       whatif.now();
     },
     close() {
+      endSparks();
       whole.stop();
       whatif.stop();
     },

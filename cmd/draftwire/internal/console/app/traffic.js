@@ -21,7 +21,7 @@ export function open(main, route, context) {
     },
   }, name)));
   const refusals = table('Refusals by reason', [{ name: 'Reason' }, { name: 'Version' }, { name: 'Count', num: true }, { name: 'Last', num: true }, { name: 'Example' }, { name: 'What would admit it' }], []);
-  const losses = table('Losses', [{ name: 'Loss' }, { name: 'What it means' }, { name: 'From' }, { name: 'To' }, { name: 'Count', num: true }], []);
+  const losses = table('Losses', [{ name: 'Loss' }, { name: 'What it means' }, { name: 'Of' }, { name: 'In' }, { name: 'Policy' }, { name: 'Count', num: true }], []);
   const backends = table('Backends', [{ name: 'Route' }, { name: 'Backend' }, { name: 'Health' }, { name: 'Connections', num: true }, { name: 'Last failure' }], []);
   const mirrors = table('Mirrors', [{ name: 'Route' }, { name: 'Mirror' }, { name: 'Kind of device' }, { name: 'Equal', num: true }, { name: 'Answers', num: true }, { name: 'Different', num: true }, { name: 'Missing', num: true }, { name: 'More', num: true }, { name: 'Not compared', num: true }, { name: 'The first difference' }], []);
   const listeners = table('Listeners', [{ name: 'Listener' }, { name: 'Address' }, { name: 'TLS profile' }, { name: 'Open', num: true }, { name: 'Unfinished handshakes', num: true }, { name: 'Ordinary HTTP', num: true }], []);
@@ -63,8 +63,8 @@ export function open(main, route, context) {
     const now = Date.now();
     if (h) draw(h);
     if (r) fill(refusals, r.rows.map((x) => el('tr', {}, head(el('code', {}, x.reason)), cells(x.version ? badge(x.version) : ''), num(count(x.count)), num(ago(x.last_ms, now)),
-      cells(x.example ? el('div', {}, visible(x.example.client), el('div', { class: 'soft cut' }, visible(x.example.path)), el('div', { class: 'soft cut' }, visible(x.example.user_agent))) : '', x.hint || ''))), none.refusals);
-    if (l) fill(losses, l.rows.map((x) => el('tr', {}, head(el('code', {}, x.loss)), cells(x.meaning || '', x.from ? badge(x.from) : '', x.to ? badge(x.to) : ''), num(count(x.count)))), none.losses);
+      cells(x.example ? el('div', {}, visible(x.example.client), el('div', { class: 'soft cut' }, visible(x.example.path)), el('div', { class: 'soft cut' }, visible(x.example.user_agent))) : '', el('div', {}, x.hint || '', x.detail ? el('div', { class: 'soft' }, visible(x.detail)) : '')))), none.refusals);
+    if (l) fill(losses, l.rows.map((x) => el('tr', {}, head(el('code', {}, x.loss)), cells(x.meaning || '', x.from || '', x.to || '', x.policy || ''), num(count(x.count)))), none.losses);
     health.hidden = !s;
     if (s) showStatus(s, now);
   });

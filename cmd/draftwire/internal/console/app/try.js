@@ -54,7 +54,7 @@ export function open(main, route, context) {
       work.hidden = false;
       list.reset();
       replace(shakes, handshake([{ title: said.version || version.value, events: said.annotated }]));
-      if (!said.id) { sending.hidden = true; return told('down', said.error || 'The handshake was refused.'); }
+      if (!said.id) { sending.hidden = true; return told('down', [said.error || 'The handshake was refused.', said.hint].filter(Boolean).join(' ')); }
       session = said.id;
       sending.hidden = false;
       told('up', `Connected in ${said.version || version.value}.`);
