@@ -4,7 +4,7 @@
 //	console-crowd [-flood] ws://127.0.0.1:PORT
 //
 // It prints "open" when all are connected, and ends when its input does. With -flood one
-// client of rfc6455, on /echo/flood, sends as fast as the answers come.
+// client of rfc6455, on /echo/flood, sends a thousand messages a second.
 package main
 
 import (
@@ -30,7 +30,7 @@ var agents = []string{
 }
 
 func main() {
-	flood := flag.Bool("flood", false, "one client sends as fast as it can")
+	flood := flag.Bool("flood", false, "one client sends a thousand messages a second")
 	flag.Parse()
 	if err := crowd(flag.Arg(0), *flood); err != nil {
 		fmt.Fprintln(os.Stderr, "console-crowd:", err)
@@ -107,7 +107,7 @@ func talkers(ctx context.Context, url string, versions []draftwire.Version, floo
 			return err
 		}
 		go listen(ctx, c)
-		go say(ctx, c, 200*time.Microsecond, "a message of a flood")
+		go say(ctx, c, time.Millisecond, "a message of a flood")
 	}
 	return nil
 }

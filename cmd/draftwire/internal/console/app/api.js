@@ -43,9 +43,18 @@ async function ask(path, init, signal) {
   throw new Failure(resp.status, said.error || `The server says ${resp.status}.`, said.hint);
 }
 
-function withLimit(signal) {
-  const limit = AbortSignal.timeout(waitMs);
-  return signal ? AbortSignal.any([signal, limit]) : limit;
+// limited does act(signal) with a signal that also ends when it takes too long. It leaves no timer.
+async function limited(outer, act) {
+  const control = new AbortController();
+  const end = () => control.abort(outer.reason);
+  const timer = setTimeout(() => control.abort(new DOMException('it took too long', 'TimeoutError')), waitMs);
+  if (outer) outer.addEventListener('abort', end);
+  try {
+    return await act(control.signal);
+  } finally {
+    clearTimeout(timer);
+    if (outer) outer.removeEventListener('abort', end);
+  }
 }
 
 function address(path, params) {
@@ -56,24 +65,28 @@ function address(path, params) {
 }
 
 // get asks for JSON.
-export async function get(path, params, signal) {
-  return (await ask(address(path, params), {}, withLimit(signal))).json();
+export function get(path, params, signal) {
+  return limited(signal, async (s) => (await ask(address(path, params), {}, s)).json());
 }
 
 // post gives an order.
-export async function post(path, body, params) {
-  const resp = await ask(address(path, params), {
-    method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body ?? {}),
-  }, withLimit());
-  const text = await resp.text();
-  try { return text ? JSON.parse(text) : {}; } catch { return { text }; }
+export function post(path, body, params) {
+  return limited(null, async (s) => {
+    const resp = await ask(address(path, params), {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body ?? {}),
+    }, s);
+    const text = await resp.text();
+    return text ? JSON.parse(text) : {};
+  });
 }
 
 // file asks for a file, as {blob, name}.
-export async function file(path, params) {
-  const resp = await ask(address(path, params), {}, withLimit());
-  const m = /filename="?([^";]+)"?/.exec(resp.headers.get('Content-Disposition') || '');
-  return { blob: await resp.blob(), name: m ? m[1] : 'connection' };
+export function file(path, params) {
+  return limited(null, async (s) => {
+    const resp = await ask(address(path, params), {}, s);
+    const m = /filename="?([^";]+)"?/.exec(resp.headers.get('Content-Disposition') || '');
+    return { blob: await resp.blob(), name: m ? m[1] : 'connection' };
+  });
 }
 
 // lines calls take with each object of a stream of JSON lines, until it ends or signal does.

@@ -18,7 +18,8 @@ export function lineChart(title, { height = 220, format = count } = {}) {
   const key = el('ul', { class: 'key' });
   const empty = el('p', { class: 'empty', hidden: true }, 'Nothing yet: this fills while the process runs.');
   const root = el('figure', { class: 'chart' }, el('figcaption', {}, title), key, host, empty);
-  let plot = null, shape = '', last = null, off = new Set();
+  const off = new Set(); // names of lines that are hidden
+  let plot = null, shape = '', last = null, closed = false;
 
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const again = () => { shape = ''; if (last) show(...last); };
@@ -27,6 +28,7 @@ export function lineChart(title, { height = 220, format = count } = {}) {
   resize.observe(host);
 
   function show(times, series) {
+    if (closed) return;
     last = [times, series];
     empty.hidden = times.length > 1 && series.length > 0;
     host.hidden = key.hidden = !empty.hidden;
@@ -66,6 +68,7 @@ export function lineChart(title, { height = 220, format = count } = {}) {
   return {
     root, show,
     close() {
+      closed = true;
       dark.removeEventListener('change', again);
       resize.disconnect();
       if (plot) plot.destroy();

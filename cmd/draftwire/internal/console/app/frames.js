@@ -3,6 +3,8 @@
 import { el, setText, count, plural, visible, clock, exact, dump, toHex, hexOf } from './dom.js';
 
 const most = 1000;     // rows
+const aPicture = 100;  // frames that are drawn at once,
+const pictureMs = 100; // and how often: eyes take no more
 const together = 64;   // frames of one direction that wait for what they become on the other side
 const shownText = 160; // characters of a payload in a row; the row opens to show all
 
@@ -12,7 +14,7 @@ const isControl = (f) => f.op === 'ping' || f.op === 'pong';
 // frameList is {root, take(lines), end(why), reset()}. With one side, as of a client that the page
 // itself runs, there is one column.
 export function frameList({ sides = 2 } = {}) {
-  let rows = [], held = [], paused = false, controls = 0, unseen = 0, queue = [], drawing = 0, total = 0;
+  let rows = [], held = [], paused = false, unseen = 0, queue = [], drawing = 0, total = 0;
   let waiting = { toBackend: [], toClient: [] }; // rows that have one side yet
 
   const dir = choice('Direction', [['', 'both'], ['client', sides === 2 ? 'from the client' : 'sent'], ['backend', sides === 2 ? 'from the backend' : 'received']]);
@@ -70,23 +72,28 @@ export function frameList({ sides = 2 } = {}) {
       unseen += queue.length - most;
       queue = queue.slice(-most);
     }
-    if (!drawing) drawing = requestAnimationFrame(draw);
+    wake();
+  }
+  function wake() {
+    if (!drawing) drawing = setTimeout(draw, Math.max(0, drawn + pictureMs - performance.now()));
   }
 
+  let drawn = 0;
   function draw() {
     drawing = 0;
+    drawn = performance.now();
     const follow = atEnd();
     const fresh = document.createDocumentFragment();
-    for (const f of queue) {
+    for (const f of queue.splice(0, aPicture)) {
       if (f.notshown) { unseen += f.notshown; fresh.append(gap(`${plural(f.notshown, 'frame')} not shown: they came faster than the console takes`)); continue; }
-      if (f.armed || !f.op) continue;
+      if (typeof f.ended === 'string') fresh.append(gap(f.ended));
+      if (!f.op) continue;
       if (f.op === 'loss') { fresh.append(...dropped(f)); continue; }
       total++;
-      if (isControl(f)) controls++;
       const row = put(f);
       if (row) fresh.append(row.tr);
     }
-    queue = [];
+    if (queue.length) wake();
     body.append(fresh);
     while (rows.length > most) drop(rows.shift());
     while (body.children.length > most + 100) body.firstElementChild.remove(); // gaps and opened rows
@@ -215,7 +222,13 @@ export function frameList({ sides = 2 } = {}) {
     told();
   }
 
+  // told says the counts, a few times in a second.
+  let telling = 0;
   function told() {
+    if (!telling) telling = setTimeout(tell, 250);
+  }
+  function tell() {
+    telling = 0;
     const hidden = rows.reduce((n, r) => n + (r.tr.hidden ? 1 : 0), 0);
     const pingsHidden = pings.checked ? 0 : rows.reduce((n, r) => n + (r.tr.hidden && isControl(r.frame) ? 1 : 0), 0);
     setText(tally, [
@@ -229,7 +242,7 @@ export function frameList({ sides = 2 } = {}) {
   }
   function reset() {
     for (const r of rows) drop(r);
-    rows = []; held = []; queue = []; unseen = 0; total = 0; controls = 0;
+    rows = []; held = []; queue = []; unseen = 0; total = 0;
     waiting = { toBackend: [], toClient: [] };
     body.replaceChildren();
     told();
@@ -237,7 +250,7 @@ export function frameList({ sides = 2 } = {}) {
   refilter();
   return {
     root, take, reset,
-    end(why) { take([]); requestAnimationFrame(() => { body.append(gap(why)); if (atEnd()) box.scrollTop = box.scrollHeight; }); },
+    end(why) { queue.push({ ended: why }); wake(); },
   };
 }
 

@@ -48,7 +48,7 @@ export function open(main, route, context) {
     showPlan(p.stages);
   });
 
-  let sparks = [];
+  let sparks = [], closed = false;
   function endSparks() {
     for (const s of sparks) s.close();
     sparks = [];
@@ -61,6 +61,7 @@ export function open(main, route, context) {
     return s.root;
   }
   function showReport(r) {
+    if (closed) return;
     endSparks();
     const now = Date.now();
     const t = table('The report of the ledger', [{ name: 'Version' }, { name: 'Verdict' }, { name: 'Clients', num: true }, { name: 'Trend', num: true }, { name: 'Each day' }, { name: 'Last seen', num: true }, { name: 'Handshakes', num: true }, { name: 'Refused', num: true }, { name: 'Bytes', num: true }, { name: 'Devices' }],
@@ -146,6 +147,7 @@ export function open(main, route, context) {
       whatif.now();
     },
     close() {
+      closed = true;
       endSparks();
       whole.stop();
       whatif.stop();
