@@ -114,6 +114,9 @@ const who = poll(30_000, async (signal) => {
     say('Another process answers now: the server was started again.');
     opened = '';
   }
+  for (const a of document.querySelectorAll('nav a')) { // what serve has not
+    a.parentElement.hidden = about.kind === 'serve' && ['retirement', 'try', 'orders'].includes(a.dataset.view);
+  }
   if (!before || before.pid !== about.pid) {
     context.order = versions.map((v) => v.name);
     context.titles = Object.fromEntries(versions.map((v) => [v.name, [v.date, v.shipped || v.title].filter(Boolean).join(', ')]));
