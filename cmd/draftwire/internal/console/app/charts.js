@@ -5,6 +5,8 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 export const color = (version, order) => css('--v' + Math.max(0, order.indexOf(version)) % 9) || css('--accent');
 const palette = (i) => css('--v' + (i * 4 + 1) % 9);
 
+const timeSteps = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400]; // seconds
+
 // The times below a chart: hours of 24, and the day where it begins.
 const clockValues = (u, all) => all.map((t, i) => {
   const d = new Date(t * 1000), two = (n) => String(n).padStart(2, '0');
@@ -51,7 +53,7 @@ export function lineChart(title, { height = 220, format = count } = {}) {
     plot = new window.uPlot({
       width: host.clientWidth || 600, height, legend: { show: false }, cursor: { drag: { x: false, y: false } },
       scales: { x: { time: true }, y: { range: (u, min, max) => [0, Math.max(1, max * 1.08)] } },
-      axes: [{ ...axis, values: clockValues }, { ...axis, size: 64, values: (u, all) => all.map((v) => (Number.isInteger(v) ? format(v) : '')) }],
+      axes: [{ ...axis, space: 90, incrs: timeSteps, values: clockValues }, { ...axis, size: 64, values: (u, all) => all.map((v) => (Number.isInteger(v) ? format(v) : '')) }],
       series: [{}, ...series.map((s, i) => ({ label: s.label, stroke: s.color || palette(i), width: 2, dash: dashes[Math.floor(i / 3) % 4], points: { show: false }, show: !off.has(s.label) }))],
     }, data, host);
     key.replaceChildren(...series.map((s, i) => {
