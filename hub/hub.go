@@ -79,12 +79,13 @@ type Options struct {
 	AsText func(data []byte) []byte
 	// Missed is called when a member has missed n messages, before it is sent a later one; n is 0
 	// where the broker has begun anew, and nobody knows. It may send the member a notice by Post. It
-	// must not block, and not call Join, Leave, LeaveAll or Close.
+	// must not block, and of the hub's methods call none but Stats.
 	Missed func(c *draftwire.Conn, room string, n uint64)
 	// Unsupported is called when a member does not get n binary messages, as its version has none.
 	// What holds for Missed holds for it; it may be called by several goroutines at a time.
 	Unsupported func(c *draftwire.Conn, room string, n uint64)
-	// TooSlow is called before a member is closed as it is too slow.
+	// TooSlow is called before a member is closed as it is too slow, and is no member of the room any more. It
+	// may publish, but not call Close, which waits for it.
 	TooSlow func(c *draftwire.Conn, room string)
 }
 
@@ -144,7 +145,8 @@ func New(o *Options) *Hub {
 // JoinOptions say where a member begins.
 type JoinOptions struct {
 	// After is the last message that the member has had. It gets those behind it first, as far as
-	// the broker keeps them. Zero: it gets what is published from now on.
+	// the broker keeps them. Zero: it gets what is published from now on. It may come from a client: one that
+	// the room cannot have had is unknown.
 	After Position
 	// Last is how many of the last messages a member gets first that has no After, or one that
 	// the broker does not know any more.
@@ -165,14 +167,20 @@ type Joined struct {
 // Join makes a connection a member of a room. What it has to get of the history is sent first: that
 // waits for the peer, as Write does, until ctx ends, so a program whose connections are driven by events
 // calls Join in Conn.Go where it asks for history; with an error, Joined says what was sent before. The member leaves by Leave, LeaveAll, or when it is found
-// that its connection has ended. Errors are ErrName, ErrRooms, ErrMembers, ErrJoined, ErrClosed, and
-// those of the broker and of Write.
+// that its connection has ended. Errors are ErrName, ErrRooms, ErrMembers, ErrJoined, ErrClosed (also for one that leaves
+// meanwhile), why the connection has ended, and those of the broker and of Write.
 func (h *Hub) Join(ctx context.Context, c *draftwire.Conn, name string, o JoinOptions) (Joined, error) {
 	m, err := h.enter(c, name)
 	if err != nil {
 		return Joined{}, err
 	}
-	j, err := m.begin(ctx, o)
+	j := Joined{}
+	// Who calls LeaveAll when a connection has ended may have done so before it was a member.
+	if c.Context().Err() != nil {
+		err = context.Cause(c.Context())
+	} else {
+		j, err = m.begin(ctx, o)
+	}
 	if err != nil {
 		h.remove(m)
 	}
@@ -213,7 +221,7 @@ func (h *Hub) enter(c *draftwire.Conn, name string) (*member, error) {
 }
 
 // Leave ends the membership of a connection in a room, and reports whether there was one. Nothing is
-// sent to it from then on.
+// sent to it from then on, but for a message of the history that a Join is just writing.
 func (h *Hub) Leave(c *draftwire.Conn, name string) bool {
 	h.mu.Lock()
 	var m *member

@@ -424,3 +424,184 @@ func TestScrum(t *testing.T) {
 	}
 	busy.Wait()
 }
+
+// Whoever is told that a member is too slow may say so in the room, whatever waits there.
+func TestTooSlowPublishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h *hub.Hub
+		told := make(chan error, 1)
+		h = newHub(t, hub.Options{Lag: hub.Disconnect, TooSlow: func(*draftwire.Conn, string) {
+			for range 3000 { // more than waits in a room
+				if _, err := h.Publish(bg, "r", draftwire.OpText, nil); err != nil {
+					told <- err
+					return
+				}
+			}
+			told <- nil
+		}})
+		open := newMembers(t, draftwire.Limits{PostLimit: 64 << 10, WriteTimeout: time.Hour, CloseTimeout: time.Minute}).open
+		_, slow := open(draftwire.RFC6455)
+		client, quick := open(draftwire.Hybi08)
+		join(t, h, slow, "r", hub.JoinOptions{})
+		join(t, h, quick, "r", hub.JoinOptions{})
+		heard := make(chan int, 1)
+		go func() {
+			n := 0
+			for n < 3000 {
+				_, p, err := client.Read(bg)
+				if err != nil {
+					break
+				}
+				if len(p) == 0 {
+					n++
+				}
+			}
+			heard <- n
+		}()
+		stalled(t, h)
+		if err := <-told; err != nil {
+			t.Error(err)
+		}
+		if n := <-heard; n != 3000 {
+			t.Errorf("%d came", n)
+		}
+	})
+}
+
+// A connection that has ended becomes no member: its LeaveAll was called before.
+func TestJoinEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, hub.Options{})
+		_, server := newMembers(t, draftwire.Limits{}).open(draftwire.RFC6455)
+		server.CloseNow()
+		h.LeaveAll(server)
+		if _, err := h.Join(bg, server, "r", hub.JoinOptions{}); err == nil {
+			t.Error("it is a member")
+		}
+		if s := h.Stats(); s.Members != 0 || s.Rooms != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Nothing of the history is sent to a member that has left meanwhile.
+func TestLeaveInHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, hub.Options{Broker: hub.NewMemory(&hub.MemoryOptions{History: 90})})
+		client, server := newMembers(t, draftwire.Limits{WriteTimeout: time.Hour}).open(draftwire.RFC6455)
+		for i := range 90 {
+			publish(t, h, "r", text(i))
+		}
+		joined := make(chan error, 1)
+		go func() {
+			_, err := h.Join(bg, server, "r", hub.JoinOptions{Last: 90})
+			joined <- err
+		}()
+		synctest.Wait() // the peer does not read
+		if !h.Leave(server, "r") {
+			t.Fatal("it is no member")
+		}
+		go server.Write(bg, draftwire.OpText, []byte("-1 end"))
+		var n int
+		for last := 0; last >= 0; n++ {
+			last = numberOf(t, client)
+		}
+		if err := <-joined; !errors.Is(err, hub.ErrClosed) || n > 85 {
+			t.Errorf("%v, and %d messages", err, n)
+		}
+	})
+}
+
+func numberOf(t *testing.T, c *draftwire.Conn) (n int) {
+	t.Helper()
+	_, p, err := c.Read(bg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Sscanf(string(p), "%d", &n)
+	return n
+}
+
+// A position that no member can have had is unknown: a client may have made it up.
+func TestPositionAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, hub.Options{})
+		client, server := newMembers(t, draftwire.Limits{}).open(draftwire.RFC6455)
+		at := publish(t, h, "r", "1")
+		at.Seq = 1 << 63
+		if j := join(t, h, server, "r", hub.JoinOptions{After: at}); !j.Unknown || j.Seq != 1 {
+			t.Errorf("%v, %d missed, unknown %t", j.Position, j.Missed, j.Unknown)
+		}
+		publish(t, h, "r", "2")
+		read(t, client, "2")
+	})
+}
+
+// again is a broker that says everything twice, and begins an epoch anew while a member asks for its history.
+type again struct {
+	*hub.Memory
+	epoch  hub.Position
+	feed   func(hub.Message)
+	asking func()
+}
+
+func (b *again) Subscribe(ctx context.Context, room string, f hub.Feed) (hub.Position, func(), error) {
+	b.feed = f.Message
+	b.feed(hub.Message{Position: b.epoch, Op: draftwire.OpText, Data: []byte("before")}) // which is not behind the position
+	return b.epoch, func() {}, nil
+}
+
+func (b *again) say(seq uint64, text string) {
+	for range 2 {
+		b.feed(hub.Message{Position: hub.Position{Epoch: b.epoch.Epoch, Seq: seq}, Op: draftwire.OpText, Data: []byte(text)})
+	}
+}
+
+func (b *again) History(context.Context, string, hub.Position, int) ([]hub.Message, error) {
+	b.asking()
+	return nil, nil
+}
+
+// What a broker says twice comes once.
+func TestTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &again{epoch: hub.Position{Epoch: 1, Seq: 5}}
+		h := newHub(t, hub.Options{Broker: b})
+		client, server := newMembers(t, draftwire.Limits{}).open(draftwire.RFC6455)
+		join(t, h, server, "r", hub.JoinOptions{})
+		b.say(6, "6")
+		synctest.Wait()
+		b.say(6, "6")
+		b.say(7, "7")
+		read(t, client, "6", "7")
+		synctest.Wait()
+		if s := h.Stats(); s.Missed != 0 || s.Delivered != 2 || s.Messages != 2 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Where the broker begins anew while a member gets its history, nobody knows what was missed, and what
+// comes from then on comes.
+func TestAnewInHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &again{epoch: hub.Position{Epoch: 1, Seq: 50}}
+		h := newHub(t, hub.Options{Broker: b})
+		open := newMembers(t, draftwire.Limits{}).open
+		_, first := open(draftwire.RFC6455)
+		join(t, h, first, "r", hub.JoinOptions{})
+		client, server := open(draftwire.Hixie76)
+		b.asking = func() {
+			b.epoch = hub.Position{Epoch: 2}
+			b.say(1, "1")
+			b.say(2, "2")
+			synctest.Wait()
+		}
+		j := join(t, h, server, "r", hub.JoinOptions{After: hub.Position{Epoch: 1, Seq: 40}})
+		if !j.Unknown || j.Missed != 10 || j.Position != (hub.Position{Epoch: 2, Seq: 2}) {
+			t.Errorf("%v, %d missed, unknown %t", j.Position, j.Missed, j.Unknown)
+		}
+		b.say(3, "3")
+		read(t, client, "3")
+	})
+}

@@ -18,6 +18,9 @@ type member struct {
 	behind bool
 }
 
+// maxAhead is how many messages a member may have had, in another hub, that this hub has not sent yet.
+const maxAhead = 4 * queueMessages
+
 // historyPart is how many messages of the history are asked for at a time.
 const historyPart = 100
 
@@ -30,7 +33,7 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 	}
 	// Where the member is: behind the last message that it has had.
 	after := o.After
-	if after != (Position{}) && after.Epoch != at.Epoch {
+	if after != (Position{}) && (after.Epoch != at.Epoch || after.Seq > at.Seq+maxAhead) {
 		after, j.Unknown = Position{}, true
 	}
 	if after == (Position{}) {
@@ -41,12 +44,16 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 	}
 	known := o.After != (Position{}) && !j.Unknown
 	for {
-		at, ok, err := r.enter(m, after.Seq)
+		at, ok, err := r.enter(m, after)
 		if ok || err != nil {
 			j.Position = at
 			return j, err
 		}
-		upTo := r.last()
+		if at.Epoch != after.Epoch { // the broker has begun anew meanwhile
+			after, known = at, false
+			j.Unknown = true
+			continue
+		}
 		part, err := r.h.o.Broker.History(ctx, r.name, after, historyPart)
 		if err != nil {
 			return j, err
@@ -59,6 +66,9 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 			if known {
 				j.Missed += x.Seq - after.Seq - 1
 			}
+			if r.hasLeft(m) {
+				return j, ErrClosed
+			}
 			sent, err := m.write(ctx, &x)
 			if err != nil {
 				return j, err
@@ -70,9 +80,9 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 		}
 		if after.Seq == from { // the broker keeps none of these
 			if known {
-				j.Missed += upTo - from
+				j.Missed += at.Seq - from
 			}
-			after.Seq = upTo
+			after.Seq = at.Seq
 		}
 	}
 }

@@ -104,26 +104,27 @@ func (r *room) count() int {
 	return r.members
 }
 
-// last is the number of the last message that was sent.
-func (r *room) last() uint64 {
+// hasLeft reports whether a member was taken out.
+func (r *room) hasLeft(m *member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.at.Seq
+	return m.gone
 }
 
 // enter lets a member in that has got what came before and at after, and sends it what it lacks of
-// the last messages. It is false where these do not begin there.
-func (r *room) enter(m *member, after uint64) (at Position, ok bool, err error) {
+// the last messages. It is false where these do not begin there, and where the room's epoch is another one.
+func (r *room) enter(m *member, after Position) (at Position, ok bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if after < r.at.Seq && (len(r.recent) == 0 || r.recent[0].seq > after+1) {
-		return r.at, false, nil
-	}
-	m.seq = after
-	err = r.goOn(m)
-	switch busy := errors.Is(err, draftwire.ErrBusy); {
+	switch {
 	case m.gone:
 		return r.at, false, ErrClosed
+	case after.Epoch != r.at.Epoch, after.Seq < r.at.Seq && (len(r.recent) == 0 || r.recent[0].seq > after.Seq+1):
+		return r.at, false, nil
+	}
+	m.seq = after.Seq
+	err = r.goOn(m)
+	switch busy := errors.Is(err, draftwire.ErrBusy); {
 	case err == nil && m.seq > r.at.Seq: // it comes from another hub, which is ahead of this one
 		r.lag(m)
 	case err == nil:
@@ -187,6 +188,7 @@ func (r *room) send() {
 func (r *room) sendAll() {
 	for {
 		r.mu.Lock()
+		r.passOver()
 		if len(r.queue) == 0 || r.ended {
 			r.sending = false
 			r.mu.Unlock()
@@ -202,6 +204,20 @@ func (r *room) sendAll() {
 		gone, slow := r.broadcast(list)
 		r.mu.Unlock()
 		r.dismiss(gone, slow)
+	}
+}
+
+// passOver drops messages at the beginning of the queue that were sent already: a broker may give what
+// came while it subscribed, or was connected anew, twice. The caller holds the lock.
+func (r *room) passOver() {
+	n := 0
+	for n < len(r.queue) && r.queue[n].Epoch == r.at.Epoch && r.queue[n].Seq <= r.at.Seq {
+		r.queued -= len(r.queue[n].Data)
+		n++
+	}
+	if n > 0 {
+		r.queue = slices.Delete(r.queue, 0, n)
+		r.changed.Broadcast()
 	}
 }
 
@@ -360,10 +376,12 @@ func (r *room) dismiss(gone, slow []*member) {
 	for _, m := range slow {
 		if r.h.remove(m) {
 			r.h.counts.disconnected.Add(1)
-			if f := r.h.o.TooSlow; f != nil {
-				f(m.c, r.name)
-			}
-			r.h.wg.Go(func() { m.c.Close(draftwire.CodePolicy, tooSlow) }) // returns within the close timeout
+			r.h.wg.Go(func() {
+				if f := r.h.o.TooSlow; f != nil {
+					f(m.c, r.name) // which may publish: nobody waits for it
+				}
+				m.c.Close(draftwire.CodePolicy, tooSlow) // returns within the close timeout
+			})
 		}
 	}
 }
