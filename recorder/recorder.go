@@ -44,10 +44,10 @@ type Options struct {
 	// Default: all are.
 	Begin func(c *draftwire.Conn, e *recording.Event) bool
 	// Failed is called once when the recording has ended as the file is full, which matches
-	// recording.ErrFull, or could not be written. Connections go on.
+	// recording.ErrFull, or could not be written. Connections go on. It must not call Close.
 	Failed func(err error)
 	// Dropped is called now and then with the number of events that had no room in memory, and of
-	// connections that were too many.
+	// connections that were too many. It must not call Close.
 	Dropped func(n int64)
 }
 
@@ -61,11 +61,12 @@ type Recorder struct {
 	more    chan struct{} // has an element when it may go on
 	dropped atomic.Int64
 	failed  atomic.Bool  // something could not be written, which was said
+	stopped atomic.Bool  // Close was called
 	held    atomic.Int64 // bytes of messages whose frames come
 	over    chan struct{}
 	done    chan struct{}
 	closing sync.Once
-	err     error // of the file, for Close
+	err     atomic.Pointer[error] // of the file, for Close
 
 	mu     sync.Mutex
 	conns  map[*draftwire.Conn]*conn
@@ -136,13 +137,17 @@ func (r *Recorder) Close() error {
 		r.mu.Lock()
 		r.ended = true
 		r.mu.Unlock()
+		r.stopped.Store(true)
 		close(r.over)
 		<-r.done
-		if err := r.file.Close(); r.err == nil {
-			r.err = err
+		if err := r.file.Close(); err != nil {
+			r.err.CompareAndSwap(nil, &err)
 		}
 	})
-	return r.err
+	if err := r.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Observer returns what makes a server's connections be recorded: it is one of the observers of the server's
@@ -285,7 +290,7 @@ func (r *Recorder) now() time.Duration { return time.Since(r.w.Began()) }
 // put writes an event of a connection, without what is to be taken out, where there is room. text
 // says that it is a frame of a text message. The caller holds the connection's lock.
 func (r *Recorder) put(x *conn, e *recording.Event, text bool) {
-	if r.failed.Load() {
+	if r.failed.Load() || r.stopped.Load() { // nobody would write it
 		return
 	}
 	if r.spool.len() > maxQueue && e.Kind != recording.KindEnd {
@@ -349,7 +354,7 @@ func (r *Recorder) check(err error) {
 	if err == nil || r.failed.Swap(true) {
 		return
 	}
-	r.err = err
+	r.err.Store(&err)
 	if r.o.Failed != nil {
 		r.o.Failed(err)
 	}

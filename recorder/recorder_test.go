@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -132,5 +133,72 @@ func TestFrames(t *testing.T) {
 	}
 	if n := len(read()); n < 5 || n > 30 || !x.failed.Load() {
 		t.Errorf("%d events in a file of 1000 bytes", n)
+	}
+}
+
+// A message one of whose frames had no room in memory is whole all the same: it is not made of the others.
+func TestLostWithin(t *testing.T) {
+	x, read := create(t, Options{File: 1 << 20, Message: 100})
+	c := &conn{number: 1, version: draftwire.RFC6455}
+	frame := func(op wire.Op, fin bool, text string) {
+		x.frame(c, &draftwire.Frame{Op: op, Fin: fin, Length: int64(len(text)), Payload: []byte(text)})
+	}
+	frame(wire.OpBinary, false, "one ")
+	x.spool.n.Add(maxQueue + 1) // as if the disk hung
+	frame(wire.OpContinuation, false, "two ")
+	x.spool.n.Add(-maxQueue - 1)
+	frame(wire.OpContinuation, true, "three")
+	all := read()
+	if last := all[len(all)-1]; last.Kind != recording.KindMessage || string(last.Payload) != "one two three" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// Behind Close connections go on, and nothing is held for a file that nobody writes.
+func TestBehindClose(t *testing.T) {
+	x, read := create(t, Options{Message: 1 << 20})
+	c := &conn{number: 1, version: draftwire.RFC6455}
+	p := make([]byte, 100<<10)
+	send := func() {
+		x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Fin: true, Length: int64(len(p)), Payload: p})
+	}
+	send()
+	ended := make(chan struct{})
+	go func() { // at the same time
+		defer close(ended)
+		for range 10 {
+			send()
+		}
+	}()
+	if n := len(read()); n < 2 {
+		t.Errorf("%d events", n)
+	}
+	<-ended
+	before := x.spool.len()
+	for range 10 {
+		send()
+	}
+	if n := x.spool.len(); n != before || x.w.Size() > 22*int64(len(p)) {
+		t.Errorf("%d bytes are held, and %d were before", n, before)
+	}
+}
+
+// A file that is full may say so to a connection while the recording is closed.
+func TestFullAtClose(t *testing.T) {
+	for range 20 {
+		x, read := create(t, Options{File: 1 << 10, Message: 1 << 10})
+		c := &conn{number: 1, version: draftwire.RFC6455}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for range 3 {
+				x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Fin: true, Length: 400, Payload: make([]byte, 400)})
+			}
+		}()
+		read()
+		<-ended
+		if err := x.Close(); err != nil && !errors.Is(err, recording.ErrFull) {
+			t.Error(err)
+		}
 	}
 }

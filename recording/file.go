@@ -160,6 +160,9 @@ func (w *Writer) note(d frames, e *Event, seen, whole bool) {
 	case e.Kind == KindEnd && e.From == Both:
 		delete(w.open, frames{e.Conn, Client})
 		delete(w.open, frames{e.Conn, Server})
+	case e.Kind == KindLost && e.From == Both:
+		w.open[frames{e.Conn, Client}] = false
+		w.open[frames{e.Conn, Server}] = false
 	case e.Kind == KindLost:
 		w.open[d] = false
 	}
