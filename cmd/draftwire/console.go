@@ -26,8 +26,10 @@ func (r *runningGateway) newConsole() *console.Console {
 		Prefix: gateway.ConsolePath, Kind: "gateway", Version: readBuild().Version,
 		Live: r.live, Replaced: r.replacedConnections, Status: func() any { return r.status() },
 		// Whoever lets the port answer to any name has given up what keeps out pages whose names
-		// lead here.
-		Here:      func(q *http.Request) bool { return gateway.FromHere(q) && (q.Host == "" || namesMachine(q.Host)) },
+		// lead here. What a proxy on this machine passes on comes from anywhere.
+		Here: func(q *http.Request) bool {
+			return gateway.FromHere(q) && (q.Host == "" || namesMachine(q.Host)) && !isForwarded(q.Header)
+		},
 		Token:     func(q *http.Request) bool { return r.HasToken(q) },
 		TokenFile: func() bool { return r.Config().Admin.TokenFile != "" }, Payload: func() bool { return r.Config().Admin.Console == "on" },
 		Profiles: r.tlsProfiles, Totals: r.totals, Explain: refusal, Report: r.report, Plan: r.plan,
@@ -346,8 +348,12 @@ func namesMachine(host string) bool {
 
 // isForwarded reports whether a proxy says that it has passed a request on.
 func isForwarded(h http.Header) bool {
-	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
-		if h.Get(name) != "" {
+	for name := range h {
+		switch name {
+		case "Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip":
+			return true
+		}
+		if strings.HasPrefix(name, "X-Forwarded-") {
 			return true
 		}
 	}

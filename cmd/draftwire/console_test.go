@@ -170,6 +170,12 @@ func TestGatewayConsole(t *testing.T) {
 	if resp, _ := ask(t, "GET", at+"api/connections/"+l.Rows[0].ID+"/frames", "", "Host", "evil.example"); resp.StatusCode != 401 {
 		t.Errorf("frames under another name: %d", resp.StatusCode)
 	}
+	// Nor does it show them to whoever a proxy on this machine passes on.
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Server", "Forwarded", "Via"} {
+		if resp, _ := ask(t, "GET", at+"api/connections/"+l.Rows[0].ID+"/frames", "", name, "192.0.2.1"); resp.StatusCode != 401 {
+			t.Errorf("frames by a proxy that says %s: %d", name, resp.StatusCode)
+		}
+	}
 	if resp, body := ask(t, "POST", at+"api/orders/retire", `{"version":"hixie-76","mode":"warn","from":"2027-03-01"}`, order...); resp.StatusCode != 200 {
 		t.Errorf("retire: %d %s", resp.StatusCode, body)
 	}
@@ -239,6 +245,9 @@ func TestAddStage(t *testing.T) {
 		{"versions: {hixie-76: [{mode: warn}]}\n", off, ""},
 		{"versions:\n  hixie-76: [{mode: warn}]\n", off, ""},
 		{"versions:\n  hixie-76:\n    - mode: warn\n      from: 2027-03-01\n", off, ""},
+		{"versions:\n  hixie-76:\n    - {mode: warn, from: 2027-03-01} # as told\nb: 2\n", off, "versions:\n  hixie-76:\n    " + item + " # as told\nb: 2\n"},
+		{"# a\rb: 1\rversions:\r  hixie-75:\r    - {mode: warn}\r", off, ""},
+		{"# a\u2028versions:\n  hixie-76:\n    - {mode: warn}\n", off, ""},
 		{"{a: 1}\n", off, ""}, {"versions:\n", off, ""}, {"- a\n", off, ""}, {"a: [\n", off, ""}, {"", off, ""},
 	} {
 		got, ok := addStage([]byte(tt.text), draftwire.Hixie76, tt.stage)

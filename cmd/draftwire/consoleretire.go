@@ -26,15 +26,14 @@ func (r *runningGateway) noteStage(v draftwire.Version, s usage.Stage) error {
 	if err != nil {
 		return err
 	}
+	if _, err := gateway.Load(bytes.NewReader(text)); err != nil {
+		return fmt.Errorf("the configuration file has faults: %w", err)
+	}
 	with, ok := addStage(text, v, s)
 	if !ok {
 		return &console.NotNoted{Why: "The configuration file has a plan that is not written line by line, so the console does not change it: write the stage yourself, and reload.", Lines: lines}
 	}
-	cfg, err := gateway.Load(bytes.NewReader(with))
-	if err != nil {
-		return err
-	}
-	if plan, err := cfg.Plan(); err != nil || !slices.Contains(plan[v], s) {
+	if !hasStage(with, v, s) {
 		return &console.NotNoted{Why: "The stage cannot be added to the plan in the configuration file: write it yourself, and reload.", Lines: lines}
 	}
 	if err := replaceFile(r.file, with); err != nil {
@@ -44,6 +43,16 @@ func (r *runningGateway) noteStage(v draftwire.Version, s usage.Stage) error {
 		return fmt.Errorf("%w; the file has the stage, the gateway goes on with what it had", err)
 	}
 	return nil
+}
+
+// hasStage reports whether a text is a configuration whose plan has a stage.
+func hasStage(text []byte, v draftwire.Version, s usage.Stage) bool {
+	cfg, err := gateway.Load(bytes.NewReader(text))
+	if err != nil {
+		return false
+	}
+	plan, err := cfg.Plan()
+	return err == nil && slices.Contains(plan[v], s)
 }
 
 // stageText is a stage as an item of a list in the configuration.
@@ -56,8 +65,12 @@ func stageText(s usage.Stage) string {
 
 // addStage adds a stage to the plan in a configuration, and leaves every other line as it is. A
 // stage of that version from the same day is replaced. It is false where the plan is written in a
-// form in which no line can be added.
+// form in which no line can be added, or has ends of lines that YAML knows and files seldom have, as
+// lines are counted.
 func addStage(text []byte, v draftwire.Version, s usage.Stage) ([]byte, bool) {
+	if all := string(text); strings.ContainsAny(all, "\u0085\u2028\u2029") || strings.Count(all, "\r") != strings.Count(all, "\r\n") {
+		return nil, false
+	}
 	var doc yaml.Node
 	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode || doc.Content[0].Style&yaml.FlowStyle != 0 {
 		return nil, false
@@ -104,7 +117,7 @@ func addStage(text []byte, v draftwire.Version, s usage.Stage) ([]byte, bool) {
 				return nil, false
 			}
 			dash := strings.Index(line, "-")
-			lines[old.Line-1] = line[:dash] + item
+			lines[old.Line-1] = line[:dash] + withComment(item, old.LineComment)
 			return []byte(strings.Join(lines, "")), true
 		}
 	}
@@ -114,6 +127,14 @@ func addStage(text []byte, v draftwire.Version, s usage.Stage) ([]byte, bool) {
 		return nil, false
 	}
 	return insert(stages.Content[0].Line-1, first[:dash]+item), true
+}
+
+// withComment is a line with the comment that stood at its end before.
+func withComment(line, comment string) string {
+	if comment == "" {
+		return line
+	}
+	return strings.TrimSuffix(line, "\n") + " " + comment + "\n"
 }
 
 // member returns a member of a mapping; nil where there is none.

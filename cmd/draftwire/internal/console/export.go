@@ -361,6 +361,28 @@ func (s *shot) recording(w http.ResponseWriter) error {
 	return out.Flush()
 }
 
+// isWhole reports whether every message of a part is among the frames: as many have ended in each
+// direction as the connection has counted. What is counted is looked at behind the frames, so that
+// a message of meanwhile can only make it false.
+func (s *shot) isWhole(p *part) bool {
+	var noted [2]uint64
+	var open [2]bool
+	for i := range s.frames {
+		f := &s.frames[i]
+		if f.side != p.side || !f.op.IsData() && f.op != wire.OpContinuation {
+			continue
+		}
+		from := p.from(f)
+		open[from] = open[from] || f.op.IsData()
+		if f.fin && open[from] {
+			noted[from]++
+			open[from] = false
+		}
+	}
+	n := p.conn.Stats()
+	return noted[p.gatewayIs.Other()] == n.MessagesIn && noted[p.gatewayIs] == n.MessagesOut
+}
+
 // recordPart records one connection.
 func (s *shot) recordPart(out *recording.Writer, number uint64, p *part) error {
 	h := p.conn.Handshake()
@@ -374,7 +396,7 @@ func (s *shot) recordPart(out *recording.Writer, number uint64, p *part) error {
 			recording.Event{Kind: recording.KindRequest, From: recording.Client, At: h.Began().Sub(out.Began()), Head: request},
 			recording.Event{Kind: recording.KindAnswer, From: recording.Server, At: h.Began().Add(h.Took()).Sub(out.Began()), Version: h.Version(), Head: answer})
 	}
-	first := true
+	first := !s.isWhole(p) // something is missing before the first frame
 	var open [2]struct {
 		op      wire.Op
 		size    int64
@@ -424,6 +446,11 @@ func (s *shot) recordPart(out *recording.Writer, number uint64, p *part) error {
 		}
 		events = append(events, x)
 		m.op = wire.OpNone
+	}
+	if first { // no frame is there to mark it
+		for _, side := range sides {
+			events = append(events, recording.Event{Kind: recording.KindLost, From: side, At: time.Since(out.Began()), Lost: 1})
+		}
 	}
 	events = append(events, recording.Event{Kind: recording.KindEnd, At: time.Since(out.Began()), How: "cut"})
 	for i := range events {

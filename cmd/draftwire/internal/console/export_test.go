@@ -133,6 +133,44 @@ func testRecording(t *testing.T, p []byte, v draftwire.Version) {
 	}
 }
 
+// A recording says that bytes are missing where they are, and nowhere else: what has them all can be
+// played again.
+func TestExportWhole(t *testing.T) {
+	w := newWorld(t, nil)
+	w.gw.KeepHeads(10)
+	srv := w.serve()
+	lost := func(id string) (n int) {
+		r, err := recording.NewReader(w.ask("GET", "api/connections/"+id+"/export?as=recording", "").Body)
+		for err == nil {
+			var e recording.Event
+			if err = r.Next(&e); err == nil && e.Kind == recording.KindLost {
+				n++
+			}
+		}
+		if err != io.EOF {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, v := range draftwire.ServedVersions().List() {
+		c := w.dial(v, "/", draftwire.DialOptions{})
+		id := w.ids()[len(w.ids())-1]
+		w.read(srv, id)
+		for i := range 3 {
+			w.echo(c, fmt.Sprint("hello ", i))
+		}
+		w.until(func() bool { return lost(id) == 0 })
+		for i := range ringFrames {
+			w.echo(c, fmt.Sprint("more ", i))
+		}
+		if n := lost(id); n < 4 {
+			t.Errorf("%s: %d marks that something has left the ring", v, n)
+		}
+		c.CloseNow()
+		w.until(func() bool { return len(w.ids()) == 0 })
+	}
+}
+
 // Compressed messages are no texts, so a HAR file says that they are missing.
 func TestExportCompressed(t *testing.T) {
 	f := func(op wire.Op, typ byte, fin bool, text string) frame {

@@ -227,6 +227,15 @@ func TestFramesAreBounded(t *testing.T) {
 		}
 		return true
 	})
+	w.console.mu.Lock()
+	for _, x := range w.console.watched {
+		x.left = x.left.Add(-2 * keepRing)
+	}
+	w.console.mu.Unlock()
+	w.console.sample(time.Now()) // nobody asks for anything
+	if n := len(w.console.watched); n != 0 {
+		t.Errorf("%d rings are kept behind their time", n)
+	}
 }
 
 // Eight readers of one connection get the same.

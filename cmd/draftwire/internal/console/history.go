@@ -128,6 +128,7 @@ func (c *Console) sample(now time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgetWatches() // also where nobody asks any more: they hold what users have said
 	d.refused = since(d.refused, &c.before[0])
 	d.losses = since(t.Losses, &c.before[1])
 	d.messages = since(map[string]uint64{"in": t.MessagesIn, "out": t.MessagesOut}, &c.before[2])

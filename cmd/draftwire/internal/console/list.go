@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/draftwire/draftwire/internal/ascii"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -44,7 +45,7 @@ func parseQuery(v url.Values) (query, error) {
 			return q, fmt.Errorf("version: %.40q is none", name)
 		}
 	}
-	q.route, q.text = v.Get("route"), strings.ToLower(v.Get("q"))
+	q.route, q.text = v.Get("route"), ascii.ToLower(v.Get("q"))
 	if len(q.text) > maxText {
 		return q, fmt.Errorf("q: it has more than %d bytes", maxText)
 	}

@@ -132,6 +132,9 @@ func TestContainsFold(t *testing.T) {
 			t.Errorf("%q in %q: %v", tt.text, tt.s, got)
 		}
 	}
+	if q, err := parseQuery(url.Values{"q": {"ÄB"}}); err != nil || q.text != "Äb" {
+		t.Errorf("%q, %v", q.text, err)
+	}
 }
 
 // The parameters of a list come from whoever can reach the port.

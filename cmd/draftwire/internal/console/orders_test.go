@@ -56,7 +56,9 @@ func TestOrdersRights(t *testing.T) {
 		{"another origin that says it is the same", with(own, "Origin", "https://evil.example"), 403},
 		{"another port", with(own, "Origin", "http://127.0.0.1:1"), 403},
 		{"a null origin", with(own, "Origin", "null"), 403},
-		{"an origin without Sec-Fetch-Site", with(own, "Sec-Fetch-Site", ""), 403},
+		{"the page's own, as browsers send it to another machine without TLS", with(own, "Sec-Fetch-Site", "", "from", "192.0.2.1:4"), 200},
+		{"another origin without Sec-Fetch-Site", with(own, "Sec-Fetch-Site", "", "Origin", "https://evil.example"), 403},
+		{"a null origin without Sec-Fetch-Site", with(own, "Sec-Fetch-Site", "", "Origin", "null"), 403},
 		{"an upgrade", with(own, "Connection", "Upgrade", "Upgrade", "websocket"), 400},
 	} {
 		w.given = nil

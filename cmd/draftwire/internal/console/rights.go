@@ -24,7 +24,7 @@ func (c *Console) judge(r *http.Request) *problem {
 		return &problem{http.StatusForbidden, "A page of another site may not ask the console.", ""}
 	case reads:
 		return nil
-	case site != "" && site != "same-origin", site == "" && origin != "":
+	case site != "" && site != "same-origin": // browsers leave it out where the page came without TLS from another machine
 		return &problem{http.StatusForbidden, "An order comes from the console's own page, or from no page.", ""}
 	case !isJSON(r.Header.Get("Content-Type")):
 		return &problem{http.StatusUnsupportedMediaType, "An order is application/json.", ""}
