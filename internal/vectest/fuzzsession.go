@@ -295,6 +295,16 @@ func (p *play) end() {
 	}
 }
 
+// trace traces the frames of a side until stop is called.
+func (p *play) trace(role int) (stop func()) {
+	const most = 8
+	return p.sides[role].s.TraceFrames(most, func(f *wire.Frame) {
+		if len(f.Payload) > most || int64(len(f.Payload)) > f.Length {
+			p.t.Errorf("a trace has %d bytes of %d", len(f.Payload), f.Length)
+		}
+	})
+}
+
 // FuzzSession fuzzes two sessions of a draft that talk with each other, as a script says:
 // messages whole and in pieces, pings, closes, delivered in any portions, with any
 // agreement on compression. What the one sends the other hears, in order, and nothing else.
@@ -329,14 +339,18 @@ func FuzzSession(f *testing.F, drafts ...*wire.Draft) {
 				p.sides[role].s.OnDeepStack()
 			}
 			if len(script) > 0 && role == int(script[0])%3 { // one side, the other, or none
-				p.sides[role].s.TraceFrames(8, func(f *wire.Frame) {
-					if len(f.Payload) > 8 || int64(len(f.Payload)) > f.Length {
-						t.Errorf("a trace has %d bytes of %d", len(f.Payload), f.Length)
-					}
-				})
+				p.trace(role)
 			}
 		}
-		for len(p.script) > 0 {
+		late := append(slices.Clone(p.script[:min(len(p.script), 5)]), 0, 0, 0, 0, 0)
+		stop := func() {}
+		for n := 0; len(p.script) > 0; n++ {
+			switch n { // another trace, which begins and ends in the middle
+			case int(late[2]) % 16:
+				stop = p.trace(int(late[4]) % 2)
+			case int(late[2])%16 + 1 + int(late[3])%16:
+				stop()
+			}
 			p.step()
 		}
 		p.end()
