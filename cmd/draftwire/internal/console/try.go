@@ -107,7 +107,16 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) {
 	if !opened {
 		c.tries.leave("")
 	}
-	c.Note(Order{At: time.Now(), Who: Who(r), What: "try " + v.String() + " " + bounded(strings.ToValidUTF8(q.Path, "\ufffd")), Result: map[bool]string{true: "done", false: "refused: " + a.Error}[opened]})
+	// Whoever reads the audit and the log may not see the query, which an error of the URL has too.
+	path, _, query := strings.Cut(q.Path, "?")
+	o := Order{At: time.Now(), Who: Who(r), What: "try " + v.String() + " " + bounded(strings.ToValidUTF8(path, "\ufffd")), Result: "done"}
+	if query {
+		o.What += "?..."
+	}
+	if !opened {
+		o.Result = "refused: the handshake did not succeed"
+	}
+	c.Note(o)
 	send(w, http.StatusOK, a)
 }
 
@@ -173,12 +182,12 @@ func (h *heard) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// annotated explains what was kept.
-func (h *heard) annotated() []*inspect.Event {
+// annotated explains what was kept, and returns that too.
+func (h *heard) annotated() (events []*inspect.Event, both [2][]byte) {
 	h.over.Store(true)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	events := []*inspect.Event{}
+	events = []*inspect.Event{}
 	kinds := []inspect.Kind{inspect.KindFrame, inspect.KindMessage, inspect.KindEnd, inspect.KindClosing}
 	stream := inspect.New(inspect.Options{Payload: -1}, func(e *inspect.Event) {
 		if !slices.Contains(kinds, e.Kind) {
@@ -190,7 +199,7 @@ func (h *heard) annotated() []*inspect.Event {
 		stream.Data(x.at, x.from, at[x.from], x.p)
 		at[x.from] += int64(len(x.p))
 	}
-	return events
+	return events, h.both
 }
 
 // dial opens a connection.
@@ -226,10 +235,11 @@ func (c *Console) dial(ctx context.Context, v draftwire.Version, q *tryRequest, 
 		o.Fields = draftwire.Fields{{Name: "Host", Value: host}}
 	}
 	conn, _, err := draftwire.Dial(ctx, to.URL+q.Path, o)
-	a := &tried{Version: v.String()}
+	a := &tried{Version: v.String(), Annotated: []*inspect.Event{}}
 	if nc != nil {
-		a.Annotated = nc.annotated()
-		a.Request, a.Answer = hex.EncodeToString(nc.both[capture.FromClient]), hex.EncodeToString(nc.both[capture.FromServer])
+		var both [2][]byte
+		a.Annotated, both = nc.annotated()
+		a.Request, a.Answer = hex.EncodeToString(both[capture.FromClient]), hex.EncodeToString(both[capture.FromServer])
 	}
 	if err != nil {
 		a.Error = "The handshake did not succeed: " + err.Error() + "."

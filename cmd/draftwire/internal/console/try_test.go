@@ -93,6 +93,17 @@ func TestTryRefused(t *testing.T) {
 	}
 }
 
+// Everybody can read the audit: it has no query of a URL, as an error of one may have.
+func TestTryAudit(t *testing.T) {
+	w := newWorld(t, nil)
+	w.tryTo(`{"version":"rfc6455","path":"/a?token=s3cret"}`)
+	w.tryTo(`{"version":"rfc6455","path":"/b?token=s3cret\u0001"}`)
+	got := fmt.Sprint(w.logged)
+	if strings.Contains(got, "s3cret") || !strings.Contains(got, "try rfc6455 /a?... done") || !strings.Contains(got, "try rfc6455 /b?... refused") {
+		t.Error(got)
+	}
+}
+
 // There are four at a time, and what a page says of one is judged.
 func TestTryIsBounded(t *testing.T) {
 	w := newWorld(t, nil)
@@ -129,7 +140,7 @@ func TestTryIsBounded(t *testing.T) {
 	for _, body := range []string{`{"version":"rfc6455","origin":"a\r\nb: c"}`, `{"version":"rfc6455","path":"/\r\nX: y"}`, `{"version":"rfc6455","host":"a\r\nX: y"}`, `{"version":"rfc6455","subprotocols":["a\r\nX: y"]}`, `{"version":"rfc6455","path":"/ HTTP/1.1\r\n"}`} {
 		w.console.tries.leave("")
 		x := w.tryTo(body)
-		if x.ID != "" || x.Request != "" {
+		if x.ID != "" || x.Request != "" || x.Annotated == nil {
 			t.Errorf("%s: %+v", body, x)
 		}
 		w.console.tries.enter()
