@@ -69,7 +69,7 @@ type Report struct {
 	Sources []string  `json:"sources"`
 	Rows    []Row     `json:"versions"` // every version, oldest first
 	// Mirrors has, for each mirror of a route (docs/gateway.md), a row for each kind of client and
-	// one for all.
+	// one for all. A report of the past has none, as what was counted of mirrors has no days.
 	Mirrors []MirrorRow `json:"mirrors,omitempty"`
 }
 
@@ -142,7 +142,9 @@ func (s *Snapshot) Report(o ReportOptions) *Report {
 		r.Rows = append(r.Rows, row)
 		bytes = sum(bytes, sum(row.BytesIn, row.BytesOut))
 	}
-	r.Mirrors = w.mirrorRows(s.Clients)
+	if !w.past {
+		r.Mirrors = w.mirrorRows(s.Clients)
+	}
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if bytes > 0 {
@@ -160,6 +162,7 @@ type window struct {
 	watched time.Duration // how much of the window the source that has watched least has watched
 	least   string        // the name of that source
 	twice   bool          // the window before was watched too
+	past    bool          // it ends on a day before the snapshot was made
 }
 
 // enough is the part of a time that must have been watched for the time to count as watched.
@@ -169,9 +172,18 @@ func (s *Snapshot) window(o ReportOptions, days int) *window {
 	w := &window{o: o, days: days, today: DateOf(o.Now)}
 	length := time.Duration(days) * secondsADay * time.Second
 	from := o.Now.Add(-length)
-	w.watched, w.least = s.watched(from, o.Now, o.Fleet)
+	begin := from
+	w.twice = 2*days <= KeptDays
+	if made := DateOf(s.Made); w.today < made { // days that are no longer kept were as good as not watched
+		w.past = true
+		w.twice = w.twice && w.today-Date(2*days) > made-KeptDays
+		if kept := (made - KeptDays + 1).Time(); begin.Before(kept) {
+			begin = kept
+		}
+	}
+	w.watched, w.least = s.watched(begin, o.Now, o.Fleet)
 	before, _ := s.watched(from.Add(-length), from, o.Fleet)
-	w.twice = w.covered() && before >= time.Duration(enough*float64(length)) && 2*days <= KeptDays
+	w.twice = w.twice && w.covered() && before >= time.Duration(enough*float64(length))
 	return w
 }
 
@@ -220,14 +232,30 @@ func (w *window) lastSeen(t *Totals) *time.Time {
 	}
 	for _, d := range slices.Backward(t.Days) {
 		if d.Date <= w.today {
-			last := d.Date.Time().Add(secondsADay*time.Second - time.Second)
-			if last.After(w.o.Now) {
-				last = w.o.Now
-			}
+			last := w.endOf(d.Date)
 			return &last
 		}
 	}
 	return nil
+}
+
+// endOf is the end of a day, or that of the window, if that is earlier.
+func (w *window) endOf(d Date) time.Time {
+	end := d.Time().Add(secondsADay*time.Second - time.Second)
+	if end.After(w.o.Now) {
+		return w.o.Now
+	}
+	return end
+}
+
+// asOf is a client as of the end of the window, behind which it came again: with its last visit before.
+func (w *window) asOf(c Client) *Client {
+	for d := range c.Days.All() {
+		if d.Date <= w.today {
+			c.Last = w.endOf(d.Date)
+		}
+	}
+	return &c
 }
 
 // people are the clients of a version, and what they have in common.
@@ -257,6 +285,9 @@ func (w *window) client(row *Row, p *people, c *Client) {
 	}
 	if d.Refused > 0 {
 		row.Turned++
+	}
+	if c.Last.After(w.o.Now) {
+		c = w.asOf(*c)
 	}
 	p.seen = append(p.seen, c)
 	p.agents[AgentName(c.UserAgent)]++

@@ -311,3 +311,47 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("%+v", row)
 	}
 }
+
+// A report of the past says what that of its day has said, as far as counts are kept; behind that the
+// window was as good as not watched, so that nothing is called safe.
+func TestPast(t *testing.T) {
+	c := &clock{newYear}
+	l := open(t, "", c, usage.Options{})
+	reports := map[int]*usage.Report{}
+	for d := range 251 {
+		c.t = newYear.Add(time.Duration(d)*aDay + 22*time.Hour)
+		if d%20 == 0 {
+			l.Opened(usage.Visit{Version: wire.Hixie76, Client: "ferry"})
+			l.Mirrored(wire.Hixie76, "ferry", "new", usage.Mirror{Equal: 1})
+		}
+		if d <= 60 {
+			l.Opened(usage.Visit{Version: wire.Hixie76, Client: "gone"})
+		}
+		if d == 45 || d == 75 || d == 105 || d == 150 {
+			reports[d] = l.Snapshot().Report(usage.ReportOptions{List: wire.AllVersions})
+		}
+	}
+	s := l.Snapshot()
+	for d, then := range reports {
+		now := s.Report(usage.ReportOptions{List: wire.AllVersions, Now: then.Made})
+		was, is := rowOf(t, then, wire.Hixie76), rowOf(t, now, wire.Hixie76)
+		if now.Mirrors != nil || then.Mirrors == nil {
+			t.Errorf("day %d: mirrors: %v, and in the past %v", d, then.Mirrors, now.Mirrors)
+		}
+		if d == 45 || d == 75 { // some of the window is gone
+			if now.Watched > 29 || is.Trend != nil || is.Verdict.Code == usage.SafeToOff {
+				t.Errorf("day %d: watched %v, %v, %+v", d, now.Watched, is.Trend, is.Verdict)
+			}
+			continue
+		}
+		// Without a trend "ask" is "keep".
+		if was.Clients != is.Clients || was.Handshakes != is.Handshakes || now.Watched != then.Watched || (was.Verdict.Code == is.Verdict.Code) != (d == 150) || (is.Trend != nil) != (d == 150) {
+			t.Errorf("day %d: it was %+v, and is %+v", d, was, is)
+		}
+		for i, x := range is.List {
+			if before := was.List[i]; x.Key != before.Key || usage.DateOf(x.Last) != usage.DateOf(before.Last) {
+				t.Errorf("day %d: %s was seen last on %s, and %s on %s", d, before.Key, before.Last, x.Key, x.Last)
+			}
+		}
+	}
+}

@@ -77,7 +77,7 @@ func reportFlags() []cli.Flag {
 		&cli.StringFlag{Name: "plan", DefaultText: "none", Usage: "stages joined by commas, a `PLAN` like 'hixie-76=off@2027-01-01,hybi-08=sample 10%'"},
 		&cli.StringFlag{Name: "config", DefaultText: "none", Usage: "take the plan from a gateway's configuration `FILE`"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "list what the plan would have refused"},
-		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at clients and plan as of the end of `DATE`, at most 180 days ago; with --dry-run, at the plan alone"},
+		&cli.StringFlag{Name: "on", DefaultText: "today", Usage: "look at clients and plan as of the end of `DATE`, if the TIME of --since before it is not more than 180 days ago; with --dry-run, at the plan alone"},
 		&cli.StringFlag{Name: "day", DefaultText: "yesterday", Usage: "apply the plan to the handshakes of `DATE`"},
 	}
 	how := []cli.Flag{
@@ -214,12 +214,14 @@ func readOn(c *cli.Context, o *reportOptions) error {
 	if err != nil {
 		return usagef("--on: %w", err)
 	}
+	const aDay = 24 * time.Hour
+	window := usage.Date((o.report.Since + aDay - 1) / aDay)
 	switch today := usage.DateOf(time.Now()); {
 	case day > today:
 		return usagef("--on: %s is in the future", day)
 	case day == today: // as without it
-	case day <= today-usage.KeptDays:
-		return usagef("--on: %s is more than %d days ago, as far back as counts are kept", day, usage.KeptDays)
+	case day-window <= today-usage.KeptDays:
+		return usagef("--on: %s: the %d days before it (--since) begin more than %d days ago, as far back as counts are kept", day, window, usage.KeptDays-1)
 	default:
 		o.report.Now = (day + 1).Time().Add(-time.Second)
 	}
