@@ -53,7 +53,6 @@ type watch struct {
 	losses  [2][]gateway.Loss
 	lossAt  time.Time
 	news    chan struct{} // closed when there is something new
-	ended   bool
 	readers int
 	left    time.Time // when the last reader left
 	stop    []func()
@@ -439,7 +438,6 @@ type stream struct {
 	w      http.ResponseWriter
 	ctx    context.Context
 	cancel context.CancelFunc
-	sent   time.Time
 	failed bool
 }
 
