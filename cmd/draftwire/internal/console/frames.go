@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -402,7 +403,7 @@ func (c *Console) follow(rw http.ResponseWriter, r *http.Request, w *watch, at u
 		select {
 		case <-over:
 			if list, _, _, _ := w.next(at); len(list) == 0 {
-				s.send(map[string]any{"ended": true, "why": whyEnded(x)})
+				s.send(map[string]any{"ended": true, "why": whyEnded(x, c.o.Payload())})
 				s.flush()
 				return
 			}
@@ -416,8 +417,9 @@ func (c *Console) follow(rw http.ResponseWriter, r *http.Request, w *watch, at u
 	}
 }
 
-// whyEnded says how a connection has ended.
-func whyEnded(x *Live) string {
+// whyEnded says how a connection has ended: with the reason of a close, which is what a user says,
+// where the reader may see that.
+func whyEnded(x *Live, payload bool) string {
 	err := context.Cause(x.Conn.Context())
 	by := ""
 	if x.Session != nil {
@@ -428,6 +430,9 @@ func whyEnded(x *Live) string {
 	}
 	if err == nil {
 		return by + "closed"
+	}
+	if e, ok := errors.AsType[*draftwire.CloseError](err); ok && !payload {
+		err = &draftwire.CloseError{Code: e.Code}
 	}
 	return by + err.Error()
 }

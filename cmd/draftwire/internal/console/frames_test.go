@@ -127,6 +127,37 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// The reason of a close is what a user says: who may not see that does not get it by the way a
+// connection has ended.
+func TestReasonIsWithheld(t *testing.T) {
+	w := newWorld(t, nil)
+	srv := w.serve()
+	end := func() (id, why string) {
+		c := w.dial(draftwire.RFC6455, "/", draftwire.DialOptions{})
+		id = w.ids()[0]
+		r := w.read(srv, id)
+		c.Close(4001, "s3cret")
+		x := r.next()
+		for x["ended"] != true {
+			x = r.next()
+		}
+		w.until(func() bool { return len(w.ids()) == 0 })
+		return id, x["why"].(string)
+	}
+	id, why := end()
+	here := w.ask("GET", "api/connections/"+id, "").Body.String()
+	away := w.ask("GET", "api/connections/"+id, "", "from", "192.0.2.1:5").Body.String()
+	if !strings.Contains(why, "s3cret") || !strings.Contains(here, "s3cret") || strings.Contains(away, "s3cret") || !strings.Contains(away, "4001") {
+		t.Errorf("%s\n%s\n%s", why, here, away)
+	}
+	w.withheld = true
+	id, why = end()
+	here = w.ask("GET", "api/connections/"+id, "").Body.String()
+	if strings.Contains(why+here, "s3cret") || !strings.Contains(why, "4001") {
+		t.Errorf("%s\n%s", why, here)
+	}
+}
+
 // What a side says that the other cannot is marked: on the frame that goes out, or where none
 // does by itself.
 func TestFramesShowLosses(t *testing.T) {

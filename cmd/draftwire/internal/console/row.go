@@ -99,7 +99,7 @@ func (c *Console) connection(w http.ResponseWriter, r *http.Request, id string) 
 	}
 	s := shown{Row: c.row(&x), Ended: ended, Now: time.Now().UnixMilli(), Handshake: annotate(x.Conn.Handshake(), c.mayRead(r))}
 	if ended {
-		s.Why = whyEnded(&x)
+		s.Why = whyEnded(&x, c.mayRead(r))
 	}
 	if x.Session != nil {
 		if back := x.Session.BackendConn(); back != nil {
