@@ -735,3 +735,29 @@ func TestMirrorGatewayCloses(t *testing.T) {
 		close(hang)
 	})
 }
+
+// What still waits for the mirror when the gateway ends is counted: it was not compared.
+func TestMirrorUnsettledAtEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.answering("back:80", draftwire.AllVersions, same)
+		w.answering("new:80", draftwire.AllVersions, func(string) []string { return nil })
+		var mu sync.Mutex
+		var found usage.Mirror
+		w.hooks.Mirrored = func(_ *gateway.Session, x usage.Mirror) {
+			mu.Lock()
+			defer mu.Unlock()
+			found.Add(x)
+		}
+		w.start(mirrored(gateway.Mirror{Wait: gateway.Duration(time.Hour)}))
+		c := w.mustClient(draftwire.RFC6455, agent(ipad))
+		say(t, c, "one", "two", "three")
+		synctest.Wait()
+		w.gw.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		if found.Unknown != 3 || found.Missing != 0 {
+			t.Errorf("%+v", found)
+		}
+	})
+}

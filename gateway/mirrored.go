@@ -213,6 +213,7 @@ func (x *mirrored) run() {
 		listening.Go(x.listen)
 		x.follow()
 		x.pairing.Lock()
+		x.pairs.End(compare.NotCompared, compare.NotCompared) // where the gateway ends before it is settled
 		x.stopping = true
 		x.room.Broadcast()
 		x.pairing.Unlock()
