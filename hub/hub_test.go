@@ -605,3 +605,76 @@ func TestAnewInHistory(t *testing.T) {
 		read(t, client, "3")
 	})
 }
+
+// What is kept of all rooms is bounded: rooms without members go first, and then what is old in the room
+// that gets more.
+func TestMemoryTotal(t *testing.T) {
+	b := hub.NewMemory(&hub.MemoryOptions{History: 1000, Total: 100})
+	kept := func(room string) (n int) {
+		t.Helper()
+		list, err := b.History(bg, room, hub.Position{}, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	say := func(room string, n int) {
+		t.Helper()
+		for range n {
+			if _, err := b.Publish(bg, room, draftwire.OpText, make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, cancel, err := b.Subscribe(bg, "used", hub.Feed{Message: func(hub.Message) {}, Members: func() int { return 1 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	say("used", 4)
+	for i := range 1000 { // rooms that come and go
+		say(fmt.Sprint(i), 3)
+	}
+	if kept("used") != 4 || kept("0") != 0 || kept("998") != 3 || kept("999") != 3 {
+		t.Errorf("%d, %d, %d and %d are kept", kept("used"), kept("0"), kept("998"), kept("999"))
+	}
+	say("used", 50)
+	if kept("used") != 10 || kept("999") != 0 {
+		t.Errorf("%d and %d are kept", kept("used"), kept("999"))
+	}
+	if _, err := b.Publish(bg, "used", draftwire.OpText, make([]byte, 200)); err != nil || kept("used") != 0 {
+		t.Errorf("%v, and %d are kept", err, kept("used"))
+	}
+}
+
+// Publishers, members and readers of the history of many rooms beside each other, where little is kept.
+func TestMemoryBusy(t *testing.T) {
+	b := hub.NewMemory(&hub.MemoryOptions{History: 5, Total: 500, Rooms: 8})
+	var busy sync.WaitGroup
+	for p := range 4 {
+		busy.Go(func() {
+			for i := range 2000 {
+				room := fmt.Sprint((i*7 + p) % 12)
+				switch i % 3 {
+				case 0:
+					_, cancel, err := b.Subscribe(bg, room, hub.Feed{Message: func(hub.Message) {}, Members: func() int { return 1 }})
+					if err == nil {
+						cancel()
+					}
+				case 1:
+					b.History(bg, room, hub.Position{}, 5)
+				}
+				b.Publish(bg, room, draftwire.OpText, make([]byte, 20))
+			}
+		})
+	}
+	busy.Wait()
+	total := 0
+	for i := range 12 {
+		list, _ := b.History(bg, fmt.Sprint(i), hub.Position{}, 5)
+		total += 20 * len(list)
+	}
+	if total == 0 || total > 500 {
+		t.Errorf("%d bytes are kept", total)
+	}
+}

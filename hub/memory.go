@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/draftwire/draftwire"
@@ -14,6 +15,7 @@ import (
 const (
 	DefaultHistoryRooms = 10_000
 	DefaultHistoryBytes = 1 << 20
+	DefaultHistoryTotal = 256 << 20
 )
 
 // MemoryOptions are the options of a Memory. Fields that are zero have their defaults.
@@ -26,6 +28,10 @@ type MemoryOptions struct {
 	History int
 	// Bytes bounds the payload of the messages that are kept of a room. Default 1 MiB.
 	Bytes int
+	// Total bounds the payload of the messages that are kept of all rooms. When there is more, those rooms are
+	// forgotten that have had no member for the longest time, and then the oldest messages of the room
+	// that gets one. Default 256 MiB.
+	Total int
 	// Age is how long a message is kept. Default without end, as far as the others allow.
 	Age time.Duration
 }
@@ -33,6 +39,7 @@ type MemoryOptions struct {
 // Memory is a broker within the process. It may serve several hubs.
 type Memory struct {
 	o     MemoryOptions
+	total atomic.Int64 // payload that is kept of all rooms
 	mu    sync.Mutex
 	rooms map[string]*memoryRoom
 	idle  list.List // of rooms without a feed, that which has none for the longest time in front
@@ -62,6 +69,9 @@ func NewMemory(o *MemoryOptions) *Memory {
 	if m.o.Bytes <= 0 {
 		m.o.Bytes = DefaultHistoryBytes
 	}
+	if m.o.Total <= 0 {
+		m.o.Total = DefaultHistoryTotal
+	}
 	return m
 }
 
@@ -72,11 +82,9 @@ func (m *Memory) use(name string) (*memoryRoom, error) {
 	r := m.rooms[name]
 	if r == nil {
 		if len(m.rooms) >= m.o.Rooms {
-			oldest := m.idle.Front()
-			if oldest == nil {
+			if !m.forgetIdle() {
 				return nil, ErrRooms
 			}
-			delete(m.rooms, m.idle.Remove(oldest).(*memoryRoom).name)
 		}
 		r = &memoryRoom{name: name, at: Position{Epoch: rand.Uint64()}}
 		m.rooms[name] = r
@@ -87,6 +95,21 @@ func (m *Memory) use(name string) (*memoryRoom, error) {
 	}
 	r.users++
 	return r, nil
+}
+
+// forgetIdle forgets the room that has had no member for the longest time, and is false where there
+// is none. The caller holds the Memory's lock.
+func (m *Memory) forgetIdle() bool {
+	oldest := m.idle.Front()
+	if oldest == nil {
+		return false
+	}
+	r := m.idle.Remove(oldest).(*memoryRoom)
+	delete(m.rooms, r.name)
+	r.mu.Lock() // only History may hold it, and waits for nothing
+	defer r.mu.Unlock()
+	m.drop(r, len(r.kept))
+	return true
 }
 
 func (m *Memory) leave(r *memoryRoom) {
@@ -139,7 +162,9 @@ func (m *Memory) Publish(ctx context.Context, room string, op draftwire.Op, data
 	if m.o.History > 0 {
 		r.kept = append(r.kept, x)
 		r.size += len(data)
+		m.total.Add(int64(len(data)))
 		m.trim(r)
+		m.makeRoom(r)
 	}
 	for _, f := range r.feeds {
 		f.Message(x)
@@ -149,11 +174,36 @@ func (m *Memory) Publish(ctx context.Context, room string, op draftwire.Op, data
 
 // trim forgets messages of a room that are too many or too old. The caller holds the room's lock.
 func (m *Memory) trim(r *memoryRoom) {
-	n := 0
-	for n < len(r.kept) && (len(r.kept)-n > m.o.History || r.size > m.o.Bytes || m.o.Age > 0 && time.Since(r.kept[n].At) > m.o.Age) {
-		r.size -= len(r.kept[n].Data)
-		r.kept[n] = Message{} // so that its payload is free
+	n, size := 0, r.size
+	for n < len(r.kept) && (len(r.kept)-n > m.o.History || size > m.o.Bytes || m.o.Age > 0 && time.Since(r.kept[n].At) > m.o.Age) {
+		size -= len(r.kept[n].Data)
 		n++
+	}
+	m.drop(r, n)
+}
+
+// makeRoom forgets what is too much of all rooms, of which r has just got a message. The caller holds its lock.
+func (m *Memory) makeRoom(r *memoryRoom) {
+	tooMuch := func() bool { return m.total.Load() > int64(m.o.Total) }
+	if !tooMuch() {
+		return
+	}
+	m.mu.Lock()
+	for tooMuch() && m.forgetIdle() {
+	}
+	m.mu.Unlock()
+	for tooMuch() && len(r.kept) > 0 {
+		m.drop(r, 1)
+	}
+}
+
+// drop forgets the first n messages of a room. The caller holds the room's lock.
+func (m *Memory) drop(r *memoryRoom, n int) {
+	for i := range n {
+		size := len(r.kept[i].Data)
+		r.size -= size
+		m.total.Add(-int64(size))
+		r.kept[i] = Message{} // so that its payload is free
 	}
 	r.kept = r.kept[n:]
 }
