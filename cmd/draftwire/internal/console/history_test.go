@@ -119,6 +119,13 @@ func TestRefusals(t *testing.T) {
 	if h := w.console.historyOf(0); h.Refused["version_disabled"][len(h.Times)-1] != 3 {
 		t.Errorf("%+v", h.Refused)
 	}
+	// What a detail quotes is for those alone who may see what users say.
+	say("GET http://me:s3cret@a/x?token=s3cret HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n")
+	w.until(func() bool { w.get("refusals", &l); return len(l.Rows) == 3 })
+	here, away := w.ask("GET", "api/refusals", "").Body.String(), w.ask("GET", "api/refusals", "", "from", "192.0.2.1:5").Body.String()
+	if !strings.Contains(here, "token=s3cret") || strings.Contains(away, "s3cret") || !strings.Contains(away, `"path":"http://a/x"`) {
+		t.Errorf("%s\n%s", here, away)
+	}
 	for i := range 3 * maxRefusals {
 		w.console.refused.note("192.0.2.1:3", []byte("GET / HTTP/1.1\r\n"), &draftwire.HandshakeError{Reason: draftwire.Reason(fmt.Sprint("reason ", i)), Status: 400})
 	}

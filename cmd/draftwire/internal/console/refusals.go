@@ -89,6 +89,9 @@ func requestOf(head string) (path, agent string) {
 			_, path, _ = strings.Cut(line, " ")
 			path, _, _ = strings.Cut(path, " ")
 			path, _, _ = strings.Cut(path, "?")
+			if scheme, rest, ok := strings.Cut(path, "://"); ok { // perhaps with a name and a password
+				path = scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
+			}
 			continue
 		}
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(name), "User-Agent") {
@@ -109,13 +112,18 @@ func (s *refusals) byReason() map[string]uint64 {
 	return out
 }
 
-func (c *Console) refusals(w http.ResponseWriter, _ *http.Request) {
+func (c *Console) refusals(w http.ResponseWriter, r *http.Request) {
 	rows := []refusal{}
 	c.refused.mu.Lock()
 	for _, x := range c.refused.all {
 		rows = append(rows, *x)
 	}
 	c.refused.mu.Unlock()
+	if !c.mayRead(r) { // details quote heads: a target with its query, a line that is no field
+		for i := range rows {
+			rows[i].Detail = ""
+		}
+	}
 	slices.SortFunc(rows, func(a, b refusal) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Version, b.Version))
 	})
