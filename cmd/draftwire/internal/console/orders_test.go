@@ -77,9 +77,15 @@ func TestOrdersRights(t *testing.T) {
 	}
 	w.token = false
 	w.given = nil
-	if rec := w.ask("POST", "api/orders/drain", "{}", own...); rec.Code != 409 || len(w.given) > 0 || !strings.Contains(rec.Body.String(), "token_file") {
+	if rec := w.ask("POST", "api/orders/drain", "{}", own...); rec.Code != 409 || len(w.given) > 0 || !strings.Contains(rec.Body.String(), "--config FILE") || !strings.Contains(rec.Body.String(), "token_file") {
 		t.Errorf("without a token in the configuration: %d %s", rec.Code, rec.Body)
 	}
+	has := w.console.o.Token
+	w.console.o.Token = nil // as serve has it
+	if rec := w.ask("POST", "api/orders/drain", "{}", own...); rec.Code != 409 || strings.Contains(rec.Body.String(), "token_file") {
+		t.Errorf("without orders: %d %s", rec.Code, rec.Body)
+	}
+	w.console.o.Token = has
 	var a about
 	w.get("about", &a)
 	if a.Token || len(a.Orders) > 0 {

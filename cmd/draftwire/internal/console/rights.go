@@ -29,7 +29,11 @@ func (c *Console) judge(r *http.Request) *problem {
 	case !isJSON(r.Header.Get("Content-Type")):
 		return &problem{http.StatusUnsupportedMediaType, "An order is application/json.", ""}
 	case !c.orders():
-		return &problem{http.StatusConflict, "This console takes no orders.", "name a file with a token in the configuration: admin: {token_file: FILE}"}
+		hint := "" // serve has no token
+		if c.o.Token != nil {
+			hint = "start the gateway with --config FILE, and name a file with a token in it: admin: {token_file: FILE}"
+		}
+		return &problem{http.StatusConflict, "This console takes no orders.", hint}
 	case !c.o.Token(r):
 		c.noteRefused(r)
 		return noToken
