@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/hub"
@@ -677,4 +679,29 @@ func TestMemoryBusy(t *testing.T) {
 	if total == 0 || total > 500 {
 		t.Errorf("%d bytes are kept", total)
 	}
+}
+
+// A room in which nothing is said holds nothing of what was.
+func TestHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, hub.Options{})
+		client, server := newMembers(t, draftwire.Limits{}).open(draftwire.RFC6455)
+		join(t, h, server, "r", hub.JoinOptions{})
+		said := func() weak.Pointer[byte] {
+			p := []byte(strings.Repeat("x", 30_000))
+			if _, err := h.Publish(bg, "r", draftwire.OpText, p); err != nil {
+				t.Fatal(err)
+			}
+			return weak.Make(&p[0])
+		}()
+		if _, p, err := client.Read(bg); err != nil || len(p) != 30_000 {
+			t.Fatalf("%d bytes, %v", len(p), err)
+		}
+		synctest.Wait()
+		runtime.GC()
+		runtime.GC()
+		if said.Value() != nil {
+			t.Error("the message is still there")
+		}
+	})
 }

@@ -266,6 +266,8 @@ func (r *room) broadcast(list []Message) (gone, slow []*member) {
 		}
 		r.h.counts.delivered.Add(delivered)
 	})
+	clear(r.messages) // so that a room in which nothing is said holds none
+	clear(r.texts)
 	r.at = last
 	if len(late) > 0 && r.h.o.Lag != Disconnect {
 		r.lag(late...)
