@@ -60,10 +60,10 @@ func TestModel(t *testing.T) {
 		round(t, seed)
 	}
 	n := descriptors(t)
-	for began := time.Now(); n != fds && time.Since(began) < 2*time.Second; n = descriptors(t) { // clients linger
+	for began := time.Now(); n > fds && time.Since(began) < 2*time.Second; n = descriptors(t) { // clients linger
 		time.Sleep(10 * time.Millisecond)
 	}
-	if n != fds {
+	if n > fds { // fewer: some lingered behind the first round
 		t.Errorf("%d descriptors, before %d", n, fds)
 	}
 	if h := wstest.InUse(3).Heap; h > heap+4<<20 {
