@@ -177,10 +177,12 @@ func ExampleConn_Post() {
 
 // Several messages in a row go together.
 func ExampleConn_PostAll() {
+	tick, tock := draftwire.NewPreparedMessage(draftwire.OpText, []byte("tick")), draftwire.NewPreparedMessage(draftwire.OpText, []byte("tock"))
 	c, stop := dialed(func(ctx context.Context, c *draftwire.Conn) error {
-		n, err := c.PostAll(draftwire.NewPreparedMessage(draftwire.OpText, []byte("tick")), draftwire.NewPreparedMessage(draftwire.OpText, []byte("tock")))
-		fmt.Println(n, err)
-		_, _, err = c.Read(ctx)
+		if n, err := c.PostAll(tick, tock); err != nil {
+			return fmt.Errorf("only %d of 2: %w", n, err)
+		}
+		_, _, err := c.Read(ctx)
 		return err
 	}, nil)
 	defer stop()
@@ -189,7 +191,6 @@ func ExampleConn_PostAll() {
 		fmt.Println(string(p), err)
 	}
 	// Output:
-	// 2 <nil>
 	// tick <nil>
 	// tock <nil>
 }
