@@ -51,6 +51,7 @@ echo 0 >/tmp/seen
 farewell() {
     systemctl stop application
     kill $(jobs -p) 2>/dev/null
+    pkill -f '^/usr/bin/draftwire gateway' # also what an upgrade has started; the path is that of this day
     wait
 }
 systemctl start application
