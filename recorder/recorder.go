@@ -71,7 +71,6 @@ type Recorder struct {
 	mu     sync.Mutex
 	conns  map[*draftwire.Conn]*conn
 	number uint64
-	ended  bool
 }
 
 // conn is a connection that is recorded.
@@ -80,7 +79,8 @@ type conn struct {
 	version draftwire.Version
 
 	mu    sync.Mutex      // frames of both directions may come at a time
-	event recording.Event // the one that is being written
+	event recording.Event // the one that is being written; empty between two frames
+	stop  func()          // ends the trace of its frames
 	lost  bool            // an event had no room: said with the next one that has
 	ended bool
 	parts [2]message
@@ -134,9 +134,6 @@ func Create(name string, o Options) (*Recorder, error) {
 // written, if that is so.
 func (r *Recorder) Close() error {
 	r.closing.Do(func() {
-		r.mu.Lock()
-		r.ended = true
-		r.mu.Unlock()
 		r.stopped.Store(true)
 		close(r.over)
 		<-r.done
@@ -174,14 +171,14 @@ func (r *Recorder) opened(c *draftwire.Conn) {
 	r.put(x, &e, false)
 	r.put(x, &recording.Event{Kind: recording.KindRequest, From: recording.Client, At: began, Head: []byte(h.Request())}, false)
 	r.put(x, &recording.Event{Kind: recording.KindAnswer, From: recording.Server, Version: h.Version(), Head: []byte(h.Response())}, false)
-	c.TraceFrames(r.o.Message, func(f *draftwire.Frame) { r.frame(x, f) })
+	x.stop = c.TraceFrames(r.o.Message, func(f *draftwire.Frame) { r.frame(x, f) })
 }
 
 // place makes room for a connection; nil where there is none.
 func (r *Recorder) place(c *draftwire.Conn) *conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ended || r.spool.len() > maxQueue/2 || len(r.conns) >= r.places() {
+	if r.isOver() || r.spool.len() > maxQueue/2 || len(r.conns) >= r.places() {
 		return nil
 	}
 	r.number++
@@ -209,7 +206,13 @@ func (r *Recorder) closed(c *draftwire.Conn, err error) {
 		}
 	}
 	r.put(x, &e, false)
+	r.end(x)
+}
+
+// end ends the recording of a connection, whose lock the caller holds.
+func (r *Recorder) end(x *conn) {
 	x.ended = true
+	x.stop()
 	for side := range x.parts {
 		r.forget(&x.parts[side])
 	}
@@ -225,6 +228,12 @@ func (r *Recorder) frame(x *conn, f *draftwire.Frame) {
 	if x.ended {
 		return
 	}
+	if r.isOver() { // nor is there a reason to gather frames for it
+		r.end(x)
+		return
+	}
+	e := &x.event
+	defer func() { *e = recording.Event{} }() // its payload is the connection's
 	from, m := recording.Client, &x.parts[0]
 	if f.Sent {
 		from, m = recording.Server, &x.parts[1]
@@ -234,7 +243,6 @@ func (r *Recorder) frame(x *conn, f *draftwire.Frame) {
 		r.forget(m)
 		*m = message{op: f.Op, whole: true}
 	}
-	e := &x.event
 	*e = recording.Event{Kind: recording.KindFrame, At: r.now(), From: from, Op: f.Op, Type: f.Type, Masked: f.Masked, Size: f.Length, Payload: f.Payload}
 	// Before hybi-07 the head is masked too, and the key stands elsewhere, or is made.
 	if n := len(f.Head); f.Masked && n >= 4 && x.version >= draftwire.Hybi07 {
@@ -284,13 +292,16 @@ func (r *Recorder) forget(m *message) {
 	m.payload = nil
 }
 
+// isOver reports whether nothing more is written: the file is full or broken, or Close was called.
+func (r *Recorder) isOver() bool { return r.failed.Load() || r.stopped.Load() }
+
 // now is the time of an event.
 func (r *Recorder) now() time.Duration { return time.Since(r.w.Began()) }
 
 // put writes an event of a connection, without what is to be taken out, where there is room. text
 // says that it is a frame of a text message. The caller holds the connection's lock.
 func (r *Recorder) put(x *conn, e *recording.Event, text bool) {
-	if r.failed.Load() || r.stopped.Load() { // nobody would write it
+	if r.isOver() {
 		return
 	}
 	if r.spool.len() > maxQueue && e.Kind != recording.KindEnd {

@@ -56,8 +56,11 @@ func create(t *testing.T, o Options) (x *Recorder, read func() []recording.Event
 // recorded at a time.
 func TestHolds(t *testing.T) {
 	x, read := create(t, Options{File: 1 << 20, Message: 1 << 20})
-	x.failed.Store(true) // nothing is written
+	x.spool.n.Add(maxQueue + 1) // as if the disk hung: nothing is written
 	conns := make([]conn, 200)
+	for i := range conns {
+		conns[i].stop = func() {}
+	}
 	p := make([]byte, 1<<20)
 	frame := func(c *conn, op wire.Op, fin bool) {
 		x.frame(c, &draftwire.Frame{Op: op, Fin: fin, Length: int64(len(p)), Payload: p})
@@ -86,7 +89,7 @@ func TestHolds(t *testing.T) {
 // Nobody waits for a disk: what has no room in the queue is lost to the recording, and says so.
 func TestFull(t *testing.T) {
 	x, read := create(t, Options{File: 1 << 20, Message: 1 << 20})
-	c := &conn{number: 1}
+	c := &conn{number: 1, stop: func() {}}
 	x.spool.n.Add(maxQueue + 1) // as if the disk hung
 	x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Fin: true, Length: 1, Payload: []byte("1")})
 	lost := c.lost
@@ -105,7 +108,7 @@ func TestFull(t *testing.T) {
 // full ends the recording with what it has.
 func TestFrames(t *testing.T) {
 	x, read := create(t, Options{File: 1 << 20, Message: 100, Redaction: recording.Redaction{Names: recording.DefaultNames}})
-	c := &conn{number: 1, version: draftwire.RFC6455}
+	c := &conn{number: 1, version: draftwire.RFC6455, stop: func() {}}
 	frame := func(sent bool, op wire.Op, fin bool, text string) {
 		x.frame(c, &draftwire.Frame{Op: op, Fin: fin, Sent: sent, Length: int64(len(text)), Payload: []byte(text)})
 	}
@@ -139,7 +142,7 @@ func TestFrames(t *testing.T) {
 // A message one of whose frames had no room in memory is whole all the same: it is not made of the others.
 func TestLostWithin(t *testing.T) {
 	x, read := create(t, Options{File: 1 << 20, Message: 100})
-	c := &conn{number: 1, version: draftwire.RFC6455}
+	c := &conn{number: 1, version: draftwire.RFC6455, stop: func() {}}
 	frame := func(op wire.Op, fin bool, text string) {
 		x.frame(c, &draftwire.Frame{Op: op, Fin: fin, Length: int64(len(text)), Payload: []byte(text)})
 	}
@@ -157,7 +160,7 @@ func TestLostWithin(t *testing.T) {
 // Behind Close connections go on, and nothing is held for a file that nobody writes.
 func TestBehindClose(t *testing.T) {
 	x, read := create(t, Options{Message: 1 << 20})
-	c := &conn{number: 1, version: draftwire.RFC6455}
+	c := &conn{number: 1, version: draftwire.RFC6455, stop: func() {}}
 	p := make([]byte, 100<<10)
 	send := func() {
 		x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Fin: true, Length: int64(len(p)), Payload: p})
@@ -187,7 +190,7 @@ func TestBehindClose(t *testing.T) {
 func TestFullAtClose(t *testing.T) {
 	for range 20 {
 		x, read := create(t, Options{File: 1 << 10, Message: 1 << 10})
-		c := &conn{number: 1, version: draftwire.RFC6455}
+		c := &conn{number: 1, version: draftwire.RFC6455, stop: func() {}}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -200,5 +203,24 @@ func TestFullAtClose(t *testing.T) {
 		if err := x.Close(); err != nil && !errors.Is(err, recording.ErrFull) {
 			t.Error(err)
 		}
+	}
+}
+
+// When the recording is over, a connection that goes on is not traced any more, and nothing is held of
+// it; nor is a frame that was written.
+func TestOver(t *testing.T) {
+	x, read := create(t, Options{Message: 100})
+	stopped := 0
+	c := &conn{number: 1, stop: func() { stopped++ }}
+	x.frame(c, &draftwire.Frame{Op: wire.OpBinary, Length: 1, Payload: []byte("1")})
+	if c.event.Payload != nil || c.event.Kind != 0 || x.held.Load() != 1 {
+		t.Errorf("%+v, %d bytes held", c.event, x.held.Load())
+	}
+	read()
+	for range 3 {
+		x.frame(c, &draftwire.Frame{Op: wire.OpContinuation, Fin: true, Length: 1, Payload: []byte("2")})
+	}
+	if stopped != 1 || x.held.Load() != 0 {
+		t.Errorf("stopped %d times, %d bytes held", stopped, x.held.Load())
 	}
 }
