@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -181,13 +183,19 @@ func (l *logWatch) recent() string {
 	return strings.Join(append(l.last[:len(l.last):len(l.last)], string(l.part)), " | ")
 }
 
-// freePort returns HOST:PORT on which nobody listens.
+// freePort returns HOST:PORT on which nobody listens. It is outside of the range from which
+// systems give ports to connections: one of that range may be another's before the program
+// that is told of it listens.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, end = 12000, 32000
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(end-first)))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 func splitHostPort(addr string) (host, port string) {
