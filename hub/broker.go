@@ -67,6 +67,15 @@ type Broker interface {
 	Members(ctx context.Context, room string) (int, error)
 }
 
+// Elector chooses one of all processes for a thing. Brokers that reach several processes are one, and so
+// is Memory.
+type Elector interface {
+	// Lead waits until nobody else holds a name, and calls f, whose context ends when the name may not be
+	// held any longer: f must then stop at once, as another one takes it over. The name is free when f has returned.
+	// The error is what f has returned, or that of ctx.
+	Lead(ctx context.Context, name string, f func(ctx context.Context) error) error
+}
+
 // Errors of hubs and brokers.
 var (
 	ErrName     = errors.New("hub: the name of a room is empty or too long")

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -702,6 +703,39 @@ func TestHoldsNothing(t *testing.T) {
 		runtime.GC()
 		if said.Value() != nil {
 			t.Error("the message is still there")
+		}
+	})
+}
+
+// One alone leads, the others wait, and the name is free when it has ended.
+func TestMemoryLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var e hub.Elector = hub.NewMemory(nil)
+		var leading, all atomic.Int64
+		for range 5 {
+			go e.Lead(t.Context(), "a", func(context.Context) error {
+				if n := leading.Add(1); n > 1 {
+					t.Errorf("%d lead", n)
+				}
+				time.Sleep(time.Second)
+				leading.Add(-1)
+				all.Add(1)
+				return nil
+			})
+		}
+		time.Sleep(2500 * time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := e.Lead(ctx, "a", func(context.Context) error { t.Error("it leads"); return nil }); err != context.Canceled {
+			t.Error(err)
+		}
+		want := errors.New("x")
+		if err := e.Lead(t.Context(), "b", func(context.Context) error { return want }); err != want {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		if all.Load() != 5 {
+			t.Errorf("%d have led, want 5", all.Load())
 		}
 	})
 }

@@ -43,6 +43,13 @@ type Memory struct {
 	mu    sync.Mutex
 	rooms map[string]*memoryRoom
 	idle  list.List // of rooms without a feed, that which has none for the longest time in front
+	names map[string]*lead
+}
+
+// lead is a name that somebody holds or waits for.
+type lead struct {
+	users int           // of the Memory's lock
+	held  chan struct{} // has an element while it is held
 }
 
 type memoryRoom struct {
@@ -59,7 +66,7 @@ type memoryRoom struct {
 
 // NewMemory returns a broker. A nil o has the defaults.
 func NewMemory(o *MemoryOptions) *Memory {
-	m := &Memory{rooms: map[string]*memoryRoom{}}
+	m := &Memory{rooms: map[string]*memoryRoom{}, names: map[string]*lead{}}
 	if o != nil {
 		m.o = *o
 	}
@@ -244,4 +251,30 @@ func (m *Memory) Members(_ context.Context, room string) (n int, _ error) {
 		n += f.Members()
 	}
 	return n, nil
+}
+
+// Lead implements Elector.
+func (m *Memory) Lead(ctx context.Context, name string, f func(ctx context.Context) error) error {
+	m.mu.Lock()
+	l := m.names[name]
+	if l == nil {
+		l = &lead{held: make(chan struct{}, 1)}
+		m.names[name] = l
+	}
+	l.users++
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(m.names, name)
+		}
+	}()
+	select {
+	case l.held <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.held }()
+	return f(ctx)
 }
