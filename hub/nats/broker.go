@@ -1,0 +1,352 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/hub"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Errors of a Broker.
+var (
+	// ErrAway is for what needs the broker while there is no connection to it, or it does not answer in time. A
+	// message whose publication ends so may have been published nevertheless.
+	ErrAway = errors.New("hub/nats: the broker does not answer")
+	// ErrBusy is for a message where too many wait to be published.
+	ErrBusy = errors.New("hub/nats: too much waits to be published")
+)
+
+// The bounds of a Broker.
+const (
+	maxPosted  = 64 << 20           // bytes that wait to be published
+	maxTaken   = 64 << 20           // bytes that have come and wait for hubs
+	maxLines   = 10_000             // rooms whose last place is remembered for publishing
+	forgetTime = 7 * 24 * time.Hour // after which a silent room is forgotten
+	sweepTime  = 10 * time.Second   // between two looks at the rooms that hear nothing
+	// leastHistory is how many batches of a room the stream keeps in any case: holes are filled from them.
+	leastHistory = 100
+	pingTime     = 2 * time.Second // between pings of the broker; two that are not answered end a connection
+)
+
+// Broker is a hub.Broker and a hub.Elector on servers of NATS. Its methods may be called from many
+// goroutines.
+type Broker struct {
+	o      Options
+	nc     *natsgo.Conn
+	js     jetstream.JetStream
+	ctx    context.Context // ends with the broker
+	end    context.CancelFunc
+	wg     sync.WaitGroup
+	live   chan *natsgo.Msg // what the stream sends on
+	taken  atomic.Int64     // bytes that wait for hubs
+	posted atomic.Int64     // bytes that wait to be published
+	writer writer
+	seats  *seats
+	peers  peers
+
+	making sync.Mutex // of the stream and the table
+	made   atomic.Pointer[jetstream.KeyValue]
+
+	mu     sync.Mutex
+	closed bool
+	rooms  map[*natsgo.Subscription]*room
+	lines  map[string]*line
+}
+
+var prefixes = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+// Connect begins to connect to the broker. It does not wait until it is connected: that is tried again
+// without end, as the broker may come later; Wait waits. Errors say what is wrong with the options. Close must be called.
+func Connect(o Options) (*Broker, error) {
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	o.History = cmp.Or(o.History, DefaultHistory)
+	o.Age = cmp.Or(o.Age, DefaultAge)
+	o.Bytes = cmp.Or(o.Bytes, DefaultBytes)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	switch {
+	case (o.URL == "") == (o.Server == nil):
+		return nil, errors.New("hub/nats: there must be a URL or a server in this process, and not both")
+	case !prefixes.MatchString(o.Prefix):
+		return nil, fmt.Errorf("hub/nats: the prefix %.70q is not of 1 to 64 letters, digits and '-'", o.Prefix)
+	case o.History < 0 || o.Age < 0 || o.Bytes < 0 || o.Timeout < 0 || o.Replicas < 0:
+		return nil, errors.New("hub/nats: an option is negative")
+	}
+	if o.Replicas == 0 {
+		o.Replicas = 1
+		if o.Server != nil {
+			o.Replicas = o.Server.replicas()
+		}
+	}
+	b := &Broker{o: o, live: make(chan *natsgo.Msg, 1024), rooms: map[*natsgo.Subscription]*room{}, lines: map[string]*line{}}
+	b.ctx, b.end = context.WithCancel(context.Background())
+	b.writer.begin()
+	changed := func(err error) {
+		if f := o.Changed; f != nil && b.ctx.Err() == nil {
+			f(err)
+		}
+	}
+	again := make(chan struct{}, 1)
+	connected := func(*natsgo.Conn) {
+		select {
+		case again <- struct{}{}:
+		default:
+		}
+		changed(nil)
+	}
+	opts := []natsgo.Option{natsgo.Name("draftwire"), natsgo.RetryOnFailedConnect(true), natsgo.MaxReconnects(-1), natsgo.ReconnectWait(250 * time.Millisecond),
+		natsgo.ReconnectBufSize(-1), natsgo.PingInterval(pingTime), natsgo.MaxPingsOutstanding(2), natsgo.Timeout(2 * time.Second),
+		natsgo.ConnectHandler(connected), natsgo.ReconnectHandler(connected),
+		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { changed(cmp.Or(err, ErrAway)) }),
+		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {})}
+	if o.Credentials != "" {
+		opts = append(opts, natsgo.UserCredentials(o.Credentials))
+	}
+	if o.TLS != nil {
+		opts = append(opts, natsgo.Secure(o.TLS))
+	}
+	if o.Server != nil {
+		opts = append(opts, natsgo.InProcessServer(o.Server.ns), natsgo.Token(o.Server.token))
+	}
+	var err error
+	if b.nc, err = natsgo.Connect(o.URL, opts...); err != nil {
+		return nil, fmt.Errorf("hub/nats: %w", err)
+	}
+	if b.js, err = jetstream.New(b.nc); err == nil {
+		err = b.answer()
+	}
+	if err != nil {
+		b.nc.Close()
+		return nil, fmt.Errorf("hub/nats: %w", err)
+	}
+	b.seats = newSeats(b)
+	b.wg.Go(b.take)
+	b.wg.Go(func() { b.tend(again) })
+	return b, nil
+}
+
+// Wait waits until the broker is there, and ready to store messages, or ctx ends. The error then says why it is not.
+func (b *Broker) Wait(ctx context.Context) error {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		_, err := b.table(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrAway, err)
+		case <-b.ctx.Done():
+			return hub.ErrClosed
+		}
+	}
+}
+
+// Connected reports whether there is a connection to the broker.
+func (b *Broker) Connected() bool { return b.nc.IsConnected() }
+
+// Close ends the broker: what waits to be published is not, and subscriptions get nothing more.
+func (b *Broker) Close() {
+	b.mu.Lock()
+	b.closed = true
+	rooms := make([]*room, 0, len(b.rooms))
+	for _, r := range b.rooms {
+		rooms = append(rooms, r)
+	}
+	b.mu.Unlock()
+	b.seats.close()
+	b.end()
+	for _, r := range rooms {
+		r.cancel()
+	}
+	b.nc.Close()
+	b.wg.Wait()
+}
+
+// The names of things at the broker.
+func (b *Broker) stream() string             { return b.o.Prefix + "-rooms" }
+func (b *Broker) subject(room string) string { return b.o.Prefix + ".room." + token(room) }
+func (b *Broker) told(room string) string    { return b.o.Prefix + ".told." + token(room) }
+
+// table returns the table of values that all programs have, and makes it and the stream of the rooms, where
+// they are not there.
+func (b *Broker) table(ctx context.Context) (jetstream.KeyValue, error) {
+	if t := b.made.Load(); t != nil {
+		return *t, nil
+	}
+	b.making.Lock()
+	defer b.making.Unlock()
+	if t := b.made.Load(); t != nil {
+		return *t, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
+	defer cancel()
+	storage := jetstream.MemoryStorage
+	if b.o.Disk {
+		storage = jetstream.FileStorage
+	}
+	_, err := b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: b.stream(), Subjects: []string{b.o.Prefix + ".room.>"},
+		Storage: storage, Replicas: b.o.Replicas, MaxMsgsPerSubject: int64(max(b.o.History, leastHistory)) + 1, MaxAge: b.o.Age + forgetTime, MaxBytes: b.o.Bytes,
+		Discard: jetstream.DiscardOld, AllowDirect: true, Duplicates: time.Second,
+		RePublish: &jetstream.RePublish{Source: b.o.Prefix + ".room.>", Destination: b.o.Prefix + ".told.>"}})
+	if err != nil {
+		return nil, err
+	}
+	t, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: b.o.Prefix + "-table", History: 1, Storage: storage, Replicas: b.o.Replicas, MaxValueSize: maxPayload, MaxBytes: tableBytes, LimitMarkerTTL: time.Hour})
+	if err != nil {
+		return nil, err
+	}
+	b.made.Store(&t)
+	return t, nil
+}
+
+// tableBytes bounds the table.
+const tableBytes = 256 << 20
+
+// lost notes that the broker may have no stream any more: it is made with the next use.
+func (b *Broker) lost() { b.made.Store(nil) }
+
+// tend looks after the rooms that hear nothing: when the connection is there again, after all.
+func (b *Broker) tend(again <-chan struct{}) {
+	tick := time.NewTicker(sweepTime)
+	defer tick.Stop()
+	for {
+		all := false
+		select {
+		case <-tick.C:
+		case <-again:
+			b.lost()
+			all = true
+		case <-b.ctx.Done():
+			return
+		}
+		b.sweep(all)
+	}
+}
+
+// Publish implements hub.Broker. Its errors are ErrAway, ErrBusy, hub.ErrTooLarge, hub.ErrClosed and that of the
+// context.
+func (b *Broker) Publish(ctx context.Context, room string, op draftwire.Op, data []byte) (hub.Position, error) {
+	if int64(len(data))+batchRoom+messageRoom > b.most() {
+		return hub.Position{}, hub.ErrTooLarge
+	}
+	if b.ctx.Err() != nil {
+		return hub.Position{}, hub.ErrClosed
+	}
+	if n := int64(len(data)); b.posted.Add(n) > maxPosted {
+		b.posted.Add(-n)
+		return hub.Position{}, ErrBusy
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, ErrAway)
+	defer cancel()
+	p := &post{ctx: ctx, op: op, data: data, at: time.Now(), done: make(chan posted, 1)}
+	b.line(room).add(p)
+	select {
+	case r := <-p.done:
+		return r.at, r.err
+	case <-ctx.Done():
+		return hub.Position{}, context.Cause(ctx)
+	}
+}
+
+// most is how long a message of NATS may be.
+func (b *Broker) most() int64 {
+	if n := b.nc.MaxPayload(); n > 0 {
+		return n
+	}
+	return maxPayload // it was never connected
+}
+
+// History implements hub.Broker.
+func (b *Broker) History(ctx context.Context, room string, after hub.Position, limit int) ([]hub.Message, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, ErrAway)
+	defer cancel()
+	var kept []hub.Message
+	for from, more := uint64(1), true; more; {
+		list, rest, err := b.after(ctx, b.subject(room), from)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range list {
+			kept = append(kept, x.messages...)
+			from = x.stream + 1
+		}
+		more = rest && len(list) > 0
+		if n := len(kept) - b.o.History; n > 0 { // as much of it is kept, and each batch has one at least
+			kept = kept[n:]
+		}
+	}
+	from := 0
+	for from < len(kept) && (time.Since(kept[from].At) > b.o.Age || kept[from].Epoch == after.Epoch && kept[from].Seq <= after.Seq) {
+		from++
+	}
+	kept = kept[from:]
+	return kept[:min(max(limit, 0), len(kept))], nil
+}
+
+// Subscribe implements hub.Broker.
+func (b *Broker) Subscribe(ctx context.Context, name string, f hub.Feed) (hub.Position, func(), error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, ErrAway)
+	defer cancel()
+	r := &room{b: b, name: name, feed: f, running: true, done: make(chan struct{})}
+	r.ctx, r.end = context.WithCancel(b.ctx)
+	if err := b.enter(r); err != nil {
+		r.end()
+		return hub.Position{}, nil, err
+	}
+	at, err := r.begin(ctx)
+	if err != nil {
+		r.stop()
+		return hub.Position{}, nil, err
+	}
+	return at, r.cancel, nil
+}
+
+// enter subscribes to what the stream sends on of a room.
+func (b *Broker) enter(r *room) error {
+	b.mu.Lock() // so that nothing that comes is looked for before it is there
+	defer b.mu.Unlock()
+	if b.closed {
+		return hub.ErrClosed
+	}
+	sub, err := b.nc.ChanSubscribe(b.told(r.name), b.live)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	r.sub = sub
+	b.rooms[sub] = r
+	return nil
+}
+
+// leave takes a room out.
+func (b *Broker) leave(r *room) {
+	r.sub.Unsubscribe()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.rooms, r.sub)
+}
+
+// take hands what comes to its room. It waits for nobody.
+func (b *Broker) take() {
+	for {
+		select {
+		case m := <-b.live:
+			b.mu.Lock()
+			r := b.rooms[m.Sub]
+			b.mu.Unlock()
+			if x, err := received(m); r != nil && err == nil {
+				r.offer(x, len(m.Data))
+			}
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}

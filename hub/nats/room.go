@@ -1,0 +1,258 @@
+package nats
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/draftwire/draftwire/hub"
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// room is the subscription of a room: it makes of what comes, which may have holes and come twice, what is
+// in the stream.
+type room struct {
+	b    *Broker
+	name string
+	feed hub.Feed
+	sub  *natsgo.Subscription
+	ctx  context.Context
+	end  context.CancelFunc
+	done chan struct{} // closed when no goroutine works any more, behind over
+
+	mu      sync.Mutex
+	queue   []taken
+	check   bool // something was lost: the stream has to be asked
+	heard   bool // since the last sweep
+	running bool // a goroutine works
+	over    bool
+
+	// Of the goroutine that works.
+	at     hub.Position // of the last message that the feed has got
+	stream uint64       // the number of its batch
+}
+
+// taken is a batch that waits.
+type taken struct {
+	*batch
+	size int
+}
+
+// begin finds out where the room is, and begins to work.
+func (r *room) begin(ctx context.Context) (hub.Position, error) {
+	if _, err := r.b.table(ctx); err != nil {
+		return hub.Position{}, away(ctx, err)
+	}
+	// The server has the subscription before it is asked for the last message: none falls between.
+	if err := r.b.nc.FlushWithContext(ctx); err != nil {
+		return hub.Position{}, away(ctx, err)
+	}
+	var err error
+	if r.at, r.stream, err = r.b.line(r.name).open(ctx); err != nil {
+		return hub.Position{}, err
+	}
+	at := r.at
+	r.mu.Lock()
+	r.running = false
+	r.wake()
+	r.mu.Unlock()
+	return at, nil
+}
+
+// offer takes a batch that has come. It does not wait: what has no room is read from the stream later.
+func (r *room) offer(x *batch, size int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return
+	}
+	r.heard = true
+	if r.b.taken.Add(int64(size)) > maxTaken {
+		r.b.taken.Add(-int64(size))
+		r.check = true
+	} else {
+		r.queue = append(r.queue, taken{x, size})
+	}
+	r.wake()
+}
+
+// wake lets a goroutine work, if there is work. The caller holds the lock.
+func (r *room) wake() {
+	if !r.running && !r.over && (r.check || len(r.queue) > 0) {
+		r.running = true
+		go r.work()
+	}
+}
+
+// work gives the feed what has come.
+func (r *room) work() {
+	for {
+		r.mu.Lock()
+		if r.over || len(r.queue) == 0 && !r.check {
+			r.running = false
+			if r.over {
+				close(r.done)
+			}
+			r.mu.Unlock()
+			return
+		}
+		var x taken
+		if len(r.queue) > 0 {
+			x = r.queue[0]
+			r.queue[0] = taken{}
+			r.queue = r.queue[1:]
+		} else {
+			r.check = false
+		}
+		r.mu.Unlock()
+		if x.batch == nil {
+			r.audit()
+			continue
+		}
+		r.apply(x.batch)
+		r.b.taken.Add(-int64(x.size))
+	}
+}
+
+// apply gives the feed what is new of a batch, after what is missing before it.
+func (r *room) apply(x *batch) {
+	if x.epoch == r.at.Epoch && x.last().Seq <= r.at.Seq {
+		return
+	}
+	if x.epoch != r.at.Epoch { // a new one, or one that comes late
+		r.catchUp(1)
+	} else if x.first > r.at.Seq+1 {
+		r.catchUp(r.stream + 1)
+	}
+	if x.epoch == r.at.Epoch {
+		r.deliver(x)
+	}
+}
+
+// audit looks whether the stream has something that did not come.
+func (r *room) audit() {
+	r.retry(func() error {
+		last, err := r.b.last(r.ctx, r.b.subject(r.name))
+		if err == nil && len(last) > 0 {
+			r.apply(last[0])
+		}
+		return err
+	})
+}
+
+// catchUp gives the feed what the stream has from a number on.
+func (r *room) catchUp(from uint64) {
+	for more := true; more; {
+		more = false
+		r.retry(func() error {
+			list, rest, err := r.b.after(r.ctx, r.b.subject(r.name), from)
+			for _, x := range list {
+				r.deliver(x)
+				from = x.stream + 1
+			}
+			more = rest && len(list) > 0
+			return err
+		})
+	}
+}
+
+// retry does something until the broker answers, or the subscription ends.
+func (r *room) retry(f func() error) {
+	for pause := 50 * time.Millisecond; r.ctx.Err() == nil && f() != nil; pause = min(2*pause, 2*time.Second) {
+		select {
+		case <-time.After(pause):
+		case <-r.ctx.Done():
+		}
+	}
+}
+
+// deliver gives the feed those messages of a batch that it has not got.
+func (r *room) deliver(x *batch) {
+	for _, m := range x.messages {
+		if m.Epoch == r.at.Epoch && m.Seq <= r.at.Seq {
+			continue
+		}
+		if r.ctx.Err() != nil {
+			return
+		}
+		r.feed.Message(m)
+		r.at = m.Position
+	}
+	if r.at.Epoch != x.epoch { // one that opens an epoch
+		r.at = x.last()
+	}
+	r.stream = x.stream
+}
+
+// stop ends the subscription.
+func (r *room) stop() {
+	r.b.leave(r)
+	r.end()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	for _, x := range r.queue {
+		r.b.taken.Add(-int64(x.size))
+	}
+	r.queue = nil
+}
+
+// cancel ends the subscription, and waits until the feed is not called any more.
+func (r *room) cancel() {
+	r.stop()
+	r.mu.Lock()
+	running := r.running
+	r.mu.Unlock()
+	if running {
+		<-r.done
+	}
+}
+
+// sweep asks for the last messages of rooms: of all, or of those that have heard nothing since the last time.
+func (b *Broker) sweep(all bool) {
+	rooms := map[string][]*room{}
+	b.mu.Lock()
+	for _, r := range b.rooms {
+		r.mu.Lock()
+		if all || !r.heard {
+			s := b.subject(r.name)
+			rooms[s] = append(rooms[s], r)
+		}
+		r.heard = false
+		r.mu.Unlock()
+	}
+	b.mu.Unlock()
+	subjects := make([]string, 0, sweepMost)
+	ask := func() {
+		ctx, cancel := context.WithTimeout(b.ctx, b.o.Timeout)
+		defer cancel()
+		list, err := b.last(ctx, subjects...)
+		if err != nil { // each asks by itself
+			for _, s := range subjects {
+				for _, r := range rooms[s] {
+					r.mu.Lock()
+					r.check = true
+					r.wake()
+					r.mu.Unlock()
+				}
+			}
+		}
+		for _, x := range list {
+			for _, r := range rooms[x.subject] {
+				r.offer(x, 0)
+			}
+		}
+		subjects = subjects[:0]
+	}
+	for s := range rooms {
+		if subjects = append(subjects, s); len(subjects) == sweepMost {
+			ask()
+		}
+	}
+	if len(subjects) > 0 {
+		ask()
+	}
+}
+
+// sweepMost is how many rooms are asked for at once.
+const sweepMost = 200

@@ -1,0 +1,151 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Server is a server of NATS in this process.
+type Server struct {
+	ns      *server.Server
+	folder  string // to be removed
+	members int    // servers of the cluster; 1: alone
+	token   string
+}
+
+// maxPayload is the longest message of an embedded server: one of a hub by default, and what is around it.
+const maxPayload = 1<<20 + 64<<10
+
+// upTime bounds the wait for a server to listen.
+const upTime = 10 * time.Second
+
+// StartServer starts a server of NATS in this process. It returns when the server takes connections; those of
+// a cluster may still look for each other. Its errors say what is wrong with the options, or are those of listening and of the
+// folder. Close must be called.
+func StartServer(o ServerOptions) (*Server, error) {
+	x := &Server{members: 1, token: o.Token}
+	opts := &server.Options{ServerName: o.Name, NoSigs: true, NoLog: true, JetStream: true, StoreDir: o.Dir, MaxPayload: maxPayload,
+		DontListen: o.Listen == "", Authorization: o.Token, JetStreamMaxMemory: -1, JetStreamMaxStore: -1}
+	if o.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, err
+		}
+		opts.ServerName = host
+	}
+	var err error
+	if o.Listen != "" {
+		if opts.Host, opts.Port, err = hostPort(o.Listen); err != nil {
+			return nil, err
+		}
+		if o.Token == "" {
+			return nil, errors.New("hub/nats: a server that others may connect to needs a token")
+		}
+	}
+	if err := x.cluster(opts, &o); err != nil {
+		return nil, err
+	}
+	if opts.StoreDir == "" {
+		if opts.StoreDir, err = os.MkdirTemp("", "draftwire-nats-"); err != nil {
+			return nil, err
+		}
+		x.folder = opts.StoreDir
+	}
+	if x.ns, err = server.NewServer(opts); err == nil {
+		x.ns.Start()
+		if !x.ns.ReadyForConnections(upTime) {
+			err = fmt.Errorf("hub/nats: the server %s does not listen: is %s %s free?", opts.ServerName, cmp.Or(o.Listen, "its port"), o.Cluster)
+			x.ns.Shutdown()
+		}
+	}
+	if err != nil {
+		os.RemoveAll(x.folder)
+		return nil, err
+	}
+	return x, nil
+}
+
+// cluster sets what makes the server one of several.
+func (x *Server) cluster(opts *server.Options, o *ServerOptions) error {
+	if o.Cluster == "" {
+		if len(o.Routes) > 0 {
+			return errors.New("hub/nats: routes need an address to listen on for the other servers")
+		}
+		return nil
+	}
+	if o.Token == "" {
+		return errors.New("hub/nats: a cluster needs a token")
+	}
+	host, port, err := hostPort(o.Cluster)
+	if err != nil {
+		return err
+	}
+	opts.Cluster = server.ClusterOpts{Name: "draftwire", Host: host, Port: port, Username: "draftwire", Password: o.Token, TLSConfig: o.TLS, TLSTimeout: 5, AuthTimeout: 5}
+	members := map[string]bool{o.Cluster: true}
+	for _, r := range o.Routes {
+		if _, _, err := hostPort(r); err != nil {
+			return err
+		}
+		members[r] = true
+		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats-route", Host: r, User: url.UserPassword("draftwire", o.Token)})
+	}
+	// One that listens on all addresses is among its routes with another one.
+	if x.members = len(members); host == "" || net.ParseIP(host).IsUnspecified() {
+		x.members = max(len(o.Routes), 2)
+	}
+	return nil
+}
+
+func hostPort(addr string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("hub/nats: %q is not HOST:PORT", addr)
+	}
+	return host, port, nil
+}
+
+// replicas is on how many servers of the cluster messages are by default.
+func (x *Server) replicas() int {
+	if x.members >= 3 {
+		return 3
+	}
+	return 1
+}
+
+// Close ends the server, and waits for that.
+func (x *Server) Close() {
+	x.ns.Shutdown()
+	x.ns.WaitForShutdown()
+	if x.folder != "" {
+		os.RemoveAll(x.folder)
+	}
+}
+
+// Peers returns how many other servers of the cluster this one is connected to.
+func (x *Server) Peers() int { return x.ns.NumRoutes() }
+
+// Wait waits until the servers of the cluster have agreed on a leader, or ctx ends.
+func (x *Server) Wait(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for x.members > 1 && !x.ns.JetStreamIsLeader() && !x.ns.JetStreamIsCurrent() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
