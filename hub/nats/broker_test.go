@@ -67,20 +67,27 @@ func (e *ear) feed(members int) hub.Feed {
 // hears waits for so many messages.
 func (e *ear) hears(t *testing.T, n int) []hub.Message {
 	t.Helper()
+	return e.until(t, func(list []hub.Message) bool { return len(list) >= n })
+}
+
+// until waits until enough has come.
+func (e *ear) until(t *testing.T, enough func([]hub.Message) bool) []hub.Message {
+	t.Helper()
+	late := false
 	timer := time.AfterFunc(20*time.Second, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		n = 0
+		late = true
 		e.more.Broadcast()
 	})
 	defer timer.Stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for len(e.got) < n {
+	for !enough(e.got) {
+		if late {
+			t.Fatalf("only %d messages have come", len(e.got))
+		}
 		e.more.Wait()
-	}
-	if n == 0 {
-		t.Fatalf("only %d messages have come", len(e.got))
 	}
 	return e.got
 }

@@ -41,6 +41,9 @@ func (u bus) Handle(subject string, f func(data []byte) []byte) (cancel func(), 
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	sub.SetClosedHandler(func(string) { close(done) })
+	if u.b.nc.IsConnected() { // so that it hears what is sent from here on; else, what is sent from then on
+		u.b.nc.FlushTimeout(u.b.o.Timeout)
+	}
 	return func() {
 		if sub.Unsubscribe() == nil {
 			<-done

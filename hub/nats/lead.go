@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +191,7 @@ func (b *Broker) Lead(ctx context.Context, name string, f func(ctx context.Conte
 	key := "lead." + token(name)
 	for {
 		x, err := b.seats.current(ctx)
-		if err != nil {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 		heard, forget := b.seats.listen(key)

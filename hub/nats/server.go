@@ -34,7 +34,7 @@ const upTime = 10 * time.Second
 func StartServer(o ServerOptions) (*Server, error) {
 	x := &Server{members: 1, token: o.Token}
 	opts := &server.Options{ServerName: o.Name, NoSigs: true, NoLog: true, JetStream: true, StoreDir: o.Dir, MaxPayload: maxPayload,
-		DontListen: o.Listen == "", Authorization: o.Token, JetStreamMaxMemory: -1, JetStreamMaxStore: -1}
+		DontListen: o.Listen == "" && o.Cluster == "", Authorization: o.Token, JetStreamMaxMemory: -1, JetStreamMaxStore: -1}
 	if o.Name == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -90,6 +90,9 @@ func (x *Server) cluster(opts *server.Options, o *ServerOptions) error {
 		return err
 	}
 	opts.Cluster = server.ClusterOpts{Name: "draftwire", Host: host, Port: port, Username: "draftwire", Password: o.Token, TLSConfig: o.TLS, TLSTimeout: 5, AuthTimeout: 5}
+	if o.Listen == "" { // a server that takes no clients takes no other servers either
+		opts.Host, opts.Port = "127.0.0.1", server.RANDOM_PORT
+	}
 	members := map[string]bool{o.Cluster: true}
 	for _, r := range o.Routes {
 		if _, _, err := hostPort(r); err != nil {
