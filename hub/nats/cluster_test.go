@@ -2,7 +2,15 @@ package nats_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"math/big"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -44,15 +52,15 @@ func (m *machine) ready(t *testing.T) {
 	}
 }
 
-// newCluster starts machines whose servers are a cluster.
-func newCluster(t *testing.T, n int) (all []*machine) {
+// newCluster starts machines whose servers are a cluster, within TLS if there is any.
+func newCluster(t *testing.T, n int, within *tls.Config) (all []*machine) {
 	t.Helper()
 	var routes []string
 	for range n {
 		routes = append(routes, freePort(t))
 	}
 	for i := range n {
-		m := &machine{o: nats.ServerOptions{Name: fmt.Sprint("m", i), Dir: t.TempDir(), Cluster: routes[i], Routes: routes, Token: "secret"}}
+		m := &machine{o: nats.ServerOptions{Name: fmt.Sprint("m", i), Dir: t.TempDir(), Cluster: routes[i], Routes: routes, Token: "secret", TLS: within}}
 		m.start(t)
 		all = append(all, m)
 	}
@@ -70,7 +78,7 @@ func newCluster(t *testing.T, n int) (all []*machine) {
 // Of three machines each may die and come back, one after the other: nothing that was published is lost, and
 // who listens on another one hears all of it.
 func TestClusterSurvivesEachDeath(t *testing.T) {
-	all := newCluster(t, 3)
+	all := newCluster(t, 3, nil)
 	ears := []*ear{newEar(), newEar(), newEar()}
 	sub := func(i int) {
 		if _, _, err := all[i].broker.Subscribe(bg, "r", ears[i].feed(1)); err != nil {
@@ -116,6 +124,52 @@ func TestClusterSurvivesEachDeath(t *testing.T) {
 	list, err := all[0].broker.History(bg, "r", hub.Position{}, 100)
 	if err != nil || len(list) != n || list[n-1].Seq != uint64(n) {
 		t.Errorf("%d of %d messages, %v", len(list), n, err)
+	}
+}
+
+// certificate returns TLS with a certificate for 127.0.0.1 that only those take who have it.
+func certificate(t *testing.T) *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "draftwire"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
+}
+
+// What goes between the servers can be encrypted, and one with another certificate or secret does not get in.
+func TestClusterWithinTLS(t *testing.T) {
+	all := newCluster(t, 3, certificate(t))
+	if _, err := all[0].broker.Publish(bg, "r", draftwire.OpText, []byte("x")); err != nil {
+		t.Error(err)
+	}
+	for i, m := range all {
+		if n := m.server.Peers(); n == 0 {
+			t.Errorf("server %d is alone", i)
+		}
+	}
+	for i, o := range []nats.ServerOptions{{Token: "secret"}, {Token: "secret", TLS: certificate(t)}, {Token: "other", TLS: all[0].o.TLS}} {
+		o.Name, o.Cluster, o.Routes = fmt.Sprint("stranger", i), freePort(t), all[0].o.Routes
+		s, err := nats.StartServer(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(500 * time.Millisecond) // in which the others need some milliseconds
+		if n := s.Peers(); n > 0 {
+			t.Errorf("stranger %d is connected to %d servers", i, n)
+		}
+		s.Close()
 	}
 }
 

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -138,17 +137,3 @@ func (x *Server) Close() {
 
 // Peers returns how many other servers of the cluster this one is connected to.
 func (x *Server) Peers() int { return x.ns.NumRoutes() }
-
-// Wait waits until the servers of the cluster have agreed on a leader, or ctx ends.
-func (x *Server) Wait(ctx context.Context) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for x.members > 1 && !x.ns.JetStreamIsLeader() && !x.ns.JetStreamIsCurrent() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
