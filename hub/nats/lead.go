@@ -405,7 +405,8 @@ func (s *seats) listen(key string) (heard <-chan struct{}, forget func()) {
 				break
 			}
 		}
-		if s.waiting[key] = list; len(list) == 0 {
+		s.waiting[key] = list
+		if len(list) == 0 {
 			delete(s.waiting, key)
 		}
 	}

@@ -234,7 +234,8 @@ func (l *line) once(ctx context.Context, x *batch, tried *bool) error {
 	if len(x.messages) == 0 && l.stream > 0 {
 		return nil
 	}
-	if x.epoch, x.first = l.at.Epoch, l.at.Seq+1; l.stream == 0 {
+	x.epoch, x.first = l.at.Epoch, l.at.Seq+1
+	if l.stream == 0 {
 		x.epoch, x.first = mathrand.Uint64()|1, 1
 	}
 	for i := range x.messages {

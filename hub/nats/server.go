@@ -101,7 +101,8 @@ func (x *Server) cluster(opts *server.Options, o *ServerOptions) error {
 		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats-route", Host: r, User: url.UserPassword("draftwire", o.Token)})
 	}
 	// One that listens on all addresses is among its routes with another one.
-	if x.members = len(members); host == "" || net.ParseIP(host).IsUnspecified() {
+	x.members = len(members)
+	if host == "" || net.ParseIP(host).IsUnspecified() {
 		x.members = max(len(o.Routes), 2)
 	}
 	return nil
