@@ -21,7 +21,7 @@ var floors = map[string]int{
 
 	"gateway": 9, "inspect": 9, "inspect/input": 9, "inspect/live": 9, "probe": 9, "recorder": 9,
 
-	"usage": 8, "metrics": 8, "oldtls": 8, "draftwiretest": 8, "inspect/capture": 8, "drafts": 8, "browsers": 8, "recording": 8, "compare": 8, "compat": 8, "hub": 8, "fleet": 8,
+	"usage": 8, "metrics": 8, "oldtls": 8, "draftwiretest": 8, "inspect/capture": 8, "drafts": 8, "browsers": 8, "recording": 8, "compare": 8, "compat": 8, "hub": 8, "fleet": 9,
 
 	"": 7, // the root package
 
