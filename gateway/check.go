@@ -44,6 +44,7 @@ func (c *Config) check() error {
 	f.rate("limits: requests_per_second_per_address", c.Limits.RequestsPerSecondPerAddress)
 	c.Ledger.check(&f)
 	c.checkRecord(&f)
+	c.checkFleet(&f)
 	f.plan(c.Versions)
 	if len(c.Routes) == 0 && !c.partial {
 		f.add("routes: there is no route, so no client would have a backend")
@@ -75,10 +76,33 @@ func (c *Config) checkReload(current *Config) error {
 	if c.Ledger.Client != current.Ledger.Client || c.Ledger.Clients != current.Ledger.Clients {
 		f.add("ledger: a reload cannot change client or clients; restart the gateway")
 	}
+	if c.Fleet != current.Fleet {
+		f.add("fleet: a reload cannot change it; restart the gateway, or upgrade it")
+	}
 	if !reflect.DeepEqual(c.Record, current.Record) {
 		f.add("record: a reload cannot change it; restart the gateway, or upgrade it")
 	}
 	return errors.Join(f...)
+}
+
+func (c *Config) checkFleet(f *faults) {
+	for _, x := range []struct{ key, name string }{{"name", c.Fleet.Name}, {"group", c.Fleet.Group}} {
+		if x.name != "" && !isFleetName(x.name) {
+			f.add("fleet: %s: %q is not a name of 1 to 64 letters, digits and hyphens", x.key, x.name)
+		}
+	}
+	if c.Fleet.Report < 0 {
+		f.add("fleet: report: always has a bound")
+	}
+	if c.Limits.Fleet && c.Fleet.Name == "" {
+		f.add("limits: fleet: the gateway is in no fleet; give it a name in fleet")
+	}
+}
+
+func isFleetName(s string) bool {
+	return len(s) > 0 && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 }
 
 // faults gathers what is wrong.

@@ -49,6 +49,8 @@ type Config struct {
 	UpgradeTimeout Duration `yaml:"upgrade_timeout"`
 	// Ledger remembers which clients still speak which version.
 	Ledger Ledger `yaml:"ledger"`
+	// Fleet joins this gateway with others (docs/fleet.md). A reload cannot change it.
+	Fleet Fleet `yaml:"fleet"`
 	// Record writes what goes between clients and the gateway to a file, for draftwire replay.
 	Record Record `yaml:"record"`
 	// Versions is the plan to retire versions: what is done with each version, and from
@@ -184,6 +186,9 @@ type Limits struct {
 	// ConnectionsPerAddress bounds those of one IPv4 address or IPv6 /64; as many more may
 	// have an unfinished handshake. Default none.
 	ConnectionsPerAddress int `yaml:"connections_per_address"`
+	// Fleet lets ConnectionsPerAddress count the connections of an address at all gateways of the fleet, as these
+	// have announced them: a few seconds late (docs/fleet.md#limits). Default: at this gateway alone.
+	Fleet bool `yaml:"fleet"`
 	// Pending bounds the connections with an unfinished handshake; one address may have half
 	// of them. Above it the oldest one that has sent no whole head is closed. Default 2,000.
 	Pending int `yaml:"pending"`
@@ -255,6 +260,25 @@ type Ledger struct {
 	Client string `yaml:"client" is:"client"`
 	// Clients is how many records are kept. It always has a bound. Default 50,000.
 	Clients int `yaml:"clients" is:"positive"`
+}
+
+// Fleet says under which name a gateway is in a fleet: gateways that know of each other, over the servers of NATS that
+// hub names.
+type Fleet struct {
+	// Name is the gateway's own name, which no other one of the fleet has: letters, digits and hyphens; hostname is
+	// that of the host. Default: the gateway is in no fleet.
+	Name string `yaml:"name" is:"fleet name"`
+	// Group is the name of the fleet: gateways of another group are not in it, though they use the same servers. Default draftwire.
+	Group string `yaml:"group" is:"fleet name"`
+	// Report is how often the ledger is stored for reports of the fleet. It always has a bound. Default 10 s.
+	Report Duration `yaml:"report" is:"positive"`
+}
+
+// WithDefaults returns f with the defaults of what is zero.
+func (f Fleet) WithDefaults() Fleet {
+	f.Group = cmp.Or(f.Group, "draftwire")
+	f.Report = cmp.Or(f.Report, Duration(10*time.Second))
+	return f
 }
 
 // Record says which clients' connections are recorded, and where. A reload cannot change it.
@@ -691,6 +715,7 @@ func (c *Config) withDefaults() {
 	c.Limits.withDefaults()
 	c.Ledger.Client = cmp.Or(c.Ledger.Client, "address")
 	c.Ledger.Clients = cmp.Or(c.Ledger.Clients, usage.DefaultClients)
+	c.Fleet = c.Fleet.WithDefaults()
 	c.Record = c.Record.WithDefaults()
 	for i := range c.Routes {
 		c.Routes[i].withDefaults(i, &c.Limits)

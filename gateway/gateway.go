@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,9 @@ type Options struct {
 	Listen func(address string) (net.Listener, error)
 	// Dial connects to a backend; nil is that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Elsewhere returns how many connections a client has at other gateways (ByAddress), where limits are to count
+	// them (Limits.Fleet). Each handshake calls it, so it must not wait. nil: none.
+	Elsewhere func(client netip.Prefix) int
 	// ErrorLog gets panics and what net/http logs, like that of a draftwire.Server.
 	ErrorLog *log.Logger
 }
@@ -95,6 +99,7 @@ type Gateway struct {
 	workers                     workers
 	limits                      limiter
 	requests                    requestCounts
+	fleetPlan                   atomic.Pointer[usage.Plan] // takes the place of the configuration's; nil: none does
 	draining                    atomic.Bool
 	retired                     atomic.Bool
 	clock                       atomic.Uint32 // ticks since began, counted from 1
@@ -130,6 +135,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 		sessions: make(map[*Session]struct{}), fatal: make(chan error, 1),
 	}
 	g.clock.Store(1)
+	g.limits.elsewhere = o.Elsewhere
 	g.lastID.Store(uint64(g.began.UnixMilli()) << idBits)
 	if g.listen == nil {
 		g.listen = Listen
@@ -303,6 +309,21 @@ func (g *Gateway) Reload(cfg *Config) (err error) {
 		}
 	}
 	return nil
+}
+
+// CanReload reports why Reload would refuse a configuration before it opens a port: nothing is changed.
+func (g *Gateway) CanReload(cfg *Config) error {
+	own := cfg.own()
+	if err := own.check(); err != nil {
+		return err
+	}
+	switch {
+	case g.draining.Load():
+		return errors.New("gateway: the gateway is draining")
+	case g.retired.Load():
+		return errors.New("gateway: another process has taken this one's place")
+	}
+	return own.checkReload(g.state.Load().cfg)
 }
 
 // remove stops accepting connections on a port. Its open connections stay if the address

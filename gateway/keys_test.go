@@ -64,6 +64,7 @@ var forms = map[string]form{
 	"mode":           {words: "on, warn, sample N% or off", pattern: `^\s*([Oo][Nn]|[Ww][Aa][Rr][Nn]|[Oo][Ff][Ff]|[Ss][Aa][Mm][Pp][Ll][Ee]\s+[+0-9.eE_x-]+\s*%)\s*$`},
 	"versions":       {words: "all, modern, or names of versions joined by commas; -NAME leaves one out", pattern: `^\s*-?(` + versionNames + `)\s*(,\s*(-?(` + versionNames + `))?\s*)*$`},
 	"version":        {words: "version", pattern: `^\s*(` + versionNames + `)\s*$`},
+	"fleet name":     {words: "name of letters, digits and hyphens", pattern: `^[0-9A-Za-z-]{1,64}$`},
 	"client fault":   {words: "name of a tolerance of clients", pattern: `^\s*(` + faultNames(wire.ClientFaults()) + `)\s*$`},
 	"server fault":   {words: "name of a tolerance of servers", pattern: `^\s*(` + faultNames(wire.ServerFaults()) + `)\s*$`},
 	"ignore":         {words: "JSON pointer, or re: and a regular expression", pattern: `^(/|re:)`},
@@ -145,7 +146,7 @@ func newDocument(t *testing.T) *document {
 	}
 	c := Config{Listen: []Listener{{TLS: &TLS{ACME: &ACME{}}}}, Routes: []Route{{Backends: []Backend{{}}, Mirror: &Mirror{}}}}
 	c.withDefaults()
-	for _, v := range []any{c, c.Listen[0], *c.Listen[0].TLS, *c.Listen[0].TLS.ACME, KeyPair{}, c.Listen[0].Proxy, c.Admin, c.Limits, c.Ledger, c.Record, Stage{},
+	for _, v := range []any{c, c.Listen[0], *c.Listen[0].TLS, *c.Listen[0].TLS.ACME, KeyPair{}, c.Listen[0].Proxy, c.Admin, c.Limits, c.Ledger, c.Fleet, c.Record, Stage{},
 		c.Routes[0], c.Routes[0].Match, c.Routes[0].Auth, c.Routes[0].Health, c.Routes[0].Policy, c.Routes[0].Backends[0], *c.Routes[0].Mirror, BackendTLS{}} {
 		d.defaults[reflect.TypeOf(v)] = reflect.ValueOf(v)
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
 )
@@ -35,6 +36,8 @@ type limiter struct {
 	byAddress map[netip.Prefix]int
 
 	maxOpen, maxByAddress int // 0 or less: no limit
+	fleet                 bool
+	elsewhere             func(key netip.Prefix) int // connections at other gateways; nil: none
 	handshakes, requests  rates
 }
 
@@ -43,6 +46,7 @@ func (l *limiter) set(c *Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.maxOpen, l.maxByAddress = c.Connections, c.ConnectionsPerAddress
+	l.fleet = c.Fleet && l.elsewhere != nil
 	l.handshakes.set(c.HandshakesPerSecond, c.HandshakesPerSecondPerAddress)
 	l.requests.set(c.RequestsPerSecond, c.RequestsPerSecondPerAddress)
 }
@@ -101,7 +105,7 @@ func (l *limiter) hold(key netip.Prefix) (exceeded string) {
 	switch {
 	case l.maxOpen > 0 && l.open >= l.maxOpen:
 		return limitConnections
-	case l.maxByAddress > 0 && key.IsValid() && l.byAddress[key] >= l.maxByAddress:
+	case l.maxByAddress > 0 && key.IsValid() && l.connections(key) >= l.maxByAddress:
 		return limitAddress
 	}
 	if l.byAddress == nil {
@@ -110,6 +114,24 @@ func (l *limiter) hold(key netip.Prefix) (exceeded string) {
 	l.open++
 	l.byAddress[key]++
 	return ""
+}
+
+// connections is how many connections key has: here, and as far as other gateways have announced it, there.
+func (l *limiter) connections(key netip.Prefix) int {
+	n := l.byAddress[key]
+	if l.fleet && n < l.maxByAddress {
+		n += l.elsewhere(key)
+	}
+	return n
+}
+
+// ByAddress returns how many connections each client has, that is an IPv4 address or an IPv6 /64: those that have
+// passed the limit of connections_per_address, ordinary requests that are under way too.
+func (g *Gateway) ByAddress() map[netip.Prefix]int {
+	l := &g.limits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.byAddress)
 }
 
 // release takes back what acquire has counted.

@@ -42,7 +42,8 @@ func (c *Config) Plan() (usage.Plan, error) { return newPlan(c.Versions) }
 // judge refuses a client if the plan says so for its version.
 func (st *state) judge(s *Session) error {
 	v := s.handshake.Version()
-	stage := st.plan.At(v, time.Now())
+	plan := s.g.Plan()
+	stage := plan.At(v, time.Now())
 	if stage.Mode == usage.On {
 		return nil
 	}
@@ -55,7 +56,7 @@ func (st *state) judge(s *Session) error {
 	}
 	served := draftwire.ServedVersions()
 	for _, x := range served.List() {
-		if st.plan.At(x, time.Now()).Mode == usage.Off {
+		if plan.At(x, time.Now()).Mode == usage.Off {
 			served = served.Without(x)
 		}
 	}
@@ -64,14 +65,34 @@ func (st *state) judge(s *Session) error {
 	return he
 }
 
-// retiring returns the stages that are in force, except "on", and the next stages.
-func (st *state) retiring(now time.Time) []RetireStatus {
+// Plan returns the plan to retire versions that is in force: that of SetPlan, or else the configuration's. It
+// must not be changed.
+func (g *Gateway) Plan() usage.Plan {
+	if p := g.fleetPlan.Load(); p != nil {
+		return *p
+	}
+	return g.state.Load().plan
+}
+
+// SetPlan puts a plan to retire versions into force in place of the configuration's, also behind a Reload, until
+// it is called again: with nil the configuration's holds again. An empty plan that is not nil leaves all versions on. Open
+// connections stay.
+func (g *Gateway) SetPlan(p usage.Plan) {
+	if p == nil {
+		g.fleetPlan.Store(nil)
+		return
+	}
+	g.fleetPlan.Store(&p)
+}
+
+// retiring returns the stages of a plan that are in force, except "on", and the next stages.
+func retiring(plan usage.Plan, now time.Time) []RetireStatus {
 	var list []RetireStatus
 	for _, v := range draftwire.ServedVersions().List() {
-		if at := st.plan.At(v, now); at.Mode != usage.On {
+		if at := plan.At(v, now); at.Mode != usage.On {
 			list = append(list, RetireStatus{v.String(), at.String(), at.From})
 		}
-		if next, ok := st.plan.Next(v, now); ok {
+		if next, ok := plan.Next(v, now); ok {
 			list = append(list, RetireStatus{v.String(), next.String(), next.From})
 		}
 	}

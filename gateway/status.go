@@ -81,7 +81,7 @@ func (g *Gateway) Status() Status {
 	st := g.state.Load()
 	s := Status{
 		Draining: g.draining.Load(), Started: g.began, Configured: st.since, Limit: st.cfg.Limits.Connections,
-		Versions: map[string]int{}, Requests: g.requests.status(), Retiring: st.retiring(time.Now()),
+		Versions: map[string]int{}, Requests: g.requests.status(), Retiring: retiring(g.Plan(), time.Now()),
 	}
 	for _, v := range draftwire.ServedVersions().List() {
 		s.Versions[v.String()] = 0
@@ -132,6 +132,7 @@ type AdminOptions struct {
 	// Status returns the state of all processes of the gateway; nil: that of this one.
 	Status func() Status
 	Trace  http.Handler // of POST /trace, which shows what chosen clients do; nil: none
+	Fleet  http.Handler // of /fleet/, what concerns all gateways of a fleet; nil: none
 	// Console is what is below ConsolePath, to which / leads; nil: none. OnlyOperators leaves its
 	// requests alone, those of pages too: it has to judge them itself.
 	Console http.Handler
@@ -177,6 +178,10 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 	}
 	if o.Trace != nil {
 		mux.Handle("POST /trace", o.Trace)
+	}
+	if o.Fleet != nil {
+		mux.Handle("GET /fleet/", o.Fleet)
+		mux.Handle("POST /fleet/", o.Fleet)
 	}
 	if o.Drain != nil {
 		mux.HandleFunc("POST /drain", func(w http.ResponseWriter, _ *http.Request) {
