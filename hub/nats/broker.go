@@ -53,7 +53,7 @@ type Broker struct {
 	seats  *seats
 	peers  peers
 
-	making sync.Mutex // of the stream and the table
+	making chan struct{} // has an element while the stream and the table are made
 	made   atomic.Pointer[jetstream.KeyValue]
 
 	mu     sync.Mutex
@@ -86,7 +86,7 @@ func Connect(o Options) (*Broker, error) {
 			o.Replicas = o.Server.replicas()
 		}
 	}
-	b := &Broker{o: o, live: make(chan *natsgo.Msg, 1024), rooms: map[*natsgo.Subscription]*room{}, lines: map[string]*line{}}
+	b := &Broker{o: o, live: make(chan *natsgo.Msg, 1024), making: make(chan struct{}, 1), rooms: map[*natsgo.Subscription]*room{}, lines: map[string]*line{}}
 	b.ctx, b.end = context.WithCancel(context.Background())
 	b.writer.begin()
 	changed := func(err error) {
@@ -182,8 +182,12 @@ func (b *Broker) table(ctx context.Context) (jetstream.KeyValue, error) {
 	if t := b.made.Load(); t != nil {
 		return *t, nil
 	}
-	b.making.Lock()
-	defer b.making.Unlock()
+	select {
+	case b.making <- struct{}{}:
+		defer func() { <-b.making }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if t := b.made.Load(); t != nil {
 		return *t, nil
 	}

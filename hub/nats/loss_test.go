@@ -108,3 +108,30 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 		t.Error("a subscription of a closed broker")
 	}
 }
+
+// Close ends subscriptions that are still waiting for the broker, which stalls, and many wait no longer than one.
+func TestManyWaitForOneTime(t *testing.T) {
+	port := freePort(t)
+	newServer(t, nats.ServerOptions{Listen: port, Token: "t"})
+	w := newWay(t, port)
+	b := connect(t, nats.Options{URL: "nats://t@" + w.addr(), Timeout: time.Second})
+	w.set(true, false)
+	began := time.Now()
+	errs := make(chan error)
+	for range 20 {
+		go func() {
+			_, _, err := b.Subscribe(bg, "r", newEar().feed(1))
+			errs <- err
+		}()
+	}
+	for range 20 {
+		if err := <-errs; err == nil {
+			t.Error("a subscription without an answer")
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("all together waited %v", took)
+	}
+	go b.Subscribe(bg, "r", newEar().feed(1))
+	b.Close()
+}

@@ -20,7 +20,7 @@ type room struct {
 	end  context.CancelFunc
 	done chan struct{} // closed when no goroutine works any more, behind over
 
-	mu      sync.Mutex
+	mu      sync.Mutex // of what follows
 	queue   []taken
 	check   bool // something was lost: the stream has to be asked
 	heard   bool // since the last sweep
@@ -39,7 +39,8 @@ type taken struct {
 }
 
 // begin finds out where the room is, and begins to work.
-func (r *room) begin(ctx context.Context) (hub.Position, error) {
+func (r *room) begin(ctx context.Context) (at hub.Position, err error) {
+	defer func() { r.rest(err == nil) }()
 	if _, err := r.b.table(ctx); err != nil {
 		return hub.Position{}, away(ctx, err)
 	}
@@ -47,16 +48,20 @@ func (r *room) begin(ctx context.Context) (hub.Position, error) {
 	if err := r.b.nc.FlushWithContext(ctx); err != nil {
 		return hub.Position{}, away(ctx, err)
 	}
-	var err error
-	if r.at, r.stream, err = r.b.line(r.name).open(ctx); err != nil {
-		return hub.Position{}, err
-	}
-	at := r.at
+	r.at, r.stream, err = r.b.line(r.name).open(ctx)
+	return r.at, err
+}
+
+// rest ends what begin does, and lets a goroutine do what has come meanwhile, if that has succeeded.
+func (r *room) rest(ok bool) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.running = false
+	r.over = r.over || !ok
+	if r.over {
+		close(r.done)
+	}
 	r.wake()
-	r.mu.Unlock()
-	return at, nil
 }
 
 // offer takes a batch that has come. It does not wait: what has no room is read from the stream later.
