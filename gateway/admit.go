@@ -47,6 +47,9 @@ func (g *Gateway) admit(listener *Listener, h *draftwire.Handshake, a *draftwire
 	if n := s.route.backends.open.Add(1); s.route.Connections > 0 && n > int64(s.route.Connections) {
 		return g.limited(h, limitRoute)
 	}
+	if s.route.rooms != nil {
+		return s.enterRoom(a)
+	}
 	return s.open(a)
 }
 
@@ -80,7 +83,7 @@ func (s *Session) choose(routes []*route) error {
 	if r == nil {
 		return unrouted(routes, q, detail)
 	}
-	if len(r.backends.list) == 0 {
+	if !r.takesWebSocket() {
 		return wire.NewHandshakeError(h.Version(), wire.ReasonNoRoute, "route "+r.Name+" has no backend for WebSocket")
 	}
 	s.route, s.Route = r, r.Name

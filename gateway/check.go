@@ -45,6 +45,7 @@ func (c *Config) check() error {
 	c.Ledger.check(&f)
 	c.checkRecord(&f)
 	c.checkFleet(&f)
+	c.Hub.check(&f)
 	f.plan(c.Versions)
 	if len(c.Routes) == 0 && !c.partial {
 		f.add("routes: there is no route, so no client would have a backend")
@@ -56,6 +57,7 @@ func (c *Config) check() error {
 		r.check(&f, "route "+r.Name, names)
 	}
 	c.checkMirrors(&f)
+	c.checkRooms(&f)
 	f.locate(c.file)
 	return errors.Join(f...)
 }
@@ -78,6 +80,9 @@ func (c *Config) checkReload(current *Config) error {
 	}
 	if c.Fleet != current.Fleet {
 		f.add("fleet: a reload cannot change it; restart the gateway, or upgrade it")
+	}
+	if !reflect.DeepEqual(c.Hub, current.Hub) {
+		f.add("hub: a reload cannot change it; restart the gateway")
 	}
 	if !reflect.DeepEqual(c.Record, current.Record) {
 		f.add("record: a reload cannot change it; restart the gateway, or upgrade it")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/hub"
 	"github.com/draftwire/draftwire/usage"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/acme"
@@ -51,6 +52,8 @@ type Config struct {
 	Ledger Ledger `yaml:"ledger"`
 	// Fleet joins this gateway with others (docs/fleet.md). A reload cannot change it.
 	Fleet Fleet `yaml:"fleet"`
+	// Hub carries the messages of rooms, between gateways too. A reload cannot change it.
+	Hub Hub `yaml:"hub"`
 	// Record writes what goes between clients and the gateway to a file, for draftwire replay.
 	Record Record `yaml:"record"`
 	// Versions is the plan to retire versions: what is done with each version, and from
@@ -305,6 +308,130 @@ type Record struct {
 	Message Size `yaml:"message"`
 }
 
+// Hub says what carries the messages of rooms. Listen and the keys behind it are for an embedded server.
+type Hub struct {
+	// URL is embedded, for a server of NATS in this process, or that of servers of NATS: nats://HOST:4222 or
+	// tls://HOST:4222, several with commas. Default: the memory of this process, which reaches no other one.
+	URL string `yaml:"url" is:"hub URL"`
+	// TokenFile has the secret that all servers of an embedded cluster share, or that servers of NATS ask for: one line of at
+	// least 16 characters. An embedded server that others reach needs it. Default none.
+	TokenFile string `yaml:"token_file" is:"file"`
+	// Credentials is a file of NATS credentials, for servers that ask for them. Default none.
+	Credentials string `yaml:"credentials" is:"file"`
+	// Prefix begins the names of all that is kept and sent, so that several of these may share servers: letters, digits
+	// and hyphens. Default draftwire.
+	Prefix string `yaml:"prefix" is:"hub prefix"`
+	// History is how many messages of each room are kept, for those that come late or come back; with none no room
+	// has a history. Default 100.
+	History int `yaml:"history"`
+	// Age is how long they are kept. Default 1 h.
+	Age Duration `yaml:"age"`
+	// Bytes bounds what is kept of all rooms: the oldest go first. It always has a bound. Default 256 MiB.
+	Bytes Size `yaml:"bytes" is:"1MiB..1024GiB"`
+	// Replicas is on how many servers the messages are kept. Default 3 with an embedded cluster of three servers or more, otherwise 1.
+	Replicas int `yaml:"replicas" is:"1..5"`
+	// TLS is for the connections between embedded servers, each of which is judged by its certificate, and to tls: servers. Default: clear
+	// text between embedded servers, the system's roots with tls: servers.
+	TLS HubTLS `yaml:"tls"`
+	// Listen is where the embedded server lets programs connect that have its token: gateways with a nats: URL. Default: this process alone.
+	Listen string `yaml:"listen" is:"hub address"`
+	// Cluster is where the embedded server listens for those of other gateways. Default: it is alone.
+	Cluster string `yaml:"cluster" is:"hub address"`
+	// Routes are the addresses at which the embedded servers of other gateways listen; its own may be among them.
+	// Default none: others come to this one.
+	Routes []string `yaml:"routes" is:"hub address"`
+	// Name is that of the embedded server, which no other one of the cluster has. Default: the name of the host.
+	Name string `yaml:"name"`
+	// Dir is the folder in which the embedded server keeps messages. Default: in memory, and nothing outlives the process.
+	Dir string `yaml:"dir" is:"folder"`
+}
+
+// HubTLS has files in PEM.
+type HubTLS struct {
+	// Cert is this server's certificate with its chain. Default none.
+	Cert string `yaml:"cert" is:"file"`
+	// Key is the key of Cert. Default none.
+	Key string `yaml:"key" is:"file"`
+	// CA is a file of the roots by which others are judged. Default: the system's.
+	CA string `yaml:"ca" is:"file"`
+}
+
+// WithDefaults returns h with the defaults of what is zero.
+func (h Hub) WithDefaults() Hub {
+	h.Prefix = cmp.Or(h.Prefix, "draftwire")
+	h.History = cmp.Or(h.History, DefaultHubHistory)
+	h.Age = cmp.Or(h.Age, Duration(DefaultHubAge))
+	h.Bytes = cmp.Or(h.Bytes, DefaultHubBytes)
+	return h
+}
+
+// Defaults of Hub.
+const (
+	DefaultHubHistory = 100 // messages of a room
+	DefaultHubAge     = time.Hour
+	DefaultHubBytes   = 256 << 20 // of all rooms
+)
+
+// Rooms say that the clients of a route are members of rooms, one for each path, and what these are. A room hears
+// what is published in it in the same order, each member in its version.
+type Rooms struct {
+	// Backend is one or none. With one, each room has a single connection to a backend in all gateways that share a
+	// hub: what the backend says goes to all members, and what they say goes to the backend. With none, what a member says
+	// goes to all members, itself too. Default one.
+	Backend string `yaml:"backend" is:"one|none"`
+	// Members may speak, or only listen: what they say is then discarded, and counted. Default speak.
+	Members string `yaml:"members" is:"speak|listen"`
+	// History is how many of the room's last messages a new member gets first; no more than hub keeps. Default none.
+	History int `yaml:"history"`
+	// Resume is in what a client says the position behind which it goes on (docs/rooms.md#coming-back). Default query position.
+	Resume string `yaml:"resume" is:"sent"`
+	// Notices tells members in text messages where they begin and how much they have missed (docs/rooms.md#coming-back).
+	Notices bool `yaml:"notices"`
+	// Lag is what becomes of a member that does not take what it is sent: drop-oldest (it goes on with the oldest message that
+	// still waits), skip-to-latest (with the last one), or disconnect (it is closed with 1008). Default drop-oldest.
+	Lag string `yaml:"lag" is:"drop-oldest|skip-to-latest|disconnect"`
+	// OnBackendLoss is what becomes of the members when their backend's connection ends, or cannot be opened: keep (they stay, and
+	// hear of it when there is one again) or close (with the code of the backend, or 1011). Default keep.
+	OnBackendLoss string `yaml:"on_backend_loss" is:"keep|close"`
+	// Linger is how long the connection to the backend outlives the last member. Default 10 s.
+	Linger Duration `yaml:"linger" is:"positive"`
+	// Retry is the longest time between two tries to connect to the backend; the first comes within 250 ms. Default 10 s.
+	Retry Duration `yaml:"retry" is:"positive"`
+	// MaxRooms bounds the rooms with members in this gateway. Default 1,000.
+	MaxRooms int `yaml:"max_rooms" is:"1..1000000"`
+	// MaxMembers bounds the members of all these rooms. Default 100,000.
+	MaxMembers int `yaml:"max_members" is:"1..10000000"`
+	// Name bounds the length of a room's path. Default 256 bytes.
+	Name int `yaml:"name" is:"1..4096"`
+	// Message bounds the payload of a message, of members and of the backend. Default 1 MiB, or the route's if that is less.
+	Message Size `yaml:"message" is:"1B..8MiB"`
+	// Behind is how many messages of a room wait for members that lag; once for all of them. Default 64.
+	Behind int `yaml:"behind" is:"1..100000"`
+	// Held bounds the bytes of those messages, of all rooms of the route. Default 64 MiB.
+	Held Size `yaml:"held" is:"64KiB..64GiB"`
+}
+
+func (r *Rooms) withDefaults(message Size) {
+	r.Backend = cmp.Or(r.Backend, "one")
+	r.Members = cmp.Or(r.Members, "speak")
+	r.Resume = cmp.Or(r.Resume, "query position")
+	r.Lag = cmp.Or(r.Lag, "drop-oldest")
+	r.OnBackendLoss = cmp.Or(r.OnBackendLoss, "keep")
+	r.Linger = cmp.Or(r.Linger, Duration(10*time.Second))
+	r.Retry = cmp.Or(r.Retry, Duration(10*time.Second))
+	r.MaxRooms = cmp.Or(r.MaxRooms, 1000)
+	r.MaxMembers = cmp.Or(r.MaxMembers, hub.DefaultMembers)
+	r.Name = cmp.Or(r.Name, hub.DefaultName)
+	if r.Message == 0 {
+		r.Message = hub.DefaultMessage
+		if message > 0 {
+			r.Message = min(r.Message, message)
+		}
+	}
+	r.Behind = cmp.Or(r.Behind, hub.DefaultBehind)
+	r.Held = cmp.Or(r.Held, hub.DefaultHeld)
+}
+
 // WithDefaults returns r with the defaults of what is zero.
 func (r Record) WithDefaults() Record {
 	r.Sample = cmp.Or(r.Sample, 100)
@@ -348,6 +475,9 @@ type Route struct {
 	// Mirror is a second server that gets what the clients of this route say, and whose answers are
 	// compared with those of the backend and dropped (docs/gateway.md#mirror). Default none.
 	Mirror *Mirror `yaml:"mirror"`
+	// Rooms makes the clients of this route members of rooms, one for each path (docs/rooms.md#gateway). Default: each
+	// client has a connection to a backend of its own.
+	Rooms *Rooms `yaml:"rooms"`
 	// HTTP are the servers that ordinary requests go to, balanced like Backends.
 	// Default: those of Backends with an http or https URL.
 	HTTP []Backend `yaml:"http"`
@@ -716,6 +846,7 @@ func (c *Config) withDefaults() {
 	c.Ledger.Client = cmp.Or(c.Ledger.Client, "address")
 	c.Ledger.Clients = cmp.Or(c.Ledger.Clients, usage.DefaultClients)
 	c.Fleet = c.Fleet.WithDefaults()
+	c.Hub = c.Hub.WithDefaults()
 	c.Record = c.Record.WithDefaults()
 	for i := range c.Routes {
 		c.Routes[i].withDefaults(i, &c.Limits)
@@ -740,6 +871,7 @@ func (r *Route) withDefaults(i int, l *Limits) {
 	r.Name = cmp.Or(r.Name, strconv.Itoa(i+1))
 	r.Match.Versions = cmp.Or(r.Match.Versions, "all")
 	r.Forwarded = cmp.Or(r.Forwarded, forwardedAll)
+	r.Message = cmp.Or(r.Message, l.Message)
 	for i := range r.Backends {
 		if b := &r.Backends[i]; b.Tolerate == nil && !isStream(b.URL) {
 			b.Tolerate = r.Tolerate
@@ -748,8 +880,10 @@ func (r *Route) withDefaults(i int, l *Limits) {
 	if m := r.Mirror; m != nil {
 		m.withDefaults(r.Tolerate)
 	}
+	if r.Rooms != nil {
+		r.Rooms.withDefaults(r.Message)
+	}
 	r.DialTimeout = cmp.Or(r.DialTimeout, Duration(5*time.Second))
-	r.Message = cmp.Or(r.Message, l.Message)
 	r.Balance = cmp.Or(r.Balance, "least")
 	r.Auth.Token = cmp.Or(r.Auth.Token, "query token")
 	r.Upgrades = cmp.Or(r.Upgrades, "refuse")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/hub"
 	"github.com/draftwire/draftwire/internal/sock"
 	"github.com/draftwire/draftwire/usage"
 )
@@ -49,6 +50,9 @@ type Hooks struct {
 	// MirrorUp is called when the mirror of a route has failed to open a connection, behind one that it
 	// has accepted or at the beginning, and when it has accepted one again.
 	MirrorUp func(route, mirror string, up bool, err error)
+	// RoomBackend is called when a room of a route has got its connection to a backend in this gateway, and with
+	// an error when it has lost it, or could not get one. backend is "" where none was tried.
+	RoomBackend func(route, backend, path string, err error)
 	// Retiring is called when a client speaks a version whose stage in the plan is not
 	// "on". refused tells whether the client was refused.
 	Retiring func(s *Session, stage usage.Stage, refused bool)
@@ -72,6 +76,12 @@ type Options struct {
 	// Elsewhere returns how many connections a client has at other gateways (ByAddress), where limits are to count
 	// them (Limits.Fleet). Each handshake calls it, so it must not wait. nil: none.
 	Elsewhere func(client netip.Prefix) int
+	// Broker carries the messages of rooms between gateways, and chooses who leads a room if it is a hub.Elector too. It
+	// stays the program's, which closes it behind the gateway. Default: one within the gateway, as Config.Hub says.
+	Broker hub.Broker
+	// Alone says that Broker reaches this process alone: when another process takes its place, members of rooms
+	// are closed, so that they come to that one. It is so without a Broker.
+	Alone bool
 	// ErrorLog gets panics and what net/http logs, like that of a draftwire.Server.
 	ErrorLog *log.Logger
 }
@@ -92,6 +102,10 @@ type Gateway struct {
 	accepting     context.Context // ends when the gateway accepts no more clients
 	stopAccepting context.CancelFunc
 
+	broker  hub.Broker
+	elector hub.Elector
+	alone   bool // broker reaches no other process
+
 	state    atomic.Pointer[state]
 	attempts attempts
 	// clientEvents and backendEvents are for sessions whose sides are on a loop.
@@ -111,6 +125,7 @@ type Gateway struct {
 	ports    []*port
 	old      []*port // replaced or removed by a reload, and still with connections
 	sessions map[*Session]struct{}
+	rooms    []*rooms // of all routes that have or had some
 	running  bool
 	closed   bool
 	ended    bool // all connections were cut
@@ -134,6 +149,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 		hooks: o.Hooks, listen: o.Listen, dial: o.Dial, errors: o.ErrorLog, began: time.Now(),
 		sessions: make(map[*Session]struct{}), fatal: make(chan error, 1),
 	}
+	g.connectRooms(cfg, o)
 	g.clock.Store(1)
 	g.limits.elsewhere = o.Elsewhere
 	g.lastID.Store(uint64(g.began.UnixMilli()) << idBits)
@@ -149,7 +165,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.accepting, g.stopAccepting = context.WithCancel(g.ctx)
 	context.AfterFunc(g.accepting, g.attempts.stop)
-	st, err := newState(cfg, nil)
+	st, err := g.newState(cfg, nil)
 	var ports []*port
 	if err == nil {
 		ports, err = g.openPorts(st.cfg, nil)
@@ -175,7 +191,7 @@ func (g *Gateway) leaveLoops() {
 
 // newState compiles a configuration. On a reload it takes from the old state what goes on,
 // and refuses changes that only a restart can make.
-func newState(cfg *Config, old *state) (*state, error) {
+func (g *Gateway) newState(cfg *Config, old *state) (*state, error) {
 	own := cfg.own()
 	if err := own.check(); err != nil {
 		return nil, err
@@ -207,6 +223,10 @@ func newState(cfg *Config, old *state) (*state, error) {
 		if r.mirror, err = newMirror(r.Mirror, own.Record.Redact, before); err != nil {
 			return nil, fmt.Errorf("route %s: mirror: %w", own.Routes[i].Name, err)
 		}
+		if r.Rooms != nil {
+			r.resume, _ = parseSent(r.Rooms.Resume)
+			g.newRooms(r, before)
+		}
 		st.routes = append(st.routes, r)
 	}
 	return st, nil
@@ -215,6 +235,7 @@ func newState(cfg *Config, old *state) (*state, error) {
 // use puts a configuration and its ports into force.
 func (g *Gateway) use(st *state, ports []*port) {
 	g.limits.set(&st.cfg.Limits)
+	g.useRooms(st)
 	g.state.Store(st)
 	g.mu.Lock()
 	g.ports = ports
@@ -287,7 +308,7 @@ func (g *Gateway) Reload(cfg *Config) (err error) {
 	case g.retired.Load():
 		return errors.New("gateway: another process has taken this one's place")
 	}
-	st, err := newState(cfg, g.state.Load())
+	st, err := g.newState(cfg, g.state.Load())
 	if err != nil {
 		return err
 	}
@@ -439,6 +460,7 @@ func (g *Gateway) Close() error {
 	g.shutdown(g.servers(), drainGrace)
 	g.workers.end()
 	g.working.Wait()
+	g.closeRooms()
 	g.leaveLoops()
 	g.state.Load().closeIdle()
 	return nil

@@ -43,7 +43,7 @@ func (r *Route) checkHTTP(f *faults, at string) {
 	switch {
 	case len(has) > 1:
 		f.add("%s: only one of %s can answer ordinary requests", at, strings.Join(has, ", "))
-	case len(has) == 0 && len(r.Backends) == 0:
+	case len(has) == 0 && len(r.Backends) == 0 && (r.Rooms == nil || r.Rooms.Backend == "one"):
 		f.add("%s: backends: at least one is needed, or one of http, files, redirect, status", at)
 	}
 	urls := map[string]bool{}

@@ -67,6 +67,9 @@ var forms = map[string]form{
 	"fleet name":     {words: "name of letters, digits and hyphens", pattern: `^[0-9A-Za-z-]{1,64}$`},
 	"client fault":   {words: "name of a tolerance of clients", pattern: `^\s*(` + faultNames(wire.ClientFaults()) + `)\s*$`},
 	"server fault":   {words: "name of a tolerance of servers", pattern: `^\s*(` + faultNames(wire.ServerFaults()) + `)\s*$`},
+	"hub URL":        {words: "`embedded`, or nats: or tls: URLs joined by commas", pattern: `^(embedded|\s*(nats|tls)://[^\s/?#@,]+\s*(,\s*(nats|tls)://[^\s/?#@,]+\s*)*)$`},
+	"hub address":    {words: "HOST:PORT", pattern: `^([^:/\s]*|\[[^\]/\s]*\]):` + portPattern + `$`},
+	"hub prefix":     {words: "letters, digits and hyphens", pattern: `^[0-9A-Za-z-]{1,64}$`},
 	"ignore":         {words: "JSON pointer, or re: and a regular expression", pattern: `^(/|re:)`},
 	"positive":       {}, // of numbers and times
 	"ping":           {},
@@ -144,9 +147,9 @@ func newDocument(t *testing.T) *document {
 			}
 		}
 	}
-	c := Config{Listen: []Listener{{TLS: &TLS{ACME: &ACME{}}}}, Routes: []Route{{Backends: []Backend{{}}, Mirror: &Mirror{}}}}
+	c := Config{Listen: []Listener{{TLS: &TLS{ACME: &ACME{}}}}, Routes: []Route{{Backends: []Backend{{}}, Mirror: &Mirror{}, Rooms: &Rooms{}}}}
 	c.withDefaults()
-	for _, v := range []any{c, c.Listen[0], *c.Listen[0].TLS, *c.Listen[0].TLS.ACME, KeyPair{}, c.Listen[0].Proxy, c.Admin, c.Limits, c.Ledger, c.Fleet, c.Record, Stage{},
+	for _, v := range []any{c, c.Listen[0], *c.Listen[0].TLS, *c.Listen[0].TLS.ACME, KeyPair{}, c.Listen[0].Proxy, c.Admin, c.Limits, c.Ledger, c.Fleet, c.Record, c.Hub, c.Hub.TLS, *c.Routes[0].Rooms, Stage{},
 		c.Routes[0], c.Routes[0].Match, c.Routes[0].Auth, c.Routes[0].Health, c.Routes[0].Policy, c.Routes[0].Backends[0], *c.Routes[0].Mirror, BackendTLS{}} {
 		d.defaults[reflect.TypeOf(v)] = reflect.ValueOf(v)
 	}

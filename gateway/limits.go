@@ -15,6 +15,8 @@ const (
 	limitBackends    = "connections_per_backend"
 
 	limitHandshakesEach = "handshakes_per_second_per_address"
+	limitRooms          = "rooms"
+	limitMembers        = "room_members"
 	limitRequests       = "requests_per_second"
 	limitRequestsEach   = "requests_per_second_per_address"
 )
@@ -24,7 +26,7 @@ const (
 func LimitNames() []string {
 	return []string{
 		limitConnections, limitAddress, limitHandshakes, limitRoute, limitHandshakesEach, limitBackends,
-		limitRequests, limitRequestsEach,
+		limitRequests, limitRequestsEach, limitRooms, limitMembers,
 	}
 }
 

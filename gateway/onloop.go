@@ -44,35 +44,57 @@ func (l *onLoop) side(s Side) (this, other *looped) {
 func (g *Gateway) events(side Side) *draftwire.Events {
 	return &draftwire.Events{
 		Part: func(c *draftwire.Conn, p draftwire.Part) error {
-			sessionOf(c).loop.part(side, p)
+			s := sessionOf(c)
+			if s.member != nil {
+				s.member.part(c, p)
+			} else {
+				s.loop.part(side, p)
+			}
 			return nil
 		},
 		Read: func(c *draftwire.Conn) error {
-			sessionOf(c).loop.flush(side)
+			if l := sessionOf(c).loop; l != nil {
+				l.flush(side)
+			}
 			return nil
 		},
-		Drained:    func(c *draftwire.Conn) { sessionOf(c).loop.drained(side) },
+		Drained: func(c *draftwire.Conn) {
+			if l := sessionOf(c).loop; l != nil {
+				l.drained(side)
+			}
+		},
 		PeerClosed: func(c *draftwire.Conn, ce *draftwire.CloseError) { sessionOf(c).loop.endOf(side, ce) },
-		Closed:     func(c *draftwire.Conn, err error) { sessionOf(c).loop.closedBy(side, err) },
+		Closed: func(c *draftwire.Conn, err error) {
+			s := sessionOf(c)
+			if s.member != nil {
+				s.member.closed(err)
+			} else {
+				s.loop.closedBy(side, err)
+			}
+		},
 	}
 }
 
 // sessionOf returns the session of a connection that was admitted, or opened to a backend.
 func sessionOf(c *draftwire.Conn) *Session { return c.Handshake().Value().(*Session) }
 
-// takes reports whether a loop can read both sides of a client's session.
+// takes reports whether a loop can read both sides of a client's session, or the only one of a member.
 func takes(c *draftwire.Conn) bool {
 	s, ok := c.Handshake().Value().(*Session)
 	if !ok { // cannot happen: Authorize sets it or refuses the client
 		return false
 	}
 	back, ok := s.peer.(*socket)
-	return ok && back.onLoop
+	return ok && back.onLoop || s.member != nil
 }
 
 // openOnLoop begins to relay. The client's connection is about to be left to its loop.
 func (g *Gateway) openOnLoop(c *draftwire.Conn) error {
 	s := sessionOf(c)
+	if s.member != nil {
+		s.member.openOnLoop(c)
+		return nil
+	}
 	back := s.peer.(*socket)
 	s.begin(c)
 	l := &onLoop{s: s}

@@ -40,7 +40,7 @@ func SystemdSockets() (list []Socket) {
 // leaves everything else as it is: handshakes that are under way end here, and sessions stay
 // until they end or until Drain. taken reports whether the other process listens at an
 // address; the path of a unix socket is then left in place. Retire returns when all that was
-// accepted is in the hands of a Server. Ordinary HTTP connections end with their next answer.
+// accepted is in the hands of a Server. Members of rooms whose broker reaches this process alone are closed over the drain time. Ordinary HTTP connections end with their next answer.
 // It also closes the sockets that systemd has passed and no port holds. Reload is refused
 // afterwards.
 func (g *Gateway) Retire(taken func(address string) bool) {
@@ -72,6 +72,9 @@ func (g *Gateway) Retire(taken func(address string) bool) {
 		for _, d := range doors {
 			d.from.Close()
 		}
+	}
+	if g.alone {
+		g.working.Go(g.farewellRooms)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/hub"
 	"github.com/draftwire/draftwire/wire"
 )
 
@@ -25,6 +26,10 @@ type route struct {
 	guard            *guard // nil: no credentials are asked for
 	backends         *backends
 	mirror           *mirror // nil: there is none
+	rooms            *rooms  // nil: there are none
+	hub              *hub.Hub
+	roomPolicy       *Policy // with which members of rooms are heard
+	resume           sent    // in what a member says where it was
 	web              content // of ordinary requests; nil: there is none
 	ordinary         bool    // an ordinary request can match
 }
@@ -129,11 +134,14 @@ func matchValue(pattern, value string) bool {
 	return value == pattern
 }
 
+// takesWebSocket reports whether there is something for WebSocket behind the route.
+func (r *route) takesWebSocket() bool { return len(r.backends.list) > 0 || r.rooms != nil }
+
 // servedThere returns the versions of the routes that would take a client but for its own.
 func servedThere(routes []*route, q request) (served draftwire.Versions) {
 	q.anyVersion = true
 	for _, r := range routes {
-		if len(r.backends.list) > 0 && r.matches(&q, q.paths[0], false) {
+		if r.takesWebSocket() && r.matches(&q, q.paths[0], false) {
 			served |= r.versions
 		}
 	}

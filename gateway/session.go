@@ -27,6 +27,7 @@ type Session struct {
 	client    *socket
 	relay     atomic.Pointer[relay]
 	loop      *onLoop // where a loop relays
+	member    *member // of a room; nil where the client has a backend
 	losses    atomic.Pointer[losses]
 	meters    [2]func(op draftwire.Op, n int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
@@ -41,6 +42,14 @@ type Session struct {
 type losses struct {
 	counts [32]atomic.Uint32
 	told   atomic.Pointer[func(from Side, l Loss)]
+}
+
+// Room returns the path that is the room of which the client is a member, "" where it has a backend.
+func (s *Session) Room() string {
+	if s.member == nil {
+		return ""
+	}
+	return s.member.path
 }
 
 // Handshake returns the client's handshake.
@@ -191,12 +200,15 @@ func (s *Session) discarded() {
 // open after all.
 func (s *Session) Close() error {
 	s.once.Do(func() {
-		if s.peer != nil {
+		if s.backend != nil {
 			s.peer.cut()
 			s.backend.open.Add(-1)
 			if f := s.g.hooks.BackendClosed; f != nil {
 				f(s)
 			}
+		}
+		if s.member != nil {
+			s.route.rooms.clients.Add(-1)
 		}
 		if s.keeps {
 			s.g.headsKept.Add(-1)
@@ -221,6 +233,10 @@ func (g *Gateway) serve(_ context.Context, c *draftwire.Conn) error {
 	s, ok := c.Handshake().Value().(*Session)
 	if !ok { // cannot happen: Authorize sets it or refuses the client
 		return draftwire.ErrClosed
+	}
+	if s.member != nil {
+		s.member.serve(c)
+		return nil
 	}
 	defer s.end()
 	s.begin(c)

@@ -58,6 +58,35 @@ type RouteStatus struct {
 	Name     string          `json:"name"`
 	Backends []BackendStatus `json:"backends"`
 	Mirror   *MirrorStatus   `json:"mirror,omitempty"` // nil: there is none
+	Rooms    *RoomsStatus    `json:"rooms,omitempty"`  // nil: there are none
+}
+
+// RoomsStatus is the state of the rooms of a route, as far as they have members in this gateway, and what was counted
+// since the start: see RoomStats.
+type RoomsStatus struct {
+	Rooms        int    `json:"rooms"`
+	Members      int    `json:"members"`
+	Lagging      int    `json:"lagging"`   // members that have not taken what they were sent
+	Upstreams    int    `json:"upstreams"` // rooms whose connection to the backend is here
+	Delivered    uint64 `json:"delivered"` // messages, to each member
+	Missed       uint64 `json:"missed"`
+	Unsupported  uint64 `json:"unsupported"`
+	Disconnected uint64 `json:"disconnected"` // members that were too slow
+	Unpublished  uint64 `json:"unpublished"`  // messages of backends that the hub has not taken
+	Unheard      uint64 `json:"unheard"`      // messages of members that the backend was not sent
+}
+
+// status returns the state of rooms; nil where a route has none.
+func (x *rooms) status() *RoomsStatus {
+	if x == nil {
+		return nil
+	}
+	s := x.stats()
+	return &RoomsStatus{
+		Rooms: s.Rooms, Members: s.Members, Lagging: s.Lagging, Upstreams: s.Upstreams,
+		Delivered: s.Delivered, Missed: s.Missed, Unsupported: s.Unsupported, Disconnected: s.Disconnected,
+		Unpublished: s.Unpublished, Unheard: s.Unheard,
+	}
 }
 
 // BackendStatus is the state of a backend.
@@ -105,7 +134,7 @@ func (g *Gateway) Status() Status {
 			}
 			rs.Backends = append(rs.Backends, bs)
 		}
-		rs.Mirror = r.mirror.status()
+		rs.Mirror, rs.Rooms = r.mirror.status(), r.rooms.status()
 		s.Routes = append(s.Routes, rs)
 		if !r.up() && s.Why == "" {
 			s.Why = "route " + r.Name + " has no backend that is up"

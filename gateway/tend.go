@@ -28,6 +28,7 @@ func (g *Gateway) tend() {
 			g.dropGone()
 			g.checkDue(now, checked)
 			g.dropOld()
+			g.tendRooms()
 			g.workers.rest()
 		}
 	}

@@ -151,6 +151,10 @@ type JoinOptions struct {
 	// Last is how many of the last messages a member gets first that has no After, or one that
 	// the broker does not know any more.
 	Last int
+	// Begins is called, unless it is nil, with the place behind which what the member gets begins: before it gets
+	// anything, and again where it goes on at another place without being told how much it has missed. Who counts
+	// from there what the member gets and misses knows its place.
+	Begins func(Position)
 }
 
 // Joined is how a member has begun.

@@ -43,6 +43,12 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 		}
 	}
 	known := o.After != (Position{}) && !j.Unknown
+	begins := func() {
+		if o.Begins != nil {
+			o.Begins(after)
+		}
+	}
+	begins()
 	for {
 		at, ok, err := r.enter(m, after)
 		if ok || err != nil {
@@ -52,6 +58,7 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 		if at.Epoch != after.Epoch { // the broker has begun anew meanwhile
 			after, known = at, false
 			j.Unknown = true
+			begins()
 			continue
 		}
 		part, err := r.h.o.Broker.History(ctx, r.name, after, historyPart)
@@ -65,6 +72,9 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 			}
 			if known {
 				j.Missed += x.Seq - after.Seq - 1
+			} else if x.Seq > after.Seq+1 {
+				after.Seq = x.Seq - 1
+				begins()
 			}
 			if r.hasLeft(m) {
 				return j, ErrClosed
@@ -79,10 +89,12 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 			after = x.Position
 		}
 		if after.Seq == from { // the broker keeps none of these
+			after.Seq = at.Seq
 			if known {
 				j.Missed += at.Seq - from
+			} else {
+				begins()
 			}
-			after.Seq = at.Seq
 		}
 	}
 }
