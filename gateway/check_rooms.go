@@ -1,10 +1,21 @@
 package gateway
 
 import (
+	"errors"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 )
+
+// Check reports everything that is wrong with h. Load and New do the same.
+func (h Hub) Check() error {
+	h = h.WithDefaults()
+	var f faults
+	f.keys("hub: ", reflect.ValueOf(&h).Elem())
+	h.check(&f)
+	return errors.Join(f...)
+}
 
 // check checks what carries the messages of rooms.
 func (h *Hub) check(f *faults) {

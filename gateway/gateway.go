@@ -76,9 +76,10 @@ type Options struct {
 	// Elsewhere returns how many connections a client has at other gateways (ByAddress), where limits are to count
 	// them (Limits.Fleet). Each handshake calls it, so it must not wait. nil: none.
 	Elsewhere func(client netip.Prefix) int
-	// Broker carries the messages of rooms between gateways, and chooses who leads a room if it is a hub.Elector too. It
-	// stays the program's, which closes it behind the gateway. Default: one within the gateway, as Config.Hub says.
-	Broker hub.Broker
+	// Broker carries the messages of rooms between gateways, and Elector chooses who leads a room. They stay the
+	// program's, which closes them behind the gateway. Default: one within the gateway, as Config.Hub says.
+	Broker  hub.Broker
+	Elector hub.Elector
 	// Alone says that Broker reaches this process alone: when another process takes its place, members of rooms
 	// are closed, so that they come to that one. It is so without a Broker.
 	Alone bool

@@ -82,15 +82,13 @@ func (x *rooms) endName(path string) string { return "end:" + x.key(path) }
 
 // connectRooms sets what carries the messages of rooms.
 func (g *Gateway) connectRooms(cfg *Config, o Options) {
-	g.broker, g.alone = o.Broker, o.Alone
-	if g.broker == nil {
-		c := cfg.own().Hub
-		g.broker, g.alone = hub.NewMemory(&hub.MemoryOptions{History: max(c.History, 0), Age: max(time.Duration(c.Age), 0), Total: int(c.Bytes)}), true
+	g.broker, g.elector, g.alone = o.Broker, o.Elector, o.Alone
+	if g.broker != nil {
+		return
 	}
-	var ok bool
-	if g.elector, ok = g.broker.(hub.Elector); !ok {
-		g.elector = hub.NewMemory(nil)
-	}
+	c := cfg.Hub.WithDefaults()
+	m := hub.NewMemory(&hub.MemoryOptions{History: max(c.History, 0), Age: max(time.Duration(c.Age), 0), Total: int(c.Bytes)})
+	g.broker, g.elector, g.alone = m, m, true
 }
 
 // newRooms gives a route with rooms its hub: that of the route before, where nothing of it has
@@ -237,9 +235,27 @@ func (g *Gateway) allRooms() []*rooms {
 // RoomStats returns what is counted of the rooms of each route that has, or had, some.
 func (g *Gateway) RoomStats() (list []RoomStats) {
 	for _, x := range g.allRooms() {
-		list = append(list, x.stats())
+		s := x.stats()
+		if i := slices.IndexFunc(list, func(o RoomStats) bool { return o.Route == s.Route }); i >= 0 {
+			list[i] = list[i].plus(s) // of a route that was removed, and added again
+		} else {
+			list = append(list, s)
+		}
 	}
 	return list
+}
+
+func (s RoomStats) plus(o RoomStats) RoomStats {
+	rooms := s.Rooms + o.Rooms
+	s.Stats = addStats(s.Stats, o.Stats)
+	s.Rooms = rooms
+	s.Upstreams += o.Upstreams
+	s.Published += o.Published
+	s.Unpublished += o.Unpublished
+	s.Heard += o.Heard
+	s.Unheard += o.Unheard
+	s.Ignored += o.Ignored
+	return s
 }
 
 func (x *rooms) stats() RoomStats {

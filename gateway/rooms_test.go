@@ -241,7 +241,7 @@ func TestRoomsOfTwoGateways(t *testing.T) {
 		var all []*draftwire.Conn
 		var gws []*gateway.Gateway
 		for range 2 {
-			gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Listen: w.listen, Dial: w.dial})
+			gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -284,7 +284,7 @@ func TestRoomsLeaderWithoutMembers(t *testing.T) {
 		w, broker := newWorld(t), hub.NewMemory(nil)
 		ch := w.channel("back:80")
 		run := func() {
-			gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Listen: w.listen, Dial: w.dial})
+			gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -497,7 +497,7 @@ func (a *away) Subscribe(ctx context.Context, room string, f hub.Feed) (hub.Posi
 func TestRoomsBrokerAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, broker := newWorld(t), &away{Memory: hub.NewMemory(nil)}
-		gw, err := gateway.New(inRooms(gateway.Rooms{Backend: "none"}, gateway.Policy{}), gateway.Options{Broker: broker, Listen: w.listen, Dial: w.dial})
+		gw, err := gateway.New(inRooms(gateway.Rooms{Backend: "none"}, gateway.Policy{}), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,14 @@
 //	draftwire_mirror_answers_total{route,result}                      equal, different, missing, more, not_compared
 //	draftwire_mirror_connections_total{route,result}                  opened, refused, failed, closed, overrun, skipped
 //	draftwire_mirror_up{route}                                        1 or 0
+//	draftwire_rooms{route}                                            with members in this process
+//	draftwire_room_members{route}                                     now
+//	draftwire_room_members_lagging{route}                             that have not taken what they were sent
+//	draftwire_room_upstreams{route}                                   rooms whose connection to the backend is here
+//	draftwire_room_deliveries_total{route,result}                     of messages to members: delivered, missed, unsupported
+//	draftwire_room_messages_total{route,result}                       of backends: published, unpublished; of members: heard, unheard, ignored
+//	draftwire_room_disconnects_total{route}                           members that were too slow
+//	draftwire_hub_up                                                  1 or 0; missing without a hub of NATS
 //	draftwire_http_requests_total{listener,route,status}              ordinary ones; status 2xx and so on, or none
 //	draftwire_http_failures_total{route,reason}                       that the gateway refused or broke off
 //	draftwire_http_request_duration_seconds{route}                    histogram

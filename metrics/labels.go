@@ -26,7 +26,8 @@ const (
 	maxListeners = 100
 	maxRoutes    = 500
 	maxBackends  = 500
-	maxValues    = 50 // limits, losses, windows
+	maxValues    = 50  // limits, losses, windows
+	maxValue     = 200 // bytes
 )
 
 // values is a bounded set of values of a label, which the program chooses.
@@ -50,7 +51,7 @@ func (s *values) pass(w string) string {
 	if _, ok := s.seen[w]; ok {
 		return w
 	}
-	if len(s.seen) >= s.max || len(w) > 200 {
+	if len(s.seen) >= s.max || len(w) > maxValue {
 		return other
 	}
 	if s.seen == nil {

@@ -50,6 +50,8 @@ type Metrics struct {
 	retire            *prometheus.GaugeVec
 	clients           *prometheus.GaugeVec
 	requests          requestMetrics
+	hubUp             *prometheus.GaugeVec
+	rooms             roomMetrics
 
 	listenerSet, routeSet, backendSet, limitSet, lossSet, windowSet values
 
@@ -97,6 +99,7 @@ func New(reg prometheus.Registerer, b Build) *Metrics {
 		retire:            f.gauge("draft_retire_timestamp_seconds", "When the version will be switched off.", "draft"),
 		clients:           f.gauge("draft_distinct_clients", "Different clients within a window of time.", "draft", "window"),
 		requests:          newRequestMetrics(f),
+		hubUp:             f.gauge("hub_up", "1 while there is a connection to what carries the messages of rooms, otherwise 0."),
 		meters:            make([][numDirections]atomic.Pointer[Meter], drafts),
 		byDraft:           make([]draftSlots, drafts),
 	}
@@ -116,6 +119,7 @@ func New(reg prometheus.Registerer, b Build) *Metrics {
 	f.gauge("build_info", "How the program was built; always 1.", "version", "goversion").WithLabelValues(b.Version, b.GoVersion).Set(1)
 	m.listenerSet.max, m.routeSet.max, m.backendSet.max = maxListeners, maxRoutes, maxBackends
 	m.limitSet.max, m.lossSet.max, m.windowSet.max = maxValues, maxValues, maxValues
+	m.rooms.begin(reg)
 	return m
 }
 

@@ -69,6 +69,10 @@ func everything(m *Metrics) {
 	m.MirrorUp("/", true)
 	m.MirrorAnswers("/", "equal", 3)
 	m.MirrorConnections("/", "opened", 1)
+	m.HubUp(true)
+	m.RoomsFrom(func() []Rooms {
+		return []Rooms{{Route: "/", Rooms: 1, Members: 2, Deliveries: map[string]uint64{"delivered": 3}}}
+	})
 	m.RequestBegan("a")
 	m.RequestEnded("a", "/", 502, wire.ReasonBackend, time.Second)
 	m.Limited("pending")
@@ -126,7 +130,7 @@ func TestNames(t *testing.T) {
 		}
 		delete(doc, f.GetName())
 	}
-	if len(doc) > 0 || len(families) != 36 {
+	if len(doc) > 0 || len(families) != 44 {
 		t.Errorf("%d metrics, documented but missing: %v", len(families), doc)
 	}
 }

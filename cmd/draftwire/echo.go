@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"net/url"
 	"strconv"
@@ -27,6 +28,7 @@ const (
 type service struct {
 	journal   *journal
 	hub       *hub.Hub         // a room for each path
+	far       bool             // what carries its messages is not the memory of this process
 	broadcast bool             // on every path
 	console   *console.Console // nil: none
 	addresses []string         // of the listeners
@@ -36,11 +38,11 @@ type service struct {
 	ended     [2]atomic.Uint64 // messages from and to clients of connections that have ended
 }
 
-func newService(j *journal, broadcast bool) *service {
-	s := &service{journal: j, broadcast: broadcast, start: time.Now()}
+func newService(j *journal, broadcast bool, b *broker) *service {
+	s := &service{journal: j, broadcast: broadcast, far: b.nats != nil, start: time.Now()}
 	s.hub = hub.New(&hub.Options{
 		// What is sent is limited as it is read, and a room's name with the request.
-		Message: math.MaxInt, Name: math.MaxInt, Lag: hub.Disconnect,
+		Broker: b.Broker, Message: math.MaxInt, Name: math.MaxInt, Lag: hub.Disconnect,
 		Unsupported: func(c *draftwire.Conn, _ string, n uint64) { j.visit(c).dropped.Add(n) },
 		TooSlow:     func(c *draftwire.Conn, _ string) { j.visit(c).because("too slow") },
 	})
@@ -66,17 +68,41 @@ func (s *service) open(c *draftwire.Conn) error {
 	switch {
 	case path == closePath:
 		return closeAsAsked(c, query)
+	case s.inRoom(c) && s.far:
+		c.Go(func(_ context.Context, c *draftwire.Conn) error { s.join(c, path); return nil })
 	case s.inRoom(c):
-		if _, err := s.hub.Join(c.Context(), c, path, hub.JoinOptions{}); err != nil {
-			s.journal.visit(c).because(err.Error())
-			c.Close(draftwire.CodePolicy, err.Error())
-			return nil
-		}
+		s.join(c, path)
 	}
 	if path == pagePath {
 		return s.greet(c, query)
 	}
 	return nil
+}
+
+// join makes a connection a member of a room.
+func (s *service) join(c *draftwire.Conn, path string) {
+	_, err := s.hub.Join(c.Context(), c, path, hub.JoinOptions{})
+	if err != nil && c.Context().Err() == nil {
+		s.unable(c, err)
+	}
+}
+
+// unable closes a connection for which the hub cannot do what it asks for now.
+func (s *service) unable(c *draftwire.Conn, err error) {
+	code, why := draftwire.CodeTryLater, whyNot(err)
+	if errors.Is(err, hub.ErrTooLarge) {
+		code = draftwire.CodeTooBig
+	}
+	s.journal.visit(c).because(why)
+	c.Close(code, why)
+}
+
+// publish sends a message to all of a room.
+func (s *service) publish(c *draftwire.Conn, path string, op draftwire.Op, p []byte) {
+	_, err := s.hub.Publish(c.Context(), path, op, p)
+	if err != nil && c.Context().Err() == nil {
+		s.unable(c, err)
+	}
 }
 
 // message sends a message back, or to all of its room.
@@ -88,8 +114,13 @@ func (s *service) message(c *draftwire.Conn, op draftwire.Op, p []byte) error {
 		return c.Write(c.Context(), op, p)
 	}
 	path, _ := splitTarget(c.Handshake())
-	_, err := s.hub.Publish(c.Context(), path, op, bytes.Clone(p))
-	return err
+	p = bytes.Clone(p)
+	if s.far { // which takes its time
+		c.Go(func(_ context.Context, c *draftwire.Conn) error { s.publish(c, path, op, p); return nil })
+	} else {
+		s.publish(c, path, op, p)
+	}
+	return nil
 }
 
 func (s *service) closed(c *draftwire.Conn, _ error) {

@@ -68,6 +68,7 @@ type runningGateway struct {
 	watch    *watch
 	registry *prometheus.Registry
 	program  generation.Program
+	broker   *broker
 	drain    chan struct{}
 	failed   chan error // the result of Run
 
@@ -114,11 +115,19 @@ func newRunning(o gatewayOptions, before *generation.Parent, log *logrus.Logger)
 		ledger.close()
 		return nil, err
 	}
+	if r.broker, err = openBroker(o.config.Hub, log, r.watch.journal.fold, r.watch.metrics.HubUp); err != nil {
+		r.watch.tape.close()
+		ledger.close()
+		return nil, err
+	}
 	r.watch.console = r.newConsole()
 	stdlog.SetOutput(r.watch.journal) // where net/http says what backends send unasked
 	stdlog.SetFlags(0)
-	r.Gateway, err = gateway.New(o.config, gateway.Options{Hooks: r.watch.hooks(), Listen: r.listen, ErrorLog: r.watch.journal.lines()})
+	r.Gateway, err = gateway.New(o.config, gateway.Options{
+		Hooks: r.watch.hooks(), Listen: r.listen, ErrorLog: r.watch.journal.lines(), Broker: r.broker, Elector: r.broker, Alone: r.broker.alone,
+	})
 	if err == nil {
+		r.watch.metrics.RoomsFrom(r.rooms)
 		if err = r.openAdmin(); err == nil {
 			return r, nil
 		}
@@ -127,6 +136,7 @@ func newRunning(o gatewayOptions, before *generation.Parent, log *logrus.Logger)
 		err = listenError(err)
 	}
 	r.watch.console.Close()
+	r.broker.close()
 	r.watch.tape.close()
 	ledger.close()
 	return nil, err
@@ -177,6 +187,7 @@ func (r *runningGateway) close() {
 		r.adminListener.Close()
 	}
 	r.Gateway.Close()
+	r.broker.close()
 	r.before.Close()
 	r.stopSweep()
 	r.watch.journal.fold.flush()

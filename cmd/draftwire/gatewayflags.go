@@ -65,6 +65,7 @@ func gatewayFlags() []cli.Flag {
 		&cli.StringFlag{Name: "config", Usage: "YAML `FILE` with the whole configuration; of the flags, only --admin, --ledger, --drain and --drain-after override it, and --admin-host adds to it"},
 		&cli.StringSliceFlag{Name: "to", Usage: "`URL` of a backend: http, https for pages and WebSocket; ws, wss (?version=NAME), tcp://HOST:PORT, unix:PATH for WebSocket alone; several share the load"},
 		&cli.StringSliceFlag{Name: "http", Usage: "`WHERE` ordinary requests go, if not to --to: http or https URLs, which share the load, or a folder of files"},
+		&cli.StringFlag{Name: "rooms", DefaultText: "each client has a connection to a backend of its own", Usage: "`one|none`: clients of a path are members of a room, which has one connection to a backend, or none: then they hear each other"},
 		&cli.DurationFlag{Name: "dial-timeout", Value: 5 * time.Second, Usage: "`TIME` to reach a backend, all tries together"},
 		&cli.StringFlag{Name: "proxy-protocol", Value: "off", Usage: "`off|accept|require` a PROXY header from --proxy-protocol-from"},
 		&cli.StringSliceFlag{Name: "proxy-protocol-from", Usage: "`CIDR` of balancers that may name the client by a PROXY header"},
@@ -90,7 +91,7 @@ func gatewayFlags() []cli.Flag {
 		&cli.StringFlag{Name: "console", Value: "on", Usage: "the console at /console/ of the admin port: `on|without_payload|off`"},
 		&cli.StringFlag{Name: "ledger", DefaultText: "in memory", Usage: "`FILE` that remembers who speaks what, for draftwire report"},
 	}
-	return slices.Concat(where, listenFlags(listenDefaults{message: "16MiB", pending: gateway.DefaultPending, write: 30 * time.Second}), policy, bounds)
+	return slices.Concat(where, hubFlags(), listenFlags(listenDefaults{message: "16MiB", pending: gateway.DefaultPending, write: 30 * time.Second}), policy, bounds)
 }
 
 // adminAddress is where a gateway has its admin port.
@@ -162,7 +163,7 @@ func loadConfig(file string) (*gateway.Config, error) {
 // configOfFlags makes the configuration that the flags describe.
 func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 	to := c.StringSlice("to")
-	if len(to) == 0 {
+	if len(to) == 0 && c.String("rooms") != "none" {
 		return nil, usagef("no backend; give --to URL, or --config FILE")
 	}
 	cfg := &gateway.Config{
@@ -171,6 +172,9 @@ func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 	}
 	var err error
 	if cfg.TrustForwarded, err = prefixes(c, "trust-forwarded"); err != nil {
+		return nil, err
+	}
+	if cfg.Hub, err = hubOfFlags(c); err != nil {
 		return nil, err
 	}
 	if cfg.Limits, err = gatewayLimits(c); err != nil {
@@ -199,6 +203,9 @@ func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 	}
 	if err := pages(&r, c.StringSlice("http")); err != nil {
 		return nil, err
+	}
+	if how := c.String("rooms"); how != "" {
+		r.Rooms = &gateway.Rooms{Backend: how}
 	}
 	cfg.Routes = []gateway.Route{r}
 	if err := cfg.Check(); err != nil {

@@ -72,8 +72,9 @@ func (w *watch) hooks() gateway.Hooks {
 		BackendOpened: func(s *gateway.Session) { w.metrics.BackendOpened(s.Route, s.Backend) },
 		BackendClosed: func(s *gateway.Session) { w.metrics.BackendClosed(s.Route, s.Backend) },
 		BackendFailed: w.backendFailed, BackendTolerated: w.backendTolerated,
-		BackendUp: w.backendUp,
-		Mirrored:  w.mirrored, MirrorUp: w.mirrorUp,
+		BackendUp:   w.backendUp,
+		RoomBackend: w.roomBackend,
+		Mirrored:    w.mirrored, MirrorUp: w.mirrorUp,
 		Retiring:     w.retiring,
 		RequestBegan: func(r *gateway.Request) { w.metrics.RequestBegan(r.Listener) },
 		RequestEnded: w.requestEnded,
@@ -271,6 +272,26 @@ func (w *watch) mirrorUp(route, mirror string, up bool, err error) {
 		fields["hint"] = hint
 	}
 	log.WithFields(fields).Warn("the mirror does not accept connections; clients do not notice it")
+}
+
+// roomBackend reports that a room has its connection to the backend, or has lost it.
+func (w *watch) roomBackend(route, backend, path string, err error) {
+	fields := logrus.Fields{"event": "room", "route": route, "path": redact(path)}
+	if backend != "" {
+		fields["backend"] = backend
+	}
+	if err == nil {
+		w.log.WithFields(fields).Debug("the room has its connection to the backend")
+		return
+	}
+	if !w.journal.fold.pass("room " + route) {
+		return
+	}
+	fields["error"] = short(errorText(err))
+	if hint := hintOf(err); hint != "" {
+		fields["hint"] = hint
+	}
+	w.log.WithFields(fields).Warn("the room has no connection to the backend; it is tried again")
 }
 
 // reloaded reports a configuration that is now in use, or why it is not.

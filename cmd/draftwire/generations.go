@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/metrics"
 	dto "github.com/prometheus/client_model/go"
 )
 
@@ -31,6 +32,21 @@ func (r *runningGateway) gather() ([]*dto.MetricFamily, error) {
 		return own, err
 	}
 	return r.before.addCounts(own), nil
+}
+
+// rooms returns what the metrics tell of rooms.
+func (r *runningGateway) rooms() (list []metrics.Rooms) {
+	for _, s := range r.RoomStats() {
+		list = append(list, metrics.Rooms{
+			Route: s.Route, Rooms: s.Rooms, Members: s.Members, Lagging: s.Lagging, Upstreams: s.Upstreams,
+			Deliveries: map[string]uint64{"delivered": s.Delivered, "missed": s.Missed, "unsupported": s.Unsupported},
+			Messages: map[string]uint64{
+				"published": s.Published, "unpublished": s.Unpublished, "heard": s.Heard, "unheard": s.Unheard, "ignored": s.Ignored,
+			},
+			Disconnected: s.Disconnected,
+		})
+	}
+	return list
 }
 
 // usage answers with the ledger.

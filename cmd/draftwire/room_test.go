@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -128,6 +131,86 @@ func TestBroadcastTooSlow(t *testing.T) {
 		}
 		if string(p) == "last" {
 			return
+		}
+	}
+}
+
+// tokenFile writes a secret for a hub.
+func tokenFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// freeAddress returns an address of loopback at which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Members of two servers are in one room, and stay in it while the broker is away. Meanwhile what they say is refused.
+func TestBroadcastOverHub(t *testing.T) {
+	at, token := freeAddress(t), tokenFile(t)
+	own := []string{"--mode", "broadcast", "--hub", "embedded", "--hub-name", "here", "--hub-listen", at, "--hub-token-file", token}
+	far := []string{"--mode", "broadcast", "--hub", "nats://" + at, "--hub-token-file", token}
+	first, broker := serveOn(t, own...)
+	second, other := serveOn(t, far...)
+	other.err.await(t, "the hub is there")
+	old := dial(t, first+"/room", draftwire.Hixie76)
+	meet(t, old, old, "first") // who hears itself has joined
+	now := dial(t, second+"/room", draftwire.RFC6455)
+	meet(t, now, old, "here")
+	meet(t, old, now, "hello")
+	broker.stop(t)
+	other.err.await(t, "the hub is away")
+	lost := dial(t, second+"/room", draftwire.RFC6455)
+	write(t, lost, draftwire.OpText, "nobody hears this")
+	if _, _, err := lost.Read(deadline(t)); draftwire.CloseStatus(err) != draftwire.CodeTryLater {
+		t.Errorf("who spoke while the hub was away got %v", err)
+	}
+	first, _ = serveOn(t, own...)
+	other.err.await(t, "the hub is back")
+	meet(t, dial(t, first+"/room", draftwire.Hixie75), now, "again")
+}
+
+// meet lets one member speak, whom both hear.
+func meet(t *testing.T, speaker, other *draftwire.Conn, text string) {
+	t.Helper()
+	t.Helper()
+	write(t, speaker, draftwire.OpText, text)
+	wantMessage(t, speaker, text)
+	if other != speaker {
+		wantMessage(t, other, text)
+	}
+}
+
+func TestHubFlags(t *testing.T) {
+	short := filepath.Join(t.TempDir(), "short")
+	os.WriteFile(short, []byte("secret"), 0o600)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--hub-name", "x"}, "--hub-name belongs to --hub"},
+		{[]string{"--hub", "redis://x"}, `"redis://x" is neither embedded nor like nats`},
+		{[]string{"--hub", "nats://u:pass@h:1"}, "a secret does not belong here"},
+		{[]string{"--hub", "nats://h:1", "--hub-cluster", ":1"}, "cluster: it is for an embedded server"},
+		{[]string{"--hub", "embedded", "--hub-cluster", ":1"}, "token_file: an embedded server that others reach needs it"},
+		{[]string{"--hub", "embedded", "--hub-token-file", "/no/such"}, "hub: token_file: open /no/such"},
+		{[]string{"--hub", "embedded", "--hub-token-file", short}, "at least 16 characters"},
+		{[]string{"--hub", "embedded", "--hub-tls-cert", "x"}, "cert and key belong together"},
+	} {
+		code, _, err := call(t, "", append([]string{"serve", "--listen", "127.0.0.1:0"}, c.args...)...)
+		if code != exitUsage || !strings.Contains(err, c.want) || strings.Contains(err, "pass@") {
+			t.Errorf("%q: exit %d, %s; want %s", c.args, code, err, c.want)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 type serveOptions struct {
 	listen      []string
 	broadcast   bool
+	hub         gateway.Hub
 	console     bool
 	files       fs.FS // what to serve over HTTP; nil: the page
 	accept      draftwire.AcceptOptions
@@ -44,7 +45,12 @@ func serve(ctx context.Context, o serveOptions, logger *logrus.Logger, signals <
 	j := newJournal(logger)
 	defer j.fold.flush()
 	o.certs.tell(logger)
-	s := newService(j, o.broadcast)
+	b, err := openBroker(o.hub, logger, j.fold, nil)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	s := newService(j, o.broadcast, b)
 	tape, err := openTape(o.record, logger)
 	if err != nil {
 		return err

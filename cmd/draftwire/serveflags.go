@@ -33,6 +33,7 @@ func (p *program) serveCommand() command {
 		examples: []example{
 			{"draftwire serve", "echo on 127.0.0.1:8080; open http://127.0.0.1:8080/ in any browser"},
 			{"draftwire serve --mode broadcast --listen :8080", "a room for each path, reachable from other machines"},
+			{"draftwire serve --mode broadcast --hub embedded --hub-listen 10.0.0.1:4222 --hub-token-file token", "rooms that another machine shares with --hub nats://10.0.0.1:4222"},
 			{"draftwire serve --mode files ./public", "files over HTTP, echo over WebSocket"},
 			{"draftwire serve --versions modern --origin example.com", "as a current site would"},
 			{"draftwire serve --compression large", "compress messages from 512 bytes on, where the client can"},
@@ -71,7 +72,7 @@ func serveFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "http-timeout", Value: draftwire.DefaultHTTPTimeout, Usage: "`TIME` for the client to send a part of an HTTP body, or to take one of an answer"},
 		&cli.DurationFlag{Name: "http-idle-timeout", Value: draftwire.DefaultHTTPIdle, Usage: "`TIME` between two HTTP requests of a connection"},
 	}
-	return slices.Concat(serving, listenFlags(listenDefaults{message: "1MiB", pending: draftwire.DefaultMaxPending, write: draftwire.DefaultWriteTimeout}), http, compressionFlags())
+	return slices.Concat(serving, hubFlags(), listenFlags(listenDefaults{message: "1MiB", pending: draftwire.DefaultMaxPending, write: draftwire.DefaultWriteTimeout}), http, compressionFlags())
 }
 
 // serveOptionsOf reads the flags; what is wrong with them is a usage error.
@@ -89,7 +90,7 @@ func serveOptionsOf(c *cli.Context) (serveOptions, error) {
 	if o.maxPending, err = readPending(c); err != nil {
 		return o, err
 	}
-	for _, read := range []func(*cli.Context, *serveOptions) error{readMode, readConsole, readRecord, readVersions, readHTTP, readTLS, readFlash} {
+	for _, read := range []func(*cli.Context, *serveOptions) error{readHub, readMode, readConsole, readRecord, readVersions, readHTTP, readTLS, readFlash} {
 		if err := read(c, &o); err != nil {
 			return o, err
 		}
@@ -129,6 +130,11 @@ func readMode(c *cli.Context, o *serveOptions) error {
 	context.AfterFunc(c.Context, func() { root.Close() })
 	o.files = root.FS()
 	return nil
+}
+
+func readHub(c *cli.Context, o *serveOptions) (err error) {
+	o.hub, err = hubOfFlags(c)
+	return err
 }
 
 func readRecord(c *cli.Context, o *serveOptions) error {

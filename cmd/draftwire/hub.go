@@ -1,0 +1,275 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/hub"
+	"github.com/draftwire/draftwire/hub/nats"
+	"github.com/sirupsen/logrus"
+	"github.com/urfave/cli/v2"
+)
+
+// broker carries the messages of rooms: the memory of the process, or servers of NATS.
+type broker struct {
+	hub.Broker
+	hub.Elector
+	alone  bool // it reaches this process alone
+	server *nats.Server
+	nats   *nats.Broker // nil: memory
+	watch  hubWatch
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// hubWatch tells the log and the metrics whether the broker is there.
+type hubWatch struct {
+	log  *logrus.Logger
+	fold *folder
+	up   func(bool) // of the metrics; nil: there are none
+
+	mu   sync.Mutex
+	down bool
+}
+
+// firstWait is how long a program waits for its broker until it says that it is not there. It serves meanwhile.
+const firstWait = 5 * time.Second
+
+// hubAway says what is so while the broker is away.
+const hubAway = "members stay, and hear nothing; whoever joins a room or says something is closed with 1013; look at the servers of NATS, and at the token"
+
+// openBroker opens what the configuration names. It does not wait for servers of NATS elsewhere. close must be called.
+func openBroker(c gateway.Hub, log *logrus.Logger, fold *folder, up func(bool)) (*broker, error) {
+	c = c.WithDefaults()
+	b := &broker{watch: hubWatch{log: log, fold: fold, up: up}}
+	history, age := max(c.History, 0), max(time.Duration(c.Age), 0)
+	if c.URL == "" {
+		m := hub.NewMemory(&hub.MemoryOptions{History: history, Age: age, Total: int(c.Bytes)})
+		b.Broker, b.Elector, b.alone = m, m, true
+		return b, nil
+	}
+	o := nats.Options{
+		Credentials: c.Credentials, Prefix: c.Prefix, History: max(history, 1), Age: age, Bytes: int64(c.Bytes),
+		Disk: c.Dir != "", Replicas: c.Replicas, Changed: b.watch.changed,
+	}
+	token, err := hubToken(c.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := hubTLS(c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	if c.URL == embedded {
+		b.alone = !reachable(c)
+		if b.server, err = nats.StartServer(nats.ServerOptions{
+			Name: c.Name, Dir: c.Dir, Cluster: c.Cluster, Routes: c.Routes, Token: token, TLS: secure, Listen: c.Listen,
+		}); err != nil {
+			return nil, configf("hub: %s", strings.TrimPrefix(err.Error(), "hub/nats: "))
+		}
+		o.Server = b.server
+	} else {
+		o.URL, o.TLS = withToken(c.URL, token), secure
+	}
+	if b.nats, err = nats.Connect(o); err != nil {
+		b.close()
+		return nil, configf("hub: %s", strings.TrimPrefix(err.Error(), "hub/nats: "))
+	}
+	b.Broker, b.Elector = b.nats, b.nats
+	ctx, cancel := context.WithCancel(context.Background())
+	b.stop = cancel
+	b.wg.Go(func() { b.watch.first(ctx, b.nats) })
+	return b, nil
+}
+
+// embedded is the URL of a server in this process.
+const embedded = "embedded"
+
+// reachable reports whether others reach the embedded server.
+func reachable(c gateway.Hub) bool { return c.Cluster+c.Listen != "" }
+
+// cannotUpgrade says why two processes cannot have the hub at a time; nil where they can.
+func cannotUpgrade(c gateway.Hub) error {
+	if c.URL == embedded && (reachable(c) || c.Dir != "") {
+		return errors.New("an embedded hub with listen, cluster or dir cannot be in two processes at a time: drain this gateway and start the new program, one machine after the other")
+	}
+	return nil
+}
+
+func (b *broker) close() {
+	if b.stop != nil {
+		b.stop()
+	}
+	if b.nats != nil {
+		b.nats.Close()
+	}
+	b.wg.Wait()
+	if b.server != nil {
+		b.server.Close()
+	}
+}
+
+// first tells whether the broker is there at the beginning.
+func (w *hubWatch) first(ctx context.Context, b *nats.Broker) {
+	soon, cancel := context.WithTimeout(ctx, firstWait)
+	defer cancel()
+	err := b.Wait(soon)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		w.changed(err)
+		return
+	}
+	w.log.WithField("event", "hub").Info("the hub is there")
+	w.set(true)
+}
+
+// changed is called when the broker is lost, because of err, and with nil when it is back.
+func (w *hubWatch) changed(err error) {
+	w.mu.Lock()
+	before := w.down
+	w.down = err != nil
+	w.mu.Unlock()
+	if before == (err != nil) {
+		return
+	}
+	w.set(err == nil)
+	if !w.fold.pass(fmt.Sprint("hub ", err == nil)) { // one that comes and goes
+		return
+	}
+	log := w.log.WithField("event", "hub")
+	if err == nil {
+		log.Info("the hub is back")
+		return
+	}
+	log.WithFields(logrus.Fields{"error": short(errorText(err)), "hint": hubAway}).Warn("the hub is away")
+}
+
+func (w *hubWatch) set(up bool) {
+	if w.up != nil {
+		w.up(up)
+	}
+}
+
+// minHubToken is how long the secret of a hub is at least, in bytes.
+const minHubToken = 16
+
+// hubToken reads the secret of a hub: the only line of a file.
+func hubToken(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	p, err := os.ReadFile(file)
+	if err != nil {
+		return "", configf("hub: token_file: %w", err)
+	}
+	token := strings.TrimSpace(string(p))
+	if len(token) < minHubToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", configf("hub: token_file: %s: a token has at least %d characters, in one line: openssl rand -hex 32 makes one", file, minHubToken)
+	}
+	return token, nil
+}
+
+// withToken puts the token into URLs of servers.
+func withToken(urls, token string) string {
+	if token == "" {
+		return urls
+	}
+	list := strings.Split(urls, ",")
+	for i, u := range list {
+		if at, err := url.Parse(strings.TrimSpace(u)); err == nil {
+			at.User = url.User(token)
+			list[i] = at.String()
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// hubTLS reads the files of a hub's TLS; nil where there are none. Servers of a cluster judge each other by them.
+func hubTLS(c gateway.HubTLS) (*tls.Config, error) {
+	if c == (gateway.HubTLS{}) {
+		return nil, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CA != "" {
+		p, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, configf("hub: tls: ca: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(p) {
+			return nil, configf("hub: tls: ca: %s has no certificate in PEM", c.CA)
+		}
+		t.ClientCAs, t.ClientAuth = t.RootCAs, tls.RequireAndVerifyClientCert
+	}
+	if c.Cert != "" {
+		own, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, configf("hub: tls: cert: %w", err)
+		}
+		t.Certificates = []tls.Certificate{own}
+	}
+	return t, nil
+}
+
+// hubFlags are the flags of a hub: the keys of hub in a gateway's file.
+func hubFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "hub", DefaultText: "the memory of this process", Usage: "`URL` of what carries the messages of rooms between programs: embedded (a server of NATS in this process), nats://HOST:4222 or tls://HOST:4222"},
+		&cli.StringFlag{Name: "hub-token-file", TakesFile: true, Usage: "`FILE` with the secret of the hub, which all who share it have"},
+		&cli.StringFlag{Name: "hub-listen", DefaultText: "none", Usage: "`HOST:PORT` at which the embedded hub takes programs with --hub nats://..."},
+		&cli.StringFlag{Name: "hub-cluster", DefaultText: "none", Usage: "`HOST:PORT` at which the embedded hub takes those of other programs"},
+		&cli.StringSliceFlag{Name: "hub-route", Usage: "`HOST:PORT` at which another embedded hub does"},
+		&cli.StringFlag{Name: "hub-name", DefaultText: "the name of the host", Usage: "`NAME` of the embedded hub, which no other one has"},
+		&cli.StringFlag{Name: "hub-dir", TakesFile: true, DefaultText: "in memory", Usage: "`DIR` in which the embedded hub keeps messages"},
+		&cli.StringFlag{Name: "hub-credentials", TakesFile: true, Usage: "`FILE` of NATS credentials"},
+		&cli.IntFlag{Name: "hub-history", Value: gateway.DefaultHubHistory, Usage: "keep `N` messages of each room"},
+		&cli.DurationFlag{Name: "hub-age", Value: gateway.DefaultHubAge, Usage: "keep them for that `TIME`"},
+		&cli.IntFlag{Name: "hub-replicas", DefaultText: "3 in an embedded cluster of three or more, otherwise 1", Usage: "keep them on `N` servers"},
+		&cli.StringFlag{Name: "hub-tls-cert", TakesFile: true, Usage: "certificate `FILE` (PEM) of the embedded hub for others"},
+		&cli.StringFlag{Name: "hub-tls-key", TakesFile: true, Usage: "key `FILE` of that certificate (PEM)"},
+		&cli.StringFlag{Name: "hub-tls-ca", TakesFile: true, Usage: "roots `FILE` (PEM) by which others are judged"},
+	}
+}
+
+// hubOfFlags reads the flags of a hub.
+func hubOfFlags(c *cli.Context) (gateway.Hub, error) {
+	h := gateway.Hub{
+		URL: c.String("hub"), TokenFile: c.String("hub-token-file"), Credentials: c.String("hub-credentials"),
+		History: c.Int("hub-history"), Age: gateway.Duration(c.Duration("hub-age")), Replicas: c.Int("hub-replicas"),
+		TLS:    gateway.HubTLS{Cert: c.String("hub-tls-cert"), Key: c.String("hub-tls-key"), CA: c.String("hub-tls-ca")},
+		Listen: c.String("hub-listen"), Cluster: c.String("hub-cluster"), Routes: c.StringSlice("hub-route"),
+		Name: c.String("hub-name"), Dir: c.String("hub-dir"),
+	}
+	if h.URL == "" {
+		for _, f := range hubFlags()[1:] {
+			if name := f.Names()[0]; c.IsSet(name) {
+				return h, usagef("--%s belongs to --hub", name)
+			}
+		}
+		return gateway.Hub{History: -1}, nil // nobody comes back to a room of serve
+	}
+	if err := h.Check(); err != nil {
+		return h, usagef("%w", err)
+	}
+	return h, nil
+}
+
+// whyNot is what a client hears of a broker that does not take a message or a member.
+func whyNot(err error) string {
+	if errors.Is(err, nats.ErrAway) {
+		return "the hub is away"
+	}
+	return cmp.Or(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "hub/nats: "), "hub: "), "the hub is away")
+}
