@@ -9,6 +9,7 @@ import { parse, parseAllDocuments } from 'yaml'
 
 const bad = []
 const objects = {}
+const services = []
 for (const file of process.argv.slice(2)) {
   for (const document of parseAllDocuments(readFileSync(file, 'utf8'), { uniqueKeys: true })) {
     for (const e of [...document.errors, ...document.warnings]) bad.push(`${file}: ${e.message}`)
@@ -27,6 +28,7 @@ for (const file of process.argv.slice(2)) {
     }
     typed(file, path, object)
     objects[object.kind] = object
+    if (object.kind === 'Service') services.push(object)
   }
 }
 
@@ -49,8 +51,9 @@ function typed(file, path, object) {
 }
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b)
-const { Deployment, Service, ConfigMap, PodDisruptionBudget } = objects
-const pod = Deployment.spec.template
+const { Deployment, StatefulSet, ConfigMap, PodDisruptionBudget } = objects
+const workload = Deployment ?? StatefulSet
+const pod = workload.spec.template
 const [container] = pod.spec.containers
 const labels = pod.metadata.labels
 const config = parse(ConfigMap.data['gateway.yaml'])
@@ -58,21 +61,28 @@ const drain = Number(config.drain.replace(/s$/, ''))
 const stop = container.lifecycle.preStop.sleep.seconds
 const grace = pod.spec.terminationGracePeriodSeconds
 if (grace !== drain + 15 || stop + drain >= grace) bad.push(`grace period ${grace}, preStop ${stop}, drain ${drain}`)
-for (const [what, selector] of Object.entries({
-  Deployment: Deployment.spec.selector.matchLabels, Service: Service.spec.selector,
-  PodDisruptionBudget: PodDisruptionBudget.spec.selector.matchLabels,
-})) if (!same(selector, labels)) bad.push(`${what} selects other pods`)
+for (const { kind, spec } of [workload, PodDisruptionBudget, ...services]) {
+  if (!same(spec.selector.matchLabels ?? spec.selector, labels)) bad.push(`${kind} selects other pods`)
+}
 const ports = container.ports.map(p => p.name)
-for (const port of [...Service.spec.ports.map(p => p.targetPort), container.readinessProbe.httpGet.port]) {
+for (const port of [...services.flatMap(s => s.spec.ports.map(p => p.targetPort)), container.readinessProbe.httpGet.port]) {
   if (!ports.includes(port)) bad.push(`no port ${port}`)
 }
 for (const { configMap } of pod.spec.volumes) {
   if (configMap && configMap.name !== ConfigMap.metadata.name) bad.push(`no ConfigMap ${configMap.name}`)
 }
 for (const { name } of container.volumeMounts) {
-  if (!pod.spec.volumes.some(v => v.name === name)) bad.push(`no volume ${name}`)
+  const volumes = [...pod.spec.volumes, ...(workload.spec.volumeClaimTemplates ?? []).map(v => v.metadata)]
+  if (!volumes.some(v => v.name === name)) bad.push(`no volume ${name}`)
 }
 const opened = [config.listen[0].address, config.admin.address]
+if (StatefulSet) {
+  opened.push(config.hub.cluster)
+  const { name } = services.find(s => s.spec.clusterIP === 'None').metadata
+  if (name !== StatefulSet.spec.serviceName) bad.push(`no Service ${StatefulSet.spec.serviceName}`)
+  const routes = Array.from({ length: StatefulSet.spec.replicas }, (_, i) => `${StatefulSet.metadata.name}-${i}.${name}${config.hub.cluster}`)
+  if (!same(routes, config.hub.routes)) bad.push(`routes are ${config.hub.routes}, not ${routes}`)
+}
 if (!same(opened, container.ports.map(p => `:${p.containerPort}`))) bad.push(`gateway.yaml opens ${opened}`)
 
 console.log(bad.length ? bad.join('\n') : `${Object.keys(objects).length} objects`)
