@@ -65,7 +65,7 @@ func gatewayFlags() []cli.Flag {
 		&cli.StringFlag{Name: "config", Usage: "YAML `FILE` with the whole configuration; of the flags, only --admin, --ledger, --drain and --drain-after override it, and --admin-host adds to it"},
 		&cli.StringSliceFlag{Name: "to", Usage: "`URL` of a backend: http, https for pages and WebSocket; ws, wss (?version=NAME), tcp://HOST:PORT, unix:PATH for WebSocket alone; several share the load"},
 		&cli.StringSliceFlag{Name: "http", Usage: "`WHERE` ordinary requests go, if not to --to: http or https URLs, which share the load, or a folder of files"},
-		&cli.StringFlag{Name: "rooms", DefaultText: "each client has a connection to a backend of its own", Usage: "`one|none`: clients of a path are members of a room, which has one connection to a backend, or none: then they hear each other"},
+		&cli.StringFlag{Name: "rooms", Value: roomsOff, Usage: "`off|one|none`: clients of a path are members of a room, which has one connection to a backend, or none: then they hear each other"},
 		&cli.DurationFlag{Name: "dial-timeout", Value: 5 * time.Second, Usage: "`TIME` to reach a backend, all tries together"},
 		&cli.StringFlag{Name: "proxy-protocol", Value: "off", Usage: "`off|accept|require` a PROXY header from --proxy-protocol-from"},
 		&cli.StringSliceFlag{Name: "proxy-protocol-from", Usage: "`CIDR` of balancers that may name the client by a PROXY header"},
@@ -93,6 +93,9 @@ func gatewayFlags() []cli.Flag {
 	}
 	return slices.Concat(where, hubFlags(), listenFlags(listenDefaults{message: "16MiB", pending: gateway.DefaultPending, write: 30 * time.Second}), policy, bounds)
 }
+
+// roomsOff is the value of --rooms with which each client has a connection to a backend of its own.
+const roomsOff = "off"
 
 // adminAddress is where a gateway has its admin port.
 const adminAddress = "127.0.0.1:9090"
@@ -204,7 +207,7 @@ func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 	if err := pages(&r, c.StringSlice("http")); err != nil {
 		return nil, err
 	}
-	if how := c.String("rooms"); how != "" {
+	if how := c.String("rooms"); how != roomsOff {
 		r.Rooms = &gateway.Rooms{Backend: how}
 	}
 	cfg.Routes = []gateway.Route{r}
