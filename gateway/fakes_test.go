@@ -185,7 +185,7 @@ func (w *world) startWith(cfg *gateway.Config, hooks gateway.Hooks) {
 	if hooks.Ended == nil {
 		hooks.Ended = func(s *gateway.Session, _ *draftwire.Conn) { w.ends <- s }
 	}
-	gw, err := gateway.New(cfg, gateway.Options{Hooks: hooks, Listen: w.listen, Dial: w.dial})
+	gw, err := gateway.New(cfg, gateway.Options{Hooks: hooks, Listen: w.listen, Dial: w.dial, Elsewhere: w.elsewhere})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"testing"
@@ -30,14 +31,15 @@ func TestMain(m *testing.M) {
 
 // world is a network in memory, with a gateway in it.
 type world struct {
-	t     *testing.T
-	gw    *gateway.Gateway
-	mu    sync.Mutex
-	at    map[string]*memnet.Listener
-	lost  map[gateway.Loss]int
-	ends  chan *gateway.Session                     // of sessions that are over
-	wrap  func(address string, c net.Conn) net.Conn // wraps what is dialled, if not nil
-	hooks gateway.Hooks                             // more of them
+	elsewhere func(client netip.Prefix) int // connections at other gateways
+	t         *testing.T
+	gw        *gateway.Gateway
+	mu        sync.Mutex
+	at        map[string]*memnet.Listener
+	lost      map[gateway.Loss]int
+	ends      chan *gateway.Session                     // of sessions that are over
+	wrap      func(address string, c net.Conn) net.Conn // wraps what is dialled, if not nil
+	hooks     gateway.Hooks                             // more of them
 }
 
 // bubble runs a test in fake time.
