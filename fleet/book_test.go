@@ -313,3 +313,51 @@ func TestFleetReportIsTheSum(t *testing.T) {
 		}
 	}
 }
+
+// A bus that has lost everything gets the books of those that run again.
+func TestBusLosesBooks(t *testing.T) {
+	bus := fleet.NewLocal()
+	a := join(t, bus, fleet.Options{Name: "a", Every: time.Hour})
+	s := snapshot(t, "a")
+	if err := a.Put(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := bus.Keys(t.Context(), "")
+	if err != nil || len(keys) == 0 {
+		t.Fatal(keys, err)
+	}
+	for _, key := range keys {
+		_, at, err := bus.Load(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bus.Store(t.Context(), key, nil, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the first time it finds out
+		a.Put(t.Context(), s)
+	}
+	same(t, a, s)
+}
+
+// A ledger that stands under two names is counted once, as it was stored last.
+func TestRenamed(t *testing.T) {
+	bus := fleet.NewLocal()
+	l := ledger(t, "", "x")
+	defer l.Close()
+	a := join(t, bus, fleet.Options{Name: "old", Every: time.Hour})
+	b := join(t, bus.Port(), fleet.Options{Name: "new", Every: time.Hour})
+	l.Opened(usage.Visit{Version: wire.Hixie76, Client: "1"})
+	first := l.Snapshot()
+	first.Made = first.Made.Add(-time.Minute)
+	if err := a.Put(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	l.Opened(usage.Visit{Version: wire.Hixie76, Client: "2"})
+	s := l.Snapshot()
+	if err := b.Put(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	same(t, a, s)
+}

@@ -96,6 +96,9 @@ func (c *Config) checkFleet(f *faults) {
 			f.add("fleet: %s: %q is not a name of 1 to 64 letters, digits and hyphens", x.key, x.name)
 		}
 	}
+	if c.Fleet.Name != "" && c.Hub.URL == "" {
+		f.add("fleet: nothing reaches other gateways: give hub the url of servers of NATS, or embedded with a cluster")
+	}
 	if c.Fleet.Report < 0 {
 		f.add("fleet: report: always has a bound")
 	}

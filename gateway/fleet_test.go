@@ -21,7 +21,7 @@ func TestLimitOfAFleet(t *testing.T) {
 		cfg := to(gateway.Policy{}, "ws://back")
 		cfg.Limits.ConnectionsPerAddress = 5
 		cfg.Limits.Fleet = true
-		cfg.Fleet.Name = "gw-1"
+		cfg.Fleet.Name, cfg.Hub.URL = "gw-1", "nats://127.0.0.1"
 		var elsewhere atomic.Int64
 		w.elsewhere = func(client netip.Prefix) int {
 			if client.Bits() != 32 && client.Bits() != 64 {

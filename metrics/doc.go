@@ -45,6 +45,10 @@
 //	draftwire_http_requests_in_flight{listener}
 //	draftwire_backend_tolerated_total{route,tolerance}
 //	draftwire_ledger_failing                                          1 while the ledger's file cannot be written
+//	draftwire_fleet_gateways                                          that are there; 0: this one is in no fleet
+//	draftwire_fleet_up                                                1 while they can be reached
+//	draftwire_fleet_plan                                              the number of the fleet's plan of versions
+//	draftwire_fleet_report_timestamp_seconds                          when the ledger was last stored for the fleet
 //	draftwire_log_lines_lost_total                                    lines that nobody read in time
 //	draftwire_config_reloads_total{result}                            ok, failed
 //	draftwire_config_last_reload_success_timestamp_seconds

@@ -46,6 +46,10 @@ type Metrics struct {
 	lastReload        prometheus.Gauge
 	ledgerFailing     prometheus.Gauge
 	linesLost         prometheus.Counter
+	fleetNodes        prometheus.Gauge
+	fleetBus          prometheus.Gauge
+	fleetPlan         prometheus.Gauge
+	fleetReport       prometheus.Gauge
 	lastSeen          *prometheus.GaugeVec
 	retire            *prometheus.GaugeVec
 	clients           *prometheus.GaugeVec
@@ -109,6 +113,18 @@ func New(reg prometheus.Registerer, b Build) *Metrics {
 	reg.MustRegister(m.ledgerFailing)
 	m.linesLost = prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "log_lines_lost_total", Help: "Lines of the log that were lost, because it was not read or could not be written."})
 	reg.MustRegister(m.linesLost)
+	for _, g := range []struct {
+		to         *prometheus.Gauge
+		name, help string
+	}{
+		{&m.fleetNodes, "fleet_gateways", "Gateways of the fleet that are there, this one too; 0 where this one is in none."},
+		{&m.fleetBus, "fleet_up", "1 while the other gateways of the fleet can be reached, otherwise 0."},
+		{&m.fleetPlan, "fleet_plan", "The number of the fleet's plan of versions; 0: there is none."},
+		{&m.fleetReport, "fleet_report_timestamp_seconds", "When the ledger was last stored for reports of the fleet."},
+	} {
+		*g.to = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: g.name, Help: g.help})
+		reg.MustRegister(*g.to)
+	}
 	for _, result := range []string{"ok", "failed"} {
 		m.reloads.WithLabelValues(result) // exists from the start, so that the first failure is an increase
 		m.upgrades.WithLabelValues(result)
@@ -258,6 +274,21 @@ func (m *Metrics) LedgerFailing(failing bool) {
 		x = 1
 	}
 	m.ledgerFailing.Set(x)
+}
+
+// Fleet says how many gateways of the fleet are there, this one too, whether they can be reached, the number of the
+// plan of versions that holds, 0 for none, and when the ledger was last stored for reports of the fleet, zero for never.
+// A gateway that is in no fleet does not call it: its metrics are 0.
+func (m *Metrics) Fleet(nodes int, up bool, plan uint64, stored time.Time) {
+	m.fleetNodes.Set(float64(nodes))
+	m.fleetBus.Set(0)
+	if up {
+		m.fleetBus.Set(1)
+	}
+	m.fleetPlan.Set(float64(plan))
+	if !stored.IsZero() {
+		m.fleetReport.Set(unix(stored))
+	}
 }
 
 // LogLineLost counts a line of the log that was lost, because it was not read or could not be

@@ -36,7 +36,7 @@ type example struct{ line, why string }
 func (p *program) commands() []command {
 	return []command{
 		p.serveCommand(), p.gatewayCommand(), p.clientCommand(), p.probeCommand(), p.benchCommand(), p.statusCommand(), p.drainCommand(),
-		p.reloadCommand(), p.upgradeCommand(), p.traceCommand(), p.inspectCommand(), p.explainCommand(), p.recordCommand(), p.replayCommand(), p.reportCommand(), p.configCommand(), p.certCommand(), p.versionsCommand(), p.draftsCommand(),
+		p.reloadCommand(), p.upgradeCommand(), p.fleetCommand(), p.traceCommand(), p.inspectCommand(), p.explainCommand(), p.recordCommand(), p.replayCommand(), p.reportCommand(), p.configCommand(), p.certCommand(), p.versionsCommand(), p.draftsCommand(),
 		p.completionCommand(), p.manCommand(), p.versionCommand(), p.helpCommand(),
 	}
 }

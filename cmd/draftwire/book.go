@@ -15,6 +15,7 @@ import (
 // in memory as long as another process of the gateway has the file, or if there is no file.
 type book struct {
 	cfg     gateway.Ledger
+	name    string // of the gateway in reports; "" for the host's
 	log     *logrus.Logger
 	failing func(bool) // is told whether the file cannot be written
 
@@ -26,21 +27,21 @@ type book struct {
 }
 
 // newBook returns a book in memory.
-func newBook(cfg gateway.Ledger, log *logrus.Logger) *book {
-	b := &book{cfg: cfg, log: log, failing: func(bool) {}}
+func newBook(cfg gateway.Ledger, name string, log *logrus.Logger) *book {
+	b := &book{cfg: cfg, name: name, log: log, failing: func(bool) {}}
 	b.l = b.inMemory()
 	return b
 }
 
 func (b *book) inMemory() *usage.Ledger {
-	l, _ := usage.Open("", &usage.Options{Clients: b.cfg.Clients}) // which does not fail without a file
+	l, _ := usage.Open("", &usage.Options{Name: b.name, Clients: b.cfg.Clients}) // which does not fail without a file
 	return l
 }
 
 // options are those of a ledger in the file.
 func (b *book) options() *usage.Options {
 	return &usage.Options{
-		Clients: b.cfg.Clients, Aside: true,
+		Name: b.name, Clients: b.cfg.Clients, Aside: true,
 		Failed: func(err error) {
 			b.failing(true)
 			b.log.WithFields(logrus.Fields{"event": "ledger.write", "error": err.Error()}).Error("the ledger cannot be written; its changes wait in memory")
@@ -99,6 +100,14 @@ func (b *book) give(after int) (int, *usage.Snapshot) {
 		b.batch++
 	}
 	return b.batch, b.given
+}
+
+// snapshot copies the ledger. whole reports whether it is all that this gateway has: while another process has its
+// file, it is not.
+func (b *book) snapshot() (s *usage.Snapshot, whole bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.l.Snapshot(), b.inFile || b.cfg.File == ""
 }
 
 // use calls f with the ledger that is in use.

@@ -111,8 +111,7 @@ func (r *runningGateway) tlsProfiles() map[string]string {
 
 // plan is the plan in force.
 func (r *runningGateway) plan() usage.Plan {
-	plan, _ := r.Config().Plan() // it was checked
-	return plan
+	return r.Plan()
 }
 
 // report is that of the ledger.

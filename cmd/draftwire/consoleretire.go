@@ -16,8 +16,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// noteStage notes a stage of the plan in the configuration file, and puts it into force.
+// noteStage notes a stage of the plan in the configuration file, and puts it into force. In a fleet it makes the fleet's
+// next plan instead.
 func (r *runningGateway) noteStage(v draftwire.Version, s usage.Stage) error {
+	if n := r.fleet.node(); n != nil {
+		return r.fleet.noteStage(n, v, s, "console")
+	}
 	lines := fmt.Sprintf("versions:\n    %s:\n        - %s\n", v, stageText(s))
 	if r.file == "" {
 		return &console.NotNoted{Why: "The gateway has no configuration file in which the stage could be noted.", Lines: lines}

@@ -30,7 +30,7 @@ func runWatched(t *testing.T, change func(*gateway.Config)) (address string, log
 		Routes: []gateway.Route{{Backends: []gateway.Backend{{URL: back}}}},
 	}
 	change(cfg)
-	ledger = newBook(cfg.Ledger, logger)
+	ledger = newBook(cfg.Ledger, "", logger)
 	t.Cleanup(func() { ledger.close() })
 	w := newWatch(logger, prometheus.NewRegistry(), ledger, cfg)
 	g, err := gateway.New(cfg, gateway.Options{Hooks: w.hooks()})

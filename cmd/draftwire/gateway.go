@@ -76,6 +76,7 @@ type runningGateway struct {
 	adminListener net.Listener                 // nil: no admin port
 	forward       atomic.Pointer[http.Handler] // to the admin port of the successor
 
+	fleet  *membership
 	before *ancestry
 	paths  []*net.UnixListener // taken from the parent
 
@@ -103,7 +104,7 @@ func newRunning(o gatewayOptions, before *generation.Parent, log *logrus.Logger)
 		return nil, err
 	}
 	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	ledger := newBook(o.config.Ledger, log)
+	ledger := newBook(o.config.Ledger, fleetName(o.config), log)
 	r.before = newAncestry(before, ledger, log)
 	r.watch = newWatch(log, r.registry, ledger, o.config)
 	if before == nil {
@@ -120,14 +121,17 @@ func newRunning(o gatewayOptions, before *generation.Parent, log *logrus.Logger)
 		ledger.close()
 		return nil, err
 	}
+	r.fleet = newMembership(r)
 	r.watch.console = r.newConsole()
 	stdlog.SetOutput(r.watch.journal) // where net/http says what backends send unasked
 	stdlog.SetFlags(0)
 	r.Gateway, err = gateway.New(o.config, gateway.Options{
 		Hooks: r.watch.hooks(), Listen: r.listen, ErrorLog: r.watch.journal.lines(), Broker: r.broker, Elector: r.broker, Alone: r.broker.alone,
+		Elsewhere: r.fleet.elsewhere,
 	})
 	if err == nil {
 		r.watch.metrics.RoomsFrom(r.rooms)
+		r.watch.plan = r.Plan
 		if err = r.openAdmin(); err == nil {
 			return r, nil
 		}
@@ -167,6 +171,9 @@ func (r *runningGateway) begin(ctx context.Context) error {
 		l.SetUnlinkOnClose(true) // as the socket is this process's now
 	}
 	go r.before.follow()
+	if err := r.fleet.join(); err != nil {
+		return err
+	}
 	sweeping, stop := context.WithCancel(ctx)
 	r.stopSweep = stop
 	go r.sweep(sweeping)
@@ -187,9 +194,10 @@ func (r *runningGateway) close() {
 		r.adminListener.Close()
 	}
 	r.Gateway.Close()
-	r.broker.close()
 	r.before.Close()
 	r.stopSweep()
+	r.fleet.close()
+	r.broker.close()
 	r.watch.journal.fold.flush()
 	r.watch.book.close()
 	r.watch.tape.close()
@@ -204,7 +212,7 @@ func (r *runningGateway) openAdmin() error {
 	o := gateway.AdminOptions{
 		Metrics: promhttp.HandlerFor(prometheus.GathererFunc(r.gather), promhttp.HandlerOpts{}),
 		Usage:   http.HandlerFunc(r.usage), Pprof: r.config.Admin.Pprof, Drain: r.orderDrain, Status: r.status, Upgrade: r.upgrade, Trace: &r.watch.tracer,
-		Console: http.HandlerFunc(r.serveConsole),
+		Console: http.HandlerFunc(r.serveConsole), Fleet: r.fleet.handler(),
 	}
 	if r.file != "" {
 		o.Reload = r.reload

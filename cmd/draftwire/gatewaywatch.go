@@ -28,6 +28,7 @@ type watch struct {
 	metrics *metrics.Metrics
 	console *console.Console
 	book    *book
+	plan    func() usage.Plan // in force; nil: that of the configuration
 	client  func(remote, target string, fields func() draftwire.Fields) string
 
 	mu   sync.Mutex
@@ -313,19 +314,27 @@ func (w *watch) configured(cfg *gateway.Config) {
 	}
 	w.metrics.Limits(limit, gateway.LimitNames()...)
 	plan, _ := cfg.Plan() // checked before
-	for _, v := range draftwire.ServedVersions().List() {
-		w.metrics.Retire(v, time.Time{})
-		for _, s := range plan[v] {
-			if s.Mode == usage.Off && !s.From.IsZero() {
-				w.metrics.Retire(v, s.From)
-			}
-		}
+	if w.plan != nil {
+		plan = w.plan()
 	}
+	w.planned(plan)
 	for _, l := range cfg.Listen {
 		if l.TLS != nil {
 			w.metrics.TLSProfile(cmp.Or(l.Name, l.Address), cmp.Or(l.TLS.Profile, "modern"))
 			if p, err := oldtls.ParseProfile(l.TLS.Profile); err == nil && p.Warning() != "" {
 				w.log.WithFields(logrus.Fields{"listener": cmp.Or(l.Name, l.Address), "profile": p.String()}).Warn(p.Warning())
+			}
+		}
+	}
+}
+
+// planned tells the metrics what the plan in force announces.
+func (w *watch) planned(plan usage.Plan) {
+	for _, v := range draftwire.ServedVersions().List() {
+		w.metrics.Retire(v, time.Time{})
+		for _, s := range plan[v] {
+			if s.Mode == usage.Off && !s.From.IsZero() {
+				w.metrics.Retire(v, s.From)
 			}
 		}
 	}

@@ -22,7 +22,7 @@ func TestCarriedOnce(t *testing.T) {
 		Listen: []gateway.Listener{{Address: "127.0.0.1:0"}}, Admin: gateway.Admin{Address: "off"},
 		Routes: []gateway.Route{{Backends: []gateway.Backend{{URL: back}}}},
 	}
-	book := newBook(cfg.Ledger, log)
+	book := newBook(cfg.Ledger, "", log)
 	defer book.close()
 	w := newWatch(log, prometheus.NewRegistry(), book, cfg)
 	defer w.journal.fold.flush()

@@ -37,7 +37,7 @@ func TestLedgerThatCannotBeWritten(t *testing.T) {
 	p.err.await(t, `"msg":"the ledger could not be written at the end: [^"]*is lost","clients":1,.*no space left`)
 
 	log, hook := logtest.NewNullLogger()
-	b := newBook(gateway.Ledger{File: filepath.Join(t.TempDir(), "ledger")}, log)
+	b := newBook(gateway.Ledger{File: filepath.Join(t.TempDir(), "ledger")}, "", log)
 	registry := prometheus.NewRegistry()
 	newWatch(log, registry, b, &gateway.Config{})
 	o := b.options()
@@ -60,7 +60,7 @@ func TestDamagedLedger(t *testing.T) {
 	cfg := &gateway.Config{Ledger: gateway.Ledger{File: path}}
 	log, hook := logtest.NewNullLogger()
 	open := func() error {
-		b := newBook(cfg.Ledger, log)
+		b := newBook(cfg.Ledger, "", log)
 		defer b.close()
 		return b.open()
 	}

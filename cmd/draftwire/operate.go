@@ -55,9 +55,13 @@ func (p *program) statusCommand() command {
 		examples: []example{
 			{"draftwire status", "of the gateway at " + defaultAdmin},
 			{"draftwire status --json | jq .versions", "connections by version"},
+			{"draftwire status --fleet", "of all gateways of its fleet"},
 		},
-		flags: []cli.Flag{adminFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+		flags: []cli.Flag{adminFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}, fleetFlag("a line for each gateway of the fleet, and their sum; exits with 7 if one is not ready or does not answer")},
 		run: func(c *cli.Context) error {
+			if c.Bool("fleet") {
+				return p.fleetStatus(c.Context, c.String("admin"), c.Bool("json"))
+			}
 			return status(c.Context, p.out, c.String("admin"), c.Bool("json"))
 		},
 	}
@@ -70,9 +74,22 @@ func (p *program) drainCommand() command {
 		examples: []example{
 			{"draftwire drain", "the gateway at " + defaultAdmin},
 			{"draftwire drain --wait", "and wait until it has ended"},
+			{"draftwire drain --fleet", "all gateways of its fleet, one after the other"},
 		},
-		flags: orderFlags(&cli.BoolFlag{Name: "wait", Usage: "wait until the gateway has ended"}),
+		flags: orderFlags(&cli.BoolFlag{Name: "wait", Usage: "wait until the gateway has ended"},
+			fleetFlag("drain all gateways of the fleet, each when those before it have ended; exits with 7 if one has not, and leaves the others as they are"),
+			&cli.IntFlag{Name: "at-a-time", Value: 1, Usage: "with --fleet: drain `N` at a time; 0 for all"},
+			&cli.DurationFlag{Name: "each", Value: drainEach, Usage: "with --fleet: `TIME` for each gateway to end"},
+			&cli.BoolFlag{Name: "json", Usage: "with --fleet: print JSON at the end"}),
 		run: func(c *cli.Context) error {
+			if c.Bool("fleet") {
+				return p.fleetDrain(c)
+			}
+			for _, name := range []string{"at-a-time", "each", "json"} {
+				if c.IsSet(name) {
+					return usagef("--%s belongs to --fleet", name)
+				}
+			}
 			if err := p.order(c, "drain"); err != nil || !c.Bool("wait") {
 				return err
 			}
@@ -84,10 +101,22 @@ func (p *program) drainCommand() command {
 func (p *program) reloadCommand() command {
 	return command{
 		name: "reload", usage: "make a running gateway reload its configuration",
-		about:    "Exits with 2 if the file is wrong; the gateway then keeps the configuration that it has.",
-		examples: []example{{"draftwire config check gateway.yaml && draftwire reload", "check it before"}},
-		flags:    orderFlags(),
-		run:      func(c *cli.Context) error { return p.order(c, "reload") },
+		about: "Exits with 2 if the file is wrong; the gateway then keeps the configuration that it has.",
+		examples: []example{
+			{"draftwire config check gateway.yaml && draftwire reload", "check it before"},
+			{"draftwire reload --fleet", "all gateways of its fleet, if no file has a fault"},
+		},
+		flags: orderFlags(fleetFlag("let all gateways of the fleet check their files, and if none has a fault reload them; exits with 7 if one does not answer"),
+			&cli.BoolFlag{Name: "json", Usage: "with --fleet: print JSON"}),
+		run: func(c *cli.Context) error {
+			if c.Bool("fleet") {
+				return p.fleetReload(c)
+			}
+			if c.IsSet("json") {
+				return usagef("--json belongs to --fleet")
+			}
+			return p.order(c, "reload")
+		},
 	}
 }
 

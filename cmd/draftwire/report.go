@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/draftwire/draftwire/usage"
@@ -21,15 +22,19 @@ const maxExport = 1 << 30
 func runReport(ctx context.Context, o reportOptions, std stdio, signals <-chan os.Signal) error {
 	ctx, stop := interruptible(ctx, signals)
 	defer stop()
-	s, err := gather(ctx, o)
+	s, states, err := gather(ctx, o)
 	if context.Cause(ctx) == errInterrupted {
 		return &exitError{code: exitInterrupted}
 	}
 	if err != nil {
 		return err
 	}
+	less, old := missing(states)
+	for _, line := range slices.Concat(less, old) {
+		fmt.Fprintln(std.err, visible(line))
+	}
 	if o.dryRun {
-		return writeFormat(std.out, o.format, s.DryRun(o.dry), nil)
+		return errors.Join(writeFormat(std.out, o.format, s.DryRun(o.dry), nil), lessThanCounted(less))
 	}
 	if o.report.Now.IsZero() {
 		if o.report.Now = time.Now(); s.Made.After(o.report.Now) {
@@ -40,7 +45,15 @@ func runReport(ctx context.Context, o reportOptions, std stdio, signals <-chan o
 	if err := writeFormat(std.out, o.format, r, r.HTML); err != nil {
 		return err
 	}
-	return required(r, o)
+	return cmp.Or(required(r, o), lessThanCounted(less))
+}
+
+// lessThanCounted is the error of a report of a fleet that has less than the gateways have counted.
+func lessThanCounted(less []string) error {
+	if len(less) == 0 {
+		return nil
+	}
+	return exitf(exitCondition, "the report has less than the fleet has counted")
 }
 
 // table prints itself in several formats.
@@ -80,8 +93,15 @@ func required(r *usage.Report, o reportOptions) error {
 	return &exitError{code: exitCondition, err: errors.Join(errs...)}
 }
 
-// gather reads all ledgers and merges them.
-func gather(ctx context.Context, o reportOptions) (*usage.Snapshot, error) {
+// gather reads all ledgers and merges them: those of a fleet where one gateway of it is asked, with what is known of each.
+func gather(ctx context.Context, o reportOptions) (*usage.Snapshot, []bookState, error) {
+	if o.asked && len(o.ledgers) == 0 && len(o.admins) == 1 {
+		ctx, cancel := context.WithTimeout(ctx, max(o.timeout, fleetTimeout))
+		defer cancel()
+		if s, states, ok, err := fetchFleet(ctx, o.admins[0]); ok || err != nil {
+			return s, states, err
+		}
+	}
 	var all []*usage.Snapshot
 	from := map[string]string{} // source to where it was read
 	add := func(where string, s *usage.Snapshot, err error) error {
@@ -100,16 +120,16 @@ func gather(ctx context.Context, o reportOptions) (*usage.Snapshot, error) {
 	for _, name := range o.ledgers {
 		s, err := readLedger(name, o.timeout)
 		if err := add(name, s, err); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, from := range o.admins {
 		s, err := fetchLedger(ctx, from, o)
 		if err := add(from.url.String(), s, err); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return usage.Merge(all...), nil
+	return usage.Merge(all...), nil, nil
 }
 
 // readLedger reads the file of a ledger, or an export.

@@ -23,6 +23,7 @@ type reportOptions struct {
 	admins  []adminPort
 	format  string
 	timeout time.Duration
+	asked   bool // for a fleet
 	report  usage.ReportOptions
 	require wire.Versions // to be safe, or off already
 	dryRun  bool
@@ -43,6 +44,7 @@ func (p *program) reportCommand() command {
 			{"draftwire report", "the gateway on this machine"},
 			{"draftwire report --list hixie-76", "with the clients of a version"},
 			{"draftwire report --admin http://gw-1:9090 --admin http://gw-2:9090 --format html > report.html", "two gateways as a page"},
+			{"draftwire report --fleet", "all gateways of its fleet, those too that are no more"},
 			{"draftwire report --ledger /var/lib/draftwire/usage.db --since 90d --json", "a gateway that is not running"},
 			{"draftwire report --ledger usage.db --on 2026-10-31", "what it would have said then"},
 			{"draftwire report --dry-run --plan 'hixie-76=off,hybi-08=sample 10%'", "what would that have refused yesterday?"},
@@ -67,7 +69,7 @@ func reportFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "ledger", DefaultText: "none", Usage: "read the ledger `FILE`, or an export of one"},
 		&cli.StringSliceFlag{Name: "admin", DefaultText: defaultAdmin + " without --ledger", Usage: "ask the gateway whose admin port is at `URL`, or HOST:PORT"},
 		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "`TIME` for each gateway's answer"},
-		&cli.BoolFlag{Name: "fleet", Usage: "the gateways share the load: what one of them watched counts as watched"},
+		&cli.BoolFlag{Name: "fleet", Usage: "the gateways share the load: what one of them watched counts as watched. One gateway is asked for all of its fleet, if it is in one; exits with 7 if the report has less than one of them has counted"},
 	}
 	what := []cli.Flag{
 		&cli.StringFlag{Name: "since", Value: "30d", Usage: "look at that `TIME`, in whole days, at most 180d"},
@@ -91,6 +93,7 @@ func reportFlags() []cli.Flag {
 func reportOptionsOf(c *cli.Context) (reportOptions, error) {
 	o := reportOptions{ledgers: c.StringSlice("ledger"), dryRun: c.Bool("dry-run"), format: c.String("format")}
 	o.report.Fleet = c.Bool("fleet")
+	o.asked = o.report.Fleet
 	for _, read := range []func(*cli.Context, *reportOptions) error{readSources, readWindow, readSets, readPlan, readFormat} {
 		if err := read(c, &o); err != nil {
 			return o, err

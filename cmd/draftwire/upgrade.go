@@ -120,6 +120,7 @@ func (r *runningGateway) takeBack() {
 // the process that it knows.
 func (r *runningGateway) stepBack(pid int, taken []string) {
 	r.successor.Store(int64(pid))
+	r.fleet.leave()
 	if after := r.DrainAfter(); after > 0 {
 		r.until.Store(time.Now().Add(after).UnixMilli())
 	}
