@@ -82,9 +82,12 @@ func (u bus) Store(ctx context.Context, key string, value []byte, revision uint6
 	if err != nil {
 		return 0, away(ctx, err)
 	}
-	if revision == 0 {
+	switch {
+	case len(value) == 0:
+		return u.remove(ctx, t, key, revision)
+	case revision == 0:
 		revision, err = t.Create(ctx, u.key(key), value)
-	} else {
+	default:
 		revision, err = t.Update(ctx, u.key(key), value, revision)
 	}
 	switch {
@@ -95,6 +98,27 @@ func (u bus) Store(ctx context.Context, key string, value []byte, revision uint6
 		return 0, away(ctx, err)
 	}
 	return revision, nil
+}
+
+// remove takes away a value of a revision; of 0, where there is none, there is nothing to do.
+func (u bus) remove(ctx context.Context, t jetstream.KeyValue, key string, revision uint64) (uint64, error) {
+	if revision == 0 {
+		if _, _, err := u.Load(ctx, key); errors.Is(err, fleet.ErrNone) {
+			return 0, nil
+		} else if err != nil {
+			return 0, err
+		}
+		return 0, fleet.ErrChanged
+	}
+	err := t.Delete(ctx, u.key(key), jetstream.LastRevision(revision))
+	if wrongRevision(err) {
+		return 0, fleet.ErrChanged
+	}
+	if err != nil {
+		u.b.lost()
+		return 0, away(ctx, err)
+	}
+	return 0, nil
 }
 
 func (u bus) Keys(ctx context.Context, prefix string) (keys []string, err error) {
