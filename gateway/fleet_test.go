@@ -114,7 +114,7 @@ func TestCanReload(t *testing.T) {
 		if err := w.gw.CanReload(&other); err != nil {
 			t.Error(err)
 		}
-		other.Fleet.Name = "gw-9"
+		other.Fleet.Name, other.Hub.URL = "gw-9", "nats://127.0.0.1"
 		if err := w.gw.CanReload(&other); err == nil || !strings.Contains(err.Error(), "fleet: a reload cannot change it") {
 			t.Errorf("another name in the fleet: %v", err)
 		}
