@@ -88,7 +88,8 @@ func (x *Server) cluster(opts *server.Options, o *ServerOptions) error {
 	if err != nil {
 		return err
 	}
-	opts.Cluster = server.ClusterOpts{Name: "draftwire", Host: host, Port: port, Username: "draftwire", Password: o.Token, TLSConfig: o.TLS, TLSTimeout: 5, AuthTimeout: 5}
+	opts.Cluster = server.ClusterOpts{Name: "draftwire", Host: host, Port: port, Username: "draftwire", Password: o.Token, TLSConfig: o.TLS, TLSTimeout: 5, AuthTimeout: 5,
+		PingInterval: pingTime, MaxPingsOut: 2} // so that the others notice soon when one hangs
 	if o.Listen == "" { // a server that takes no clients takes no other servers either
 		opts.Host, opts.Port = "127.0.0.1", server.RANDOM_PORT
 	}
