@@ -325,6 +325,12 @@ func TestGatewayFlagsMeanWhatTheKeysMean(t *testing.T) {
 		{"--ping -1s", ", policy: {ping: -1s}", ""},
 		{"--dial-timeout 7s", ", dial_timeout: 7s", ""},
 		{"--compression large --compression-backend all", ", policy: {compression: large, compression_backend: all}", ""},
+		{"--rooms one", ", rooms: {}", ""},
+		{"--rooms none --hub embedded --hub-name n --hub-dir /d --hub-history 7 --hub-age 8s --hub-replicas 1", ", rooms: {backend: none}",
+			"hub: {url: embedded, name: n, dir: /d, history: 7, age: 8s, replicas: 1}"},
+		{"--hub embedded --hub-token-file t --hub-listen :1 --hub-cluster :2 --hub-route a:2 --hub-route b:2 --hub-tls-cert c --hub-tls-key k --hub-tls-ca r", "",
+			"hub: {url: embedded, token_file: t, listen: ':1', cluster: ':2', routes: ['a:2', 'b:2'], tls: {cert: c, key: k, ca: r}}"},
+		{"--hub tls://h:1 --hub-credentials c", "", "hub: {url: 'tls://h:1', credentials: c}"},
 		{"--max-message 1KiB --max-head 2KiB --max-pending 3", "", "limits: {message: 1KiB, head: 2KiB, pending: 3}"},
 		{"--max-connections 4 --max-connections-per-address 5 --max-handshakes-per-second 6", "",
 			"limits: {connections: 4, connections_per_address: 5, handshakes_per_second: 6}"},
@@ -339,7 +345,7 @@ func TestGatewayFlagsMeanWhatTheKeysMean(t *testing.T) {
 }
 
 // A flag of the gateway is called as its key in the file, with - for _; a number or size that
-// bounds something is --max-KEY.
+// bounds something is --max-KEY, and a key of hub is --hub-KEY.
 func TestGatewayFlagsAreCalledAsTheKeys(t *testing.T) {
 	keys := map[string]bool{}
 	var walk func(reflect.Type)
@@ -358,15 +364,15 @@ func TestGatewayFlagsAreCalledAsTheKeys(t *testing.T) {
 	}
 	walk(reflect.TypeFor[gateway.Config]())
 	others := map[string]string{ // the flag, and the key that it stands for
-		"to": "url", "tls-cert": "cert", "tls-key": "key", "tls-profile": "profile", "proxy-protocol-from": "from", "admin-host": "hosts", "tolerate-backend": "tolerate",
+		"to": "url", "tls-cert": "cert", "tls-key": "key", "tls-ca": "ca", "tls-profile": "profile", "proxy-protocol-from": "from", "admin-host": "hosts", "tolerate-backend": "tolerate",
 	}
 	for _, f := range gatewayFlags() {
 		name := f.Names()[0]
 		if name == "config" {
 			continue
 		}
-		key := strings.TrimPrefix(name, "max-")
-		if other := others[name]; other != "" {
+		key := strings.TrimPrefix(strings.TrimPrefix(name, "max-"), "hub-")
+		if other := others[key]; other != "" {
 			key = other
 		}
 		if !keys[key] && !keys[key+"s"] {

@@ -258,7 +258,7 @@ func hubOfFlags(c *cli.Context) (gateway.Hub, error) {
 				return h, usagef("--%s belongs to --hub", name)
 			}
 		}
-		return gateway.Hub{History: -1}, nil // nobody comes back to a room of serve
+		return gateway.Hub{}, nil
 	}
 	if err := h.Check(); err != nil {
 		return h, usagef("%w", err)

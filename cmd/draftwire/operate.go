@@ -350,6 +350,10 @@ func writeStatus(out io.Writer, s *gateway.Status) {
 			line("route "+r.Name, "%s %s, %d open%s", b.URL, up, b.Connections, fault)
 		}
 		writeMirror(line, r.Name, r.Mirror)
+		if x := r.Rooms; x != nil {
+			line("rooms of "+r.Name, "%d with %d members, %d connections to the backend; %d deliveries, %d missed, %d unsupported, %d members too slow, %d messages not published, %d not heard",
+				x.Rooms, x.Members, x.Upstreams, x.Delivered, x.Missed, x.Unsupported, x.Disconnected, x.Unpublished, x.Unheard)
+		}
 	}
 	for _, v := range versionWords(false) {
 		if n := s.Versions[v]; n > 0 {

@@ -33,7 +33,7 @@ func (p *program) serveCommand() command {
 		examples: []example{
 			{"draftwire serve", "echo on 127.0.0.1:8080; open http://127.0.0.1:8080/ in any browser"},
 			{"draftwire serve --mode broadcast --listen :8080", "a room for each path, reachable from other machines"},
-			{"draftwire serve --mode broadcast --hub embedded --hub-listen 10.0.0.1:4222 --hub-token-file token", "rooms that another machine shares with --hub nats://10.0.0.1:4222"},
+			{"draftwire serve --mode broadcast --hub nats://hub.example:4222", "rooms that several machines share, over servers of NATS"},
 			{"draftwire serve --mode files ./public", "files over HTTP, echo over WebSocket"},
 			{"draftwire serve --versions modern --origin example.com", "as a current site would"},
 			{"draftwire serve --compression large", "compress messages from 512 bytes on, where the client can"},
@@ -133,7 +133,9 @@ func readMode(c *cli.Context, o *serveOptions) error {
 }
 
 func readHub(c *cli.Context, o *serveOptions) (err error) {
-	o.hub, err = hubOfFlags(c)
+	if o.hub, err = hubOfFlags(c); o.hub.URL == "" {
+		o.hub.History = -1 // nobody comes back to a room of serve
+	}
 	return err
 }
 

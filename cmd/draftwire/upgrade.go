@@ -61,7 +61,7 @@ func (r *runningGateway) mayUpgrade() error {
 	case r.upgrades.Err() != nil:
 		return errDraining
 	}
-	return nil
+	return cannotUpgrade(r.Config().Hub)
 }
 
 // sockets are those that a successor gets by the upgrade itself; it gets those of systemd as
