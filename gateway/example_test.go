@@ -262,3 +262,45 @@ func ExampleListen() {
 	fmt.Println(l.Addr().Network())
 	// Output: unix
 }
+
+// Two clients of a path hear each other, in whatever version.
+func ExampleRooms() {
+	gw, err := gateway.New(&gateway.Config{
+		Listen: []gateway.Listener{{Address: "127.0.0.1:0"}},
+		Hub:    gateway.Hub{History: 10}, // in the memory of the process
+		Routes: []gateway.Route{{Name: "talk", Rooms: &gateway.Rooms{Backend: "none", History: 1}}},
+	}, gateway.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- gw.Run(context.Background()) }()
+
+	ctx := context.Background()
+	url := "ws://" + gw.Status().Listeners[0].Address + "/kitchen"
+	old, _, err := draftwire.Dial(ctx, url, &draftwire.DialOptions{Version: draftwire.Hixie76})
+	if err != nil {
+		log.Fatal(err)
+	}
+	old.Write(ctx, draftwire.OpText, []byte("Tea is ready."))
+	_, p, _ := old.Read(ctx)
+	fmt.Println(old.Version(), "hears", string(p))
+
+	late, _, err := draftwire.Dial(ctx, url, nil) // it gets the last message
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, p, _ = late.Read(ctx)
+	fmt.Println(late.Version(), "hears", string(p))
+	for _, s := range gw.RoomStats() {
+		fmt.Println(s.Route, s.Messages, s.Missed)
+	}
+	old.CloseNow()
+	late.CloseNow()
+	fmt.Println(gw.Close(), <-done)
+	// Output:
+	// hixie-76 hears Tea is ready.
+	// rfc6455 hears Tea is ready.
+	// talk 1 0
+	// <nil> <nil>
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -145,7 +146,11 @@ func (m *member) publish() {
 	m.said = said{}
 	if err != nil {
 		m.over = true
-		m.refuseAll(draftwire.CodeTryLater, "the room did not take the message: "+err.Error())
+		code := draftwire.CodeTryLater
+		if errors.Is(err, hub.ErrTooLarge) {
+			code = draftwire.CodeTooBig
+		}
+		m.refuseAll(code, "the room did not take the message: "+err.Error())
 	}
 }
 

@@ -523,6 +523,32 @@ func TestRoomsBrokerAway(t *testing.T) {
 	})
 }
 
+func newMemory() *hub.Memory { return hub.NewMemory(nil) }
+
+// A backend that answers no ping is left, and one that does is not.
+func TestRoomsPingUpstream(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		ch := w.channel("good:80")
+		var deaf *seen
+		deaf = w.script("deaf:80", proved(&deaf, takes))
+		cfg := inRooms(gateway.Rooms{}, gateway.Policy{PingBackend: gateway.Duration(5 * time.Second)}, "ws://good")
+		cfg.Routes = append(cfg.Routes, cfg.Routes[0])
+		cfg.Routes[0].Match.Paths, cfg.Routes[1].Name = []string{"/good"}, "deaf"
+		cfg.Routes[1].Backends = []gateway.Backend{{URL: "ws://deaf"}}
+		w.start(cfg)
+		w.enters(draftwire.RFC6455, "/good", draftwire.DialOptions{})
+		w.enters(draftwire.RFC6455, "/deaf", draftwire.DialOptions{})
+		pass(time.Minute)
+		if _, made := ch.open(); made != 1 {
+			t.Errorf("the backend that answers had %d connections", made)
+		}
+		if n := deaf.made.Load(); n < 3 || n > 10 {
+			t.Errorf("the one that does not had %d", n)
+		}
+	})
+}
+
 // A reload changes what is done with rooms, and closes nobody.
 func TestRoomsReload(t *testing.T) {
 	bubble(t, func(t *testing.T) {

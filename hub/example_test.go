@@ -184,8 +184,9 @@ func ExampleMemoryOptions() {
 
 func ExampleJoinOptions() {
 	after, err := hub.ParsePosition("00000000000000ff-7") // from a cookie, say
-	fmt.Println(hub.JoinOptions{After: after, Last: 10}, err)
-	// Output: {00000000000000ff-7 10} <nil>
+	o := hub.JoinOptions{After: after, Last: 10}
+	fmt.Println(o.After, o.Last, err)
+	// Output: 00000000000000ff-7 10 <nil>
 }
 
 func ExampleJoined() {

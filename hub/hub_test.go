@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,12 +148,18 @@ func TestResume(t *testing.T) {
 			t.Helper()
 			client, server := open(draftwire.RFC6455)
 			got := make(chan hub.Joined)
+			var begins hub.Position
+			o.Begins = func(at hub.Position) { begins = at }
 			go func() { got <- join(t, h, server, "r", o) }()
 			for i := from; i <= to; i++ {
 				read(t, client, fmt.Sprint(i))
 			}
-			if j := <-got; j != want {
-				t.Errorf("%+v: %+v, want %+v", o, j, want)
+			j := <-got
+			if j != want {
+				t.Errorf("%+v, want %+v", j, want)
+			}
+			if n := begins.Seq + j.Missed + uint64(j.Sent); begins.Epoch != j.Epoch || n != j.Seq {
+				t.Errorf("it begins behind %s, and so is at %d behind %+v", begins, n, j)
 			}
 			h.LeaveAll(server)
 		}
@@ -600,7 +607,12 @@ func TestAnewInHistory(t *testing.T) {
 			b.say(2, "2")
 			synctest.Wait()
 		}
-		j := join(t, h, server, "r", hub.JoinOptions{After: hub.Position{Epoch: 1, Seq: 40}})
+		var begins []hub.Position
+		told := func(at hub.Position) { begins = append(begins, at) }
+		j := join(t, h, server, "r", hub.JoinOptions{After: hub.Position{Epoch: 1, Seq: 40}, Begins: told})
+		if !slices.Equal(begins, []hub.Position{{Epoch: 1, Seq: 40}, {Epoch: 2, Seq: 2}}) {
+			t.Errorf("begins %v", begins)
+		}
 		if !j.Unknown || j.Missed != 10 || j.Position != (hub.Position{Epoch: 2, Seq: 2}) {
 			t.Errorf("%v, %d missed, unknown %t", j.Position, j.Missed, j.Unknown)
 		}

@@ -50,3 +50,18 @@ func ExampleBuild() {
 	// goversion go1.26
 	// version v1.0.0
 }
+
+func ExampleRooms() {
+	reg := prometheus.NewRegistry()
+	m := metrics.New(reg, metrics.Build{})
+	m.RoomsFrom(func() []metrics.Rooms { // whenever somebody asks for the metrics
+		return []metrics.Rooms{{Route: "news", Rooms: 1, Members: 10_000, Deliveries: map[string]uint64{"delivered": 20_000}}}
+	})
+	err := testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP draftwire_room_members Members of rooms.
+# TYPE draftwire_room_members gauge
+draftwire_room_members{route="news"} 10000
+`), "draftwire_room_members")
+	fmt.Println(err)
+	// Output: <nil>
+}
