@@ -27,16 +27,19 @@ var busOf = func(r *runningGateway) fleet.Bus {
 	return r.broker.nats.Bus()
 }
 
-// What a gateway of a fleet waits for the others.
-const (
+// What a gateway of a fleet waits for the others. Tests wait less for those that hang.
+var (
 	statusWait = 3 * time.Second  // for their states
 	checkWait  = 10 * time.Second // for them to check their configurations
-	reloadWait = 15 * time.Second // and to reload them
-	planWait   = 5 * time.Second  // for the bus
 	putWait    = 10 * time.Second // for all to store their ledgers
-	booksWait  = 15 * time.Second // to read them
+)
+
+const (
+	reloadWait = 15 * time.Second // for them to reload their configurations
+	planWait   = 5 * time.Second  // for the bus
+	booksWait  = 15 * time.Second // to read what is stored
 	lastPut    = 5 * time.Second  // at the end
-	putShare   = 20               // of the time, at most, goes into storing the ledger
+	putShare   = 20               // of the time, at most a twentieth goes into storing the ledger
 )
 
 // The kinds of questions that gateways ask each other.
@@ -243,7 +246,13 @@ func (m *membership) put(ctx context.Context) error {
 // keep stores the ledger now and then, until ctx ends.
 func (m *membership) keep(ctx context.Context) {
 	every := time.Duration(m.r.Config().Fleet.Report)
+	wait := every // so that a bus that begins with this gateway is there
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
 		began := time.Now()
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		err := m.put(within)
@@ -252,11 +261,7 @@ func (m *membership) keep(ctx context.Context) {
 			m.r.log.WithFields(logrus.Fields{"event": "fleet.report", "error": short(errorText(err))}).
 				Warn("the ledger cannot be stored for the fleet; it is kept here, and stored later")
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(max(every, putShare*time.Since(began))):
-		}
+		wait = max(every, putShare*time.Since(began))
 	}
 }
 

@@ -41,9 +41,12 @@ func newFleet(t *testing.T) *fleetOf {
 	f.back, _ = serveOn(t)
 	busMu.Lock()
 	before := busOf
+	status, check, put := statusWait, checkWait, putWait
+	statusWait, checkWait, putWait = time.Second, time.Second, time.Second
 	busOf = func(r *runningGateway) fleet.Bus { return f.gates[r.config.Fleet.Name].port }
 	t.Cleanup(func() {
 		busOf = before
+		statusWait, checkWait, putWait = status, check, put
 		busMu.Unlock()
 	})
 	return f
