@@ -103,7 +103,7 @@ func (m *member) join(c *draftwire.Conn) {
 
 // part takes a part of what the client says.
 func (m *member) part(c *draftwire.Conn, p draftwire.Part) {
-	if m.over {
+	if m.over || m.entered == nil { // what has come with the close of one that could not join
 		return
 	}
 	if err := m.pass(p, false); err != nil {
@@ -134,14 +134,18 @@ func (m *member) part(c *draftwire.Conn, p draftwire.Part) {
 func (m *member) publish() {
 	x := m.s.route.rooms
 	name := x.outName(m.path)
-	if x.route.Load().Rooms.Backend == "one" {
-		name = x.inName(m.path)
-	}
 	ctx, cancel := context.WithTimeout(m.s.g.ctx, brokerTimeout)
 	defer cancel()
 	holds := m.holds(ClientSide)
 	holds.Store(true)
-	_, err := m.s.g.broker.Publish(ctx, name, m.said.op, m.said.data)
+	var err error
+	if x.route.Load().Rooms.Backend == "one" {
+		name = x.inName(m.path)
+		err = m.entered.awaitLeader(ctx)
+	}
+	if err == nil {
+		_, err = m.s.g.broker.Publish(ctx, name, m.said.op, m.said.data)
+	}
 	holds.Store(false)
 	m.said = said{}
 	if err != nil {

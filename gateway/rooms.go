@@ -66,6 +66,7 @@ type line struct {
 	rooms   *rooms
 	path    string
 	leading atomic.Bool
+	led     atomic.Bool   // somebody led the room when it was last looked
 	changed chan struct{} // has an element when members were changed
 	// Of the lock of rooms.
 	members map[*member]struct{}

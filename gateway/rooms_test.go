@@ -523,6 +523,24 @@ func TestRoomsBrokerAway(t *testing.T) {
 	})
 }
 
+// What the first member says at once waits for the connection to the backend.
+func TestRoomsFirstWord(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		ch := w.channel("back:80")
+		w.start(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"))
+		c, _, err := draftwire.Dial(bg, "ws://front/a", &draftwire.DialOptions{Version: draftwire.Hixie76, NetDial: w.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		tells(t, c, "hello")
+		if got := ch.next(t); got != "hello" {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
+
 func newMemory() *hub.Memory { return hub.NewMemory(nil) }
 
 // A backend that answers no ping is left, and one that does is not.

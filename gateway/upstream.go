@@ -56,11 +56,13 @@ func (l *line) lead(ctx context.Context, r *route) error {
 	x := l.rooms
 	up := &uplink{count: &x.count, ready: make(chan struct{}, 1)}
 	up.changed.L = &up.mu
-	_, cancel, err := x.g.broker.Subscribe(ctx, x.inName(l.path), hub.Feed{Message: up.put, Members: func() int { return 0 }})
+	_, cancel, err := x.g.broker.Subscribe(ctx, x.inName(l.path), hub.Feed{Message: up.put, Members: func() int { return 1 }})
 	if err != nil {
 		return err
 	}
 	defer cancel()
+	l.led.Store(true)
+	defer l.led.Store(false)
 	defer up.end() // before cancel, which waits for put
 	stop := context.AfterFunc(ctx, up.end)
 	defer stop()
@@ -85,6 +87,29 @@ func (l *line) lead(ctx context.Context, r *route) error {
 	}
 	return ctx.Err()
 }
+
+// The first and the longest pause of awaitLeader.
+const (
+	firstLook = 10 * time.Millisecond
+	lastLook  = 500 * time.Millisecond
+)
+
+// awaitLeader waits until a gateway leads the room, so that what the first members say is heard.
+func (l *line) awaitLeader(ctx context.Context) error {
+	for wait := firstLook; !l.led.Load(); wait = min(2*wait, lastLook) {
+		if n, err := l.rooms.g.broker.Members(ctx, l.rooms.inName(l.path)); err == nil && n > 0 {
+			l.led.Store(true)
+			return nil
+		}
+		pause(ctx, wait)
+		if ctx.Err() != nil {
+			return errNobodyLeads
+		}
+	}
+	return nil
+}
+
+var errNobodyLeads = errors.New("no gateway has its backend")
 
 // tellUpstream tells the hook of a connection that has opened, or has ended or not opened because of err.
 func (g *Gateway) tellUpstream(r *route, backend, path string, err error) {

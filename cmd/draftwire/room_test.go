@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -212,5 +215,41 @@ func TestHubFlags(t *testing.T) {
 		if code != exitUsage || !strings.Contains(err, c.want) || strings.Contains(err, "pass@") {
 			t.Errorf("%q: exit %d, %s; want %s", c.args, code, err, c.want)
 		}
+	}
+}
+
+// A gateway with rooms and a hub of its own: one connection to the backend, whose echo all members hear; status and metrics have
+// it, and the hub, which is on the disk, cannot be in two processes.
+func TestGatewayRooms(t *testing.T) {
+	back, _ := serveOn(t)
+	url, admin, p := gatewayOn(t, append(free, "--to", back, "--rooms", "one", "--hub", "embedded", "--hub-name", "one", "--hub-dir", t.TempDir())...)
+	p.err.await(t, "the hub is there")
+	old := dial(t, url+"/a", draftwire.Hixie76)
+	meet(t, old, old, "first")
+	now := dial(t, url+"/a", draftwire.RFC6455)
+	meet(t, now, old, "second")
+	code, out, _ := call(t, "", "status", "--admin", admin)
+	if code != 0 || !regexp.MustCompile(`rooms of default +1 with 2 members, 1 connections to the backend; 3 deliveries`).MatchString(out) {
+		t.Errorf("exit %d, status says\n%s", code, out)
+	}
+	resp, err := http.Get(admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"draftwire_hub_up 1", `draftwire_room_members{route="default"} 2`, `draftwire_room_upstreams{route="default"} 1`,
+		`draftwire_room_deliveries_total{result="delivered",route="default"} 3`, `draftwire_room_messages_total{result="heard",route="default"} 2`,
+	} {
+		if !strings.Contains(string(text), want+"\n") {
+			t.Errorf("the metrics do not have %s", want)
+		}
+	}
+	if code, _, err := call(t, "", "upgrade", "--admin", admin); code == 0 || !strings.Contains(err, "cannot be in two processes at a time") {
+		t.Errorf("an upgrade: exit %d, %s", code, err)
 	}
 }
