@@ -66,7 +66,7 @@ type line struct {
 	rooms   *rooms
 	path    string
 	leading atomic.Bool
-	led     atomic.Bool   // somebody led the room when it was last looked
+	led     atomic.Int64  // until when it is taken for sure that somebody leads the room, in Unix nanoseconds
 	changed chan struct{} // has an element when members were changed
 	// Of the lock of rooms.
 	members map[*member]struct{}

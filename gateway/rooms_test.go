@@ -268,7 +268,10 @@ func TestRoomsOfTwoGateways(t *testing.T) {
 			t.Error("not the first gateway leads")
 		}
 		gws[0].Close()
-		pass(time.Second)
+		tells(t, all[2], "between")
+		if got := ch.next(t); got != "between" {
+			t.Errorf("heard %q", got)
+		}
 		if !leads(gws[1]) {
 			t.Error("the second gateway did not take over")
 		}

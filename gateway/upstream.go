@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -61,8 +62,8 @@ func (l *line) lead(ctx context.Context, r *route) error {
 		return err
 	}
 	defer cancel()
-	l.led.Store(true)
-	defer l.led.Store(false)
+	l.led.Store(math.MaxInt64)
+	defer l.led.Store(0)
 	defer up.end() // before cancel, which waits for put
 	stop := context.AfterFunc(ctx, up.end)
 	defer stop()
@@ -94,11 +95,18 @@ const (
 	lastLook  = 500 * time.Millisecond
 )
 
-// awaitLeader waits until a gateway leads the room, so that what the first members say is heard.
+// ledTime is for how long a gateway takes it for sure that another one leads a room.
+const ledTime = time.Second
+
+// awaitLeader waits until a gateway leads the room, so that what is said while none does is heard all the same.
 func (l *line) awaitLeader(ctx context.Context) error {
-	for wait := firstLook; !l.led.Load(); wait = min(2*wait, lastLook) {
+	for wait := firstLook; ; wait = min(2*wait, lastLook) {
+		began, until := time.Now(), l.led.Load()
+		if until > began.UnixNano() {
+			return nil
+		}
 		if n, err := l.rooms.g.broker.Members(ctx, l.rooms.inName(l.path)); err == nil && n > 0 {
-			l.led.Store(true)
+			l.led.CompareAndSwap(until, began.Add(ledTime).UnixNano()) // unless this gateway leads it now
 			return nil
 		}
 		pause(ctx, wait)
@@ -106,7 +114,6 @@ func (l *line) awaitLeader(ctx context.Context) error {
 			return errNobodyLeads
 		}
 	}
-	return nil
 }
 
 var errNobodyLeads = errors.New("no gateway has its backend")
