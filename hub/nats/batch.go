@@ -27,13 +27,16 @@ type batch struct {
 	first    uint64 // the number of its first message
 	writer   [16]byte
 	stream   uint64 // its number in the stream; 0: not stored yet
+	foreign  bool   // it is no batch: another program has written it, and its number alone counts
 	subject  string // of one that was asked for
-	size     int    // the same, on the wire
 	at       time.Time
 	messages []hub.Message
 }
 
 const batchFormat = 1
+
+// maxNumber is above the number of each message: what says more was not written by a program of these.
+const maxNumber = 1 << 62
 
 // batchRoom is what a batch has besides its messages, and messageRoom what a message has besides its payload, at most.
 const (
@@ -76,7 +79,7 @@ func parseBatch(p []byte) (*batch, error) {
 	copy(b.writer[:], p[9:])
 	p = p[25:]
 	var n int
-	if b.first, n = binary.Uvarint(p); n <= 0 || b.first == 0 || b.epoch == 0 {
+	if b.first, n = binary.Uvarint(p); n <= 0 || b.first == 0 || b.first > maxNumber || b.epoch == 0 {
 		return nil, errBatch
 	}
 	p = p[n:]
@@ -103,22 +106,26 @@ func parseBatch(p []byte) (*batch, error) {
 		b.messages = append(b.messages, hub.Message{Position: hub.Position{Epoch: b.epoch, Seq: seq}, At: b.at, Op: op, Data: p[1+n : end : end]})
 		p = p[end:]
 	}
-	if b.last().Seq < b.first-1 { // the numbers have an end
-		return nil, errBatch
-	}
 	return b, nil
+}
+
+// stored reads a batch of the stream, which has that number there.
+func stored(p []byte, number uint64) *batch {
+	b, err := parseBatch(p)
+	if err != nil {
+		b = &batch{foreign: true}
+	}
+	b.stream = number
+	return b
 }
 
 // received reads a batch that the stream has sent, with its number there.
 func received(m *natsgo.Msg) (*batch, error) {
-	b, err := parseBatch(m.Data)
-	if err != nil {
-		return nil, err
-	}
-	if b.stream, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil || b.stream == 0 {
+	number, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil || number == 0 {
 		return nil, errBatch
 	}
-	return b, nil
+	return stored(m.Data, number), nil
 }
 
 // token is the name of a room, or of something else, as a part of a subject.

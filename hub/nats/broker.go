@@ -53,6 +53,9 @@ type Broker struct {
 	seats  *seats
 	peers  peers
 
+	reading chan struct{} // has an element for each who reads from the stream
+	denied  atomic.Value  // the last error of the broker that something is not allowed
+
 	making chan struct{} // has an element while the stream and the table are made
 	made   atomic.Pointer[jetstream.KeyValue]
 
@@ -80,13 +83,7 @@ func Connect(o Options) (*Broker, error) {
 	case o.History < 0 || o.Age < 0 || o.Bytes < 0 || o.Timeout < 0 || o.Replicas < 0:
 		return nil, errors.New("hub/nats: an option is negative")
 	}
-	if o.Replicas == 0 {
-		o.Replicas = 1
-		if o.Server != nil {
-			o.Replicas = o.Server.replicas()
-		}
-	}
-	b := &Broker{o: o, live: make(chan *natsgo.Msg, 1024), making: make(chan struct{}, 1), rooms: map[*natsgo.Subscription]*room{}, lines: map[string]*line{}}
+	b := &Broker{o: o, live: make(chan *natsgo.Msg, 1024), making: make(chan struct{}, 1), reading: make(chan struct{}, maxReading), rooms: map[*natsgo.Subscription]*room{}, lines: map[string]*line{}}
 	b.ctx, b.end = context.WithCancel(context.Background())
 	b.writer.begin()
 	changed := func(err error) {
@@ -104,9 +101,17 @@ func Connect(o Options) (*Broker, error) {
 	}
 	opts := []natsgo.Option{natsgo.Name("draftwire"), natsgo.RetryOnFailedConnect(true), natsgo.MaxReconnects(-1), natsgo.ReconnectWait(250 * time.Millisecond),
 		natsgo.ReconnectBufSize(-1), natsgo.PingInterval(pingTime), natsgo.MaxPingsOutstanding(2), natsgo.Timeout(2 * time.Second),
+		natsgo.IgnoreAuthErrorAbort(), // who refuses now may be configured anew
 		natsgo.ConnectHandler(connected), natsgo.ReconnectHandler(connected),
-		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { changed(cmp.Or(err, ErrAway)) }),
-		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {})}
+		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) {
+			b.lost()
+			changed(cmp.Or(err, ErrAway))
+		}),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
+			if errors.Is(err, natsgo.ErrPermissionViolation) {
+				b.denied.Store(fmt.Errorf("%w", err))
+			}
+		})}
 	if o.Credentials != "" {
 		opts = append(opts, natsgo.UserCredentials(o.Credentials))
 	}
@@ -182,11 +187,14 @@ func (b *Broker) table(ctx context.Context) (jetstream.KeyValue, error) {
 	if t := b.made.Load(); t != nil {
 		return *t, nil
 	}
+	if err := b.there(ctx); err != nil {
+		return nil, err
+	}
 	select {
 	case b.making <- struct{}{}:
 		defer func() { <-b.making }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, b.reason(ctx.Err())
 	}
 	if t := b.made.Load(); t != nil {
 		return *t, nil
@@ -197,19 +205,70 @@ func (b *Broker) table(ctx context.Context) (jetstream.KeyValue, error) {
 	if b.o.Disk {
 		storage = jetstream.FileStorage
 	}
-	_, err := b.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: b.stream(), Subjects: []string{b.o.Prefix + ".room.>"},
-		Storage: storage, Replicas: b.o.Replicas, MaxMsgsPerSubject: int64(max(b.o.History, leastHistory)) + 1, MaxAge: b.o.Age + forgetTime, MaxBytes: b.o.Bytes,
+	replicas, err := b.makeStream(ctx, jetstream.StreamConfig{Name: b.stream(), Subjects: []string{b.o.Prefix + ".room.>"},
+		Storage: storage, MaxMsgsPerSubject: int64(max(b.o.History, leastHistory)) + 1, MaxAge: b.o.Age + forgetTime, MaxBytes: b.o.Bytes,
 		Discard: jetstream.DiscardOld, AllowDirect: true, Duplicates: time.Second,
 		RePublish: &jetstream.RePublish{Source: b.o.Prefix + ".room.>", Destination: b.o.Prefix + ".told.>"}})
 	if err != nil {
-		return nil, err
+		return nil, b.reason(err)
 	}
-	t, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: b.o.Prefix + "-table", History: 1, Storage: storage, Replicas: b.o.Replicas, MaxValueSize: maxPayload, MaxBytes: tableBytes, LimitMarkerTTL: time.Hour})
+	t, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: b.o.Prefix + "-table", History: 1, Storage: storage, Replicas: replicas, MaxValueSize: maxPayload, MaxBytes: tableBytes, LimitMarkerTTL: time.Hour})
 	if err != nil {
-		return nil, err
+		return nil, b.reason(err)
 	}
 	b.made.Store(&t)
 	return t, nil
+}
+
+// makeStream makes a stream, or changes the one that is there, and returns how many replicas it has.
+func (b *Broker) makeStream(ctx context.Context, c jetstream.StreamConfig) (replicas int, err error) {
+	s, err := b.js.Stream(ctx, c.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		c.Replicas = max(1, b.o.Replicas)
+		if b.o.Replicas == 0 && b.o.Server != nil {
+			c.Replicas = b.o.Server.replicas()
+		}
+		// A stream that is made anew begins with other numbers than the one before: who still knows the last
+		// message of a room there does not take another one for it.
+		c.FirstSeq = uint64(time.Now().UnixMicro())
+		if _, err = b.js.CreateStream(ctx, c); !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return c.Replicas, err
+		}
+		s, err = b.js.Stream(ctx, c.Name) // another program has made it meanwhile
+	}
+	if err != nil {
+		return 0, err
+	}
+	has := s.CachedInfo().Config
+	c.FirstSeq, c.Replicas = has.FirstSeq, cmp.Or(b.o.Replicas, has.Replicas)
+	_, err = b.js.UpdateStream(ctx, c)
+	return c.Replicas, err
+}
+
+// there waits for a connection.
+func (b *Broker) there(ctx context.Context) error {
+	for pause := 10 * time.Millisecond; !b.nc.IsConnected(); pause = min(2*pause, 250*time.Millisecond) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return b.reason(ctx.Err())
+		case <-b.ctx.Done():
+			return hub.ErrClosed
+		}
+	}
+	return nil
+}
+
+// reason is what is known of why the broker does not answer, where that says more than an error that it led to.
+func (b *Broker) reason(err error) error {
+	if !b.nc.IsConnected() {
+		return cmp.Or(b.nc.LastError(), err)
+	}
+	late := err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, natsgo.ErrTimeout)
+	if denied, is := b.denied.Load().(error); is && late {
+		return denied
+	}
+	return err
 }
 
 // tableBytes bounds the table.
@@ -252,12 +311,16 @@ func (b *Broker) Publish(ctx context.Context, room string, op draftwire.Op, data
 	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, ErrAway)
 	defer cancel()
 	p := &post{ctx: ctx, op: op, data: data, at: time.Now(), done: make(chan posted, 1)}
-	b.line(room).add(p)
+	l := b.line(room)
+	l.add(p)
 	select {
 	case r := <-p.done:
+		if r.err != nil && ctx.Err() != nil {
+			r.err = l.late(ctx)
+		}
 		return r.at, r.err
 	case <-ctx.Done():
-		return hub.Position{}, context.Cause(ctx)
+		return hub.Position{}, l.late(ctx)
 	}
 }
 
@@ -273,20 +336,9 @@ func (b *Broker) most() int64 {
 func (b *Broker) History(ctx context.Context, room string, after hub.Position, limit int) ([]hub.Message, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, ErrAway)
 	defer cancel()
-	var kept []hub.Message
-	for from, more := uint64(1), true; more; {
-		list, rest, err := b.after(ctx, b.subject(room), from)
-		if err != nil {
-			return nil, err
-		}
-		for _, x := range list {
-			kept = append(kept, x.messages...)
-			from = x.stream + 1
-		}
-		more = rest && len(list) > 0
-		if n := len(kept) - b.o.History; n > 0 { // as much of it is kept, and each batch has one at least
-			kept = kept[n:]
-		}
+	kept, err := b.kept(ctx, b.subject(room))
+	if err != nil {
+		return nil, err
 	}
 	from := 0
 	for from < len(kept) && (time.Since(kept[from].At) > b.o.Age || kept[from].Epoch == after.Epoch && kept[from].Seq <= after.Seq) {
@@ -294,6 +346,40 @@ func (b *Broker) History(ctx context.Context, room string, after hub.Position, l
 	}
 	kept = kept[from:]
 	return kept[:min(max(limit, 0), len(kept))], nil
+}
+
+// kept returns the last messages of a subject, as many as the history has.
+func (b *Broker) kept(ctx context.Context, subject string) (kept []hub.Message, err error) {
+	for from, pause := uint64(1), 10*time.Millisecond; ; pause = min(2*pause, time.Second) {
+		// The leader knows which is the last one; the server that answers may be behind it.
+		last, err := b.ask(ctx, &request{LastFor: subject})
+		if err != nil {
+			return nil, err
+		}
+		if last == nil || last.stream < from {
+			return kept, nil
+		}
+		for more := true; more; {
+			list, rest, err := b.after(ctx, subject, from)
+			if err != nil {
+				return nil, err
+			}
+			for _, x := range list {
+				kept = append(kept, x.messages...)
+				from = x.stream + 1
+			}
+			more = rest && len(list) > 0
+			kept = kept[max(0, len(kept)-b.o.History):] // each batch has one message at least
+		}
+		if from > last.stream {
+			return kept, nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, away(ctx, errBehind)
+		}
+	}
 }
 
 // Subscribe implements hub.Broker.

@@ -20,10 +20,11 @@ type request struct {
 	MaxBytes  int      `json:"max_bytes,omitempty"`
 }
 
-// What is read at once.
+// What is read at once, and by how many at a time: when a connection is there again, all rooms may want to.
 const (
 	readBatches = 256
 	readBytes   = 2 << 20
+	maxReading  = 16
 )
 
 // away is the error of a question that was not answered.
@@ -36,38 +37,36 @@ func away(ctx context.Context, err error) error {
 
 // after returns batches of a subject, from a number of the stream on. rest says that there are more.
 func (b *Broker) after(ctx context.Context, subject string, from uint64) (list []*batch, rest bool, err error) {
-	list, err = b.get(ctx, &request{Seq: from, NextFor: subject, Batch: readBatches, MaxBytes: readBytes})
-	if err != nil {
-		return nil, false, err
-	}
-	size := 0
-	for _, x := range list {
-		size += x.size
-	}
-	return list, len(list) >= readBatches || size >= readBytes, nil
+	return b.get(ctx, &request{Seq: from, NextFor: subject, Batch: readBatches, MaxBytes: readBytes})
 }
 
-// last returns the last batch of each subject that has one.
-func (b *Broker) last(ctx context.Context, subjects ...string) ([]*batch, error) {
+// last returns the last batch of each subject that has one. rest says that it was too much: not of all.
+func (b *Broker) last(ctx context.Context, subjects ...string) (list []*batch, rest bool, err error) {
 	return b.get(ctx, &request{MultiLast: subjects, Batch: len(subjects), MaxBytes: readBytes})
 }
 
-// get asks the stream. What is not a batch is left out.
-func (b *Broker) get(ctx context.Context, q *request) (list []*batch, err error) {
+// get asks the stream. rest says that it has more than it has sent. With an error, the list is what came before it.
+func (b *Broker) get(ctx context.Context, q *request) (list []*batch, rest bool, err error) {
+	select {
+	case b.reading <- struct{}{}:
+		defer func() { <-b.reading }()
+	case <-ctx.Done():
+		return nil, false, away(ctx, context.Cause(ctx))
+	}
 	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
 	defer cancel()
 	body, err := json.Marshal(q)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	inbox := b.nc.NewInbox()
 	sub, err := b.nc.SubscribeSync(inbox)
 	if err != nil {
-		return nil, away(ctx, err)
+		return nil, false, away(ctx, b.reason(err))
 	}
 	defer sub.Unsubscribe()
 	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+b.stream(), inbox, body); err != nil {
-		return nil, away(ctx, err)
+		return nil, false, away(ctx, b.reason(err))
 	}
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
@@ -75,19 +74,21 @@ func (b *Broker) get(ctx context.Context, q *request) (list []*batch, err error)
 			b.lost() // there is no such stream, or nobody leads it
 		}
 		if err != nil {
-			return nil, away(ctx, err)
+			return list, rest, away(ctx, b.reason(err))
 		}
 		switch status := m.Header.Get("Status"); status {
 		case "":
 		case "204", "404": // the end of the answers; there are none
-			return list, nil
+			return list, rest, nil
 		default:
 			b.lost()
-			return nil, away(ctx, fmt.Errorf("status %s: %s", status, m.Header.Get("Description")))
+			return list, rest, away(ctx, fmt.Errorf("status %s: %s", status, m.Header.Get("Description")))
 		}
 		if x, err := received(m); err == nil {
-			x.size, x.subject = len(m.Data), m.Header.Get("Nats-Subject")
+			x.subject = m.Header.Get("Nats-Subject")
 			list = append(list, x)
+			pending := m.Header.Get("Nats-Num-Pending")
+			rest = pending != "" && pending != "0"
 		}
 	}
 }
@@ -95,8 +96,9 @@ func (b *Broker) get(ctx context.Context, q *request) (list []*batch, err error)
 // answer is what the leader of a stream says of one message.
 type answer struct {
 	Message *struct {
-		Seq  uint64 `json:"seq"`
-		Data []byte `json:"data"`
+		Seq    uint64 `json:"seq"`
+		Header []byte `json:"hdrs"`
+		Data   []byte `json:"data"`
 	} `json:"message"`
 	Error *struct {
 		Code        int    `json:"code"`
@@ -107,13 +109,27 @@ type answer struct {
 // ask asks the leader of the stream for one batch: nil where there is none. Other servers may not know
 // yet what the leader has stored.
 func (b *Broker) ask(ctx context.Context, q *request) (*batch, error) {
+	a, err := b.askLeader(ctx, b.stream(), q)
+	if err != nil || a.Message == nil {
+		return nil, err
+	}
+	return stored(a.Message.Data, a.Message.Seq), nil
+}
+
+// askLeader asks the leader of a stream for one message. The answer has none where the stream has none.
+func (b *Broker) askLeader(ctx context.Context, stream string, q *request) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
+	defer cancel()
 	body, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
-	m, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+b.stream(), body)
+	m, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 	if err != nil {
-		return nil, away(ctx, err)
+		if errors.Is(err, natsgo.ErrNoResponders) {
+			b.lost()
+		}
+		return nil, away(ctx, b.reason(err))
 	}
 	var a answer
 	if err := json.Unmarshal(m.Data, &a); err != nil {
@@ -121,17 +137,12 @@ func (b *Broker) ask(ctx context.Context, q *request) (*batch, error) {
 	}
 	switch {
 	case a.Error != nil && a.Error.Code == 404 && strings.Contains(a.Error.Description, "no message"):
-		return nil, nil
+		return &answer{}, nil
 	case a.Error != nil:
 		b.lost()
 		return nil, away(ctx, errors.New(a.Error.Description))
 	case a.Message == nil:
 		return nil, away(ctx, errBatch)
 	}
-	x, err := parseBatch(a.Message.Data)
-	if err != nil {
-		return nil, away(ctx, err)
-	}
-	x.stream = a.Message.Seq
-	return x, nil
+	return &a, nil
 }

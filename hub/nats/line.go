@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -56,6 +57,8 @@ type line struct {
 	mu      sync.Mutex
 	queue   []*post
 	running bool
+	why     error     // that of the last try, if it has failed
+	until   time.Time // another program has its turn
 
 	// Of the goroutine that publishes: the room's last batch, as far as it is known.
 	known  bool
@@ -103,8 +106,29 @@ func (l *line) open(ctx context.Context) (at hub.Position, stream uint64, err er
 	case r := <-p.done:
 		return r.at, r.stream, r.err
 	case <-ctx.Done():
-		return hub.Position{}, 0, context.Cause(ctx)
+		return hub.Position{}, 0, l.late(ctx)
 	}
+}
+
+// late is the error of one whose time is over: with the reason why it was tried in vain.
+func (l *line) late(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	cause, why := context.Cause(ctx), l.b.reason(l.why)
+	switch {
+	case cause != ErrAway || why == nil:
+		return cause
+	case errors.Is(why, ErrAway):
+		return why
+	}
+	return fmt.Errorf("%w: %w", ErrAway, why)
+}
+
+// tried notes how a try has ended.
+func (l *line) tried(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.why = err
 }
 
 // add lets a message be published behind those that wait.
@@ -146,6 +170,7 @@ func (l *line) take() (list []*post) {
 // publish publishes until nothing waits.
 func (l *line) publish() {
 	for {
+		l.giveWay()
 		list := l.take()
 		if len(list) == 0 {
 			return
@@ -169,29 +194,88 @@ func (l *line) publish() {
 func (l *line) store(list []*post) (hub.Position, error) {
 	x := &batch{writer: l.b.writer.next(), at: list[0].at}
 	for _, p := range list {
-		if !p.asks {
+		if p.asks {
+			l.known = false // another program may have said something since
+		} else {
 			x.messages = append(x.messages, hub.Message{Op: p.op, Data: p.data})
 		}
 	}
 	tried := false // it may have been stored
+	began := time.Now()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		try := time.Now()
 		ctx, cancel := context.WithTimeout(l.b.ctx, tryTime)
 		err := l.once(ctx, x, &tried)
 		cancel()
+		l.tried(err)
 		if err == nil {
 			return hub.Position{Epoch: x.epoch, Seq: x.first}, nil
 		}
 		if errors.Is(err, hub.ErrTooLarge) || errors.Is(err, errUnknown) || l.b.ctx.Err() != nil || over(list) {
 			l.known = false
+			if l.b.ctx.Err() != nil {
+				err = hub.ErrClosed
+			}
 			return hub.Position{}, err
 		}
 		if errors.Is(err, errOvertaken) {
+			if time.Since(began) > patience {
+				l.b.wantTurn(l.room, time.Since(try))
+				continue
+			}
 			pause = time.Millisecond
 		}
 		select {
 		case <-time.After(time.Duration(mathrand.Int64N(int64(pause)) + 1)):
 		case <-l.b.ctx.Done():
 		}
+	}
+}
+
+// A program that is far from the broker is always overtaken in a room where those that are near publish without
+// a pause. After patience it asks the others to wait for as long as a try takes, at most mostTurn.
+const (
+	patience = 100 * time.Millisecond
+	mostTurn = time.Second
+)
+
+// wantTurn asks all other programs to publish nothing in a room for some time.
+func (b *Broker) wantTurn(room string, d time.Duration) {
+	p := binary.AppendUvarint(bytes.Clone(b.writer.id[:]), uint64(d.Microseconds()))
+	b.nc.Publish(b.o.Prefix+".turn", append(p, room...)) // if it does not arrive, the next one does
+}
+
+// otherTurn hears that another program wants its turn.
+func (b *Broker) otherTurn(p []byte) {
+	own := b.writer.id[:]
+	if len(p) < len(own) || bytes.HasPrefix(p, own) {
+		return
+	}
+	micro, n := binary.Uvarint(p[len(own):])
+	if n <= 0 {
+		return
+	}
+	b.mu.Lock()
+	l := b.lines[string(p[len(own)+n:])]
+	b.mu.Unlock()
+	if l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.until = time.Now().Add(time.Duration(min(micro, uint64(mostTurn.Microseconds()))) * time.Microsecond)
+	}
+}
+
+// giveWay waits while another program has its turn.
+func (l *line) giveWay() {
+	l.mu.Lock()
+	d := time.Until(l.until)
+	l.mu.Unlock()
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-l.b.ctx.Done():
 	}
 }
 
@@ -222,6 +306,9 @@ func (l *line) once(ctx context.Context, x *batch, tried *bool) error {
 	subject := l.b.subject(l.room)
 	if !l.known {
 		last, err := l.b.ask(ctx, &request{LastFor: subject})
+		if err == nil && last != nil && last.foreign {
+			last, err = l.beneath(ctx, last)
+		}
 		if err != nil {
 			return err
 		}
@@ -231,11 +318,11 @@ func (l *line) once(ctx context.Context, x *batch, tried *bool) error {
 			return nil
 		}
 	}
-	if len(x.messages) == 0 && l.stream > 0 {
+	if len(x.messages) == 0 && l.at.Epoch != 0 {
 		return nil
 	}
 	x.epoch, x.first = l.at.Epoch, l.at.Seq+1
-	if l.stream == 0 {
+	if l.at.Epoch == 0 {
 		x.epoch, x.first = mathrand.Uint64()|1, 1
 	}
 	for i := range x.messages {
@@ -258,15 +345,39 @@ func (l *line) once(ctx context.Context, x *batch, tried *bool) error {
 	default:
 		*tried = true
 	}
-	return away(ctx, err)
+	return away(ctx, l.b.reason(err))
 }
 
 // stand notes which batch is the room's last one; nil: there is none.
 func (l *line) stand(last *batch) {
 	l.at, l.stream, l.known = hub.Position{}, 0, true
-	if last != nil {
-		l.at, l.stream = last.last(), last.stream
+	if last == nil {
+		return
 	}
+	l.stream = last.stream
+	if !last.foreign {
+		l.at = last.last()
+	}
+}
+
+// beneath returns the last batch before one that is none, in whose place it then stands.
+func (l *line) beneath(ctx context.Context, top *batch) (*batch, error) {
+	last := top
+	for from, more := uint64(1), true; more; {
+		list, rest, err := l.b.after(ctx, l.b.subject(l.room), from)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range list {
+			if !x.foreign && x.stream < top.stream {
+				last = x
+			}
+			from = x.stream + 1
+		}
+		more = rest && len(list) > 0
+	}
+	last.stream = top.stream
+	return last, nil
 }
 
 // overtaken looks which batch stands behind the one that was the last: it may be this one.
@@ -283,7 +394,8 @@ func (l *line) overtaken(ctx context.Context, x *batch, tried bool) error {
 		l.known = false // there may be others behind it
 		x.epoch, x.first = next.epoch, next.first
 		return nil
-	case tried && next != nil && (next.epoch == expected.Epoch && next.first > expected.Seq+1 || expected.Epoch == 0 && next.first > 1):
+	case !tried || len(x.messages) == 0:
+	case next == nil || next.foreign || next.first != expected.Seq+1 || expected.Epoch != 0 && next.epoch != expected.Epoch:
 		return errUnknown // the one behind is not kept any more
 	}
 	return errOvertaken

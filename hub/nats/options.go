@@ -33,9 +33,11 @@ type Options struct {
 	History int
 	Age     time.Duration
 	Bytes   int64
-	// Disk keeps the messages on the disks of the servers, not in their memory.
+	// Disk keeps the messages on the disks of the servers, not in their memory. All programs say the same: one that
+	// does not is told so by each error.
 	Disk bool
-	// Replicas is on how many servers of a cluster the messages are. Default: 3 with an embedded cluster of three or more, else 1.
+	// Replicas is on how many servers of a cluster the messages are. Default: as the stream that is there has it; one that
+	// is made has 3 with an embedded cluster of three or more, else 1.
 	Replicas int
 	// Timeout bounds a publication, and each question to the broker. Default 5s.
 	Timeout time.Duration
@@ -49,7 +51,7 @@ type ServerOptions struct {
 	// Name is that of the server, which no other one of the cluster has. Default: the name of the host.
 	Name string
 	// Dir is where it keeps what Options.Disk asks for, and what a cluster of servers has agreed on. Default: a temporary
-	// folder, which is removed at the end.
+	// folder, which is removed at the end. Only one server may have it.
 	Dir string
 	// Cluster is where it listens for the other servers: HOST:PORT. Default: it is alone.
 	Cluster string

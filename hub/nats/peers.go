@@ -60,6 +60,9 @@ func (b *Broker) answer() error {
 	if err != nil {
 		return err
 	}
+	if _, err = b.nc.Subscribe(b.o.Prefix+".turn", func(m *natsgo.Msg) { b.otherTurn(m.Data) }); err != nil {
+		return err
+	}
 	me := string(b.writer.id[:])
 	_, err = b.nc.Subscribe(b.o.Prefix+".here", func(m *natsgo.Msg) {
 		if id := string(m.Data); len(id) == len(me) && b.peers.note(id) && id != me {
@@ -117,11 +120,11 @@ func (b *Broker) all(ctx context.Context, subject string, data []byte, n int) (a
 	inbox := b.nc.NewInbox()
 	sub, err := b.nc.SubscribeSync(inbox)
 	if err != nil {
-		return nil, away(ctx, err)
+		return nil, away(ctx, b.reason(err))
 	}
 	defer sub.Unsubscribe()
 	if err := b.nc.PublishRequest(subject, inbox, data); err != nil {
-		return nil, away(ctx, err)
+		return nil, away(ctx, b.reason(err))
 	}
 	for len(answers) < n {
 		m, err := sub.NextMsgWithContext(ctx)
@@ -131,7 +134,7 @@ func (b *Broker) all(ctx context.Context, subject string, data []byte, n int) (a
 		answers = append(answers, m.Data)
 	}
 	if len(answers) == 0 && n > 0 && !b.nc.IsConnected() {
-		return nil, ErrAway
+		return nil, away(ctx, b.reason(ErrAway))
 	}
 	return answers, nil
 }

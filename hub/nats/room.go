@@ -2,6 +2,9 @@ package nats
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,7 +124,13 @@ func (r *room) work() {
 
 // apply gives the feed what is new of a batch, after what is missing before it.
 func (r *room) apply(x *batch) {
-	if x.epoch == r.at.Epoch && x.last().Seq <= r.at.Seq {
+	switch {
+	case x.foreign:
+		if x.stream > r.stream { // and may stand behind what did not come
+			r.catchUp(r.stream + 1)
+		}
+		return
+	case x.epoch == r.at.Epoch && x.last().Seq <= r.at.Seq:
 		return
 	}
 	if x.epoch != r.at.Epoch { // a new one, or one that comes late
@@ -129,15 +138,34 @@ func (r *room) apply(x *batch) {
 	} else if x.first > r.at.Seq+1 {
 		r.catchUp(r.stream + 1)
 	}
+	r.await(x)
 	if x.epoch == r.at.Epoch {
 		r.deliver(x)
 	}
 }
 
+var errBehind = errors.New("hub/nats: the server that was asked is behind the leader of the stream")
+
+// await waits until what precedes a batch has come, as far as the leader of the stream still has it: the server
+// that answers catchUp may not know of it yet.
+func (r *room) await(x *batch) {
+	r.retry(func() error {
+		if x.epoch == r.at.Epoch && x.first <= r.at.Seq+1 {
+			return nil
+		}
+		next, err := r.b.ask(r.ctx, &request{Seq: r.stream + 1, NextFor: r.b.subject(r.name)})
+		if err != nil || next == nil || x.epoch == r.at.Epoch && next.stream >= x.stream {
+			return err
+		}
+		r.catchUp(r.stream + 1)
+		return errBehind
+	})
+}
+
 // audit looks whether the stream has something that did not come.
 func (r *room) audit() {
 	r.retry(func() error {
-		last, err := r.b.last(r.ctx, r.b.subject(r.name))
+		last, _, err := r.b.last(r.ctx, r.b.subject(r.name))
 		if err == nil && len(last) > 0 {
 			r.apply(last[0])
 		}
@@ -155,7 +183,7 @@ func (r *room) catchUp(from uint64) {
 				r.deliver(x)
 				from = x.stream + 1
 			}
-			more = rest && len(list) > 0
+			more = rest && len(list) > 0 && err == nil
 			return err
 		})
 	}
@@ -173,6 +201,10 @@ func (r *room) retry(f func() error) {
 
 // deliver gives the feed those messages of a batch that it has not got.
 func (r *room) deliver(x *batch) {
+	if x.foreign {
+		r.stream = x.stream
+		return
+	}
 	for _, m := range x.messages {
 		if m.Epoch == r.at.Epoch && m.Seq <= r.at.Seq {
 			continue
@@ -227,35 +259,34 @@ func (b *Broker) sweep(all bool) {
 		r.mu.Unlock()
 	}
 	b.mu.Unlock()
-	subjects := make([]string, 0, sweepMost)
-	ask := func() {
-		ctx, cancel := context.WithTimeout(b.ctx, b.o.Timeout)
-		defer cancel()
-		list, err := b.last(ctx, subjects...)
-		if err != nil { // each asks by itself
-			for _, s := range subjects {
-				for _, r := range rooms[s] {
-					r.mu.Lock()
-					r.check = true
-					r.wake()
-					r.mu.Unlock()
+	for part := range slices.Chunk(slices.Collect(maps.Keys(rooms)), sweepMost) {
+		for rest := true; rest && len(part) > 0; {
+			list, more, err := b.last(b.ctx, part...)
+			for _, x := range list {
+				for _, r := range rooms[x.subject] {
+					r.offer(x, 0)
 				}
+				delete(rooms, x.subject)
+			}
+			if rest = more && len(list) > 0 && err == nil; rest || err != nil {
+				part = slices.DeleteFunc(part, func(s string) bool { return rooms[s] == nil })
+			}
+			if err != nil {
+				b.check(rooms, part)
 			}
 		}
-		for _, x := range list {
-			for _, r := range rooms[x.subject] {
-				r.offer(x, 0)
-			}
-		}
-		subjects = subjects[:0]
 	}
-	for s := range rooms {
-		if subjects = append(subjects, s); len(subjects) == sweepMost {
-			ask()
+}
+
+// check lets rooms ask for their last messages, each by itself.
+func (b *Broker) check(rooms map[string][]*room, subjects []string) {
+	for _, s := range subjects {
+		for _, r := range rooms[s] {
+			r.mu.Lock()
+			r.check = true
+			r.wake()
+			r.mu.Unlock()
 		}
-	}
-	if len(subjects) > 0 {
-		ask()
 	}
 }
 

@@ -15,7 +15,9 @@ type way struct {
 	mu    sync.Mutex
 	open  sync.Cond
 	stuck bool
+	muted bool
 	cut   bool
+	far   time.Duration // how long what passes takes
 	conns map[net.Conn]bool
 	wg    sync.WaitGroup
 }
@@ -60,6 +62,14 @@ func (w *way) set(stuck, cut bool) {
 	}
 }
 
+// mute says whether nothing passes that comes from the server.
+func (w *way) mute(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.muted = on
+	w.open.Broadcast()
+}
+
 // keep notes a connection, and is false where none may be.
 func (w *way) keep(c net.Conn) bool {
 	w.mu.Lock()
@@ -89,10 +99,14 @@ func (w *way) pass(c net.Conn) {
 			for {
 				n, err := x[0].Read(buf)
 				w.mu.Lock()
-				for w.stuck && !w.cut {
+				for (w.stuck || w.muted && x[0] == s) && !w.cut {
 					w.open.Wait()
 				}
+				far := w.far
 				w.mu.Unlock()
+				if far > 0 {
+					<-time.After(far)
+				}
 				if err == nil {
 					_, err = x[1].Write(buf[:n])
 				}
