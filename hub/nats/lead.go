@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -37,7 +38,15 @@ type seats struct {
 	changed chan struct{}              // closed when now has changed
 	others  map[string]*other          // those whose names somebody waits for, by id
 	waiting map[string][]chan struct{} // for a name, by its key
-	held    map[string]bool            // names that this program has, by their keys
+	turns   map[string]*turn           // of names that this program has or wants, by their keys
+	closed  bool
+	leading sync.WaitGroup // functions that were called and have not returned
+}
+
+// turn lets one after the other in this program try to get a name, have it, and give it back.
+type turn struct {
+	users int
+	c     chan struct{} // has an element while somebody does
 }
 
 // seat is a seat of this program.
@@ -56,11 +65,16 @@ type other struct {
 }
 
 func newSeats(b *Broker) *seats {
-	return &seats{b: b, changed: make(chan struct{}), others: map[string]*other{}, waiting: map[string][]chan struct{}{}, held: map[string]bool{}}
+	return &seats{b: b, changed: make(chan struct{}), others: map[string]*other{}, waiting: map[string][]chan struct{}{}, turns: map[string]*turn{}}
 }
 
 // start begins to hold a seat, with the first name that is asked for.
 func (s *seats) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	s.once.Do(func() {
 		s.b.wg.Go(s.hold)
 		s.b.wg.Go(s.watch)
@@ -69,7 +83,7 @@ func (s *seats) start() {
 
 // hold holds a seat, and takes a new one when it is lost.
 func (s *seats) hold() {
-	for s.b.ctx.Err() == nil {
+	for s.b.ctx.Err() == nil && !s.isClosed() {
 		x := &seat{id: fmt.Sprintf("%x", s.b.writer.next())}
 		x.ctx, x.end = context.WithCancel(s.b.ctx)
 		began := time.Now()
@@ -99,30 +113,71 @@ func (s *seats) set(x *seat) {
 	s.changed = make(chan struct{})
 }
 
+func (s *seats) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+var errYoung = errors.New("hub/nats: the table was just made: somebody may still lead by the one before")
+
 func (s *seats) create(x *seat) error {
 	ctx, cancel := context.WithTimeout(s.b.ctx, loseTime)
 	defer cancel()
 	t, err := s.b.table(ctx)
-	if err == nil {
-		x.revision, err = t.Create(ctx, "seat."+x.id, nil)
+	if err != nil {
+		return err
+	}
+	if x.revision, err = t.Create(ctx, "seat."+x.id, nil); err != nil {
+		s.b.lost()
+		return err
+	}
+	young, err := s.isYoung(ctx, t)
+	if err == nil && young {
+		err = errYoung
+	}
+	if err != nil {
+		s.b.purge(ctx, t, "seat."+x.id, x.revision)
 	}
 	return err
 }
 
+// isYoung reports whether others may still lead who stood in a table that this one replaces: one in memory,
+// of a server that has ended. Both times are of the servers.
+func (s *seats) isYoung(ctx context.Context, t jetstream.KeyValue) (bool, error) {
+	if s.b.o.Server != nil && s.b.o.Server.alone {
+		return false, nil // nobody of another process, and whoever is of this one never comes back to it
+	}
+	status, err := t.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	of, is := status.(*jetstream.KeyValueBucketStatus)
+	if !is {
+		return false, nil
+	}
+	info := of.StreamInfo()
+	return info.Config.Storage == jetstream.MemoryStorage && info.TimeStamp.Sub(info.Created) < deadTime, nil
+}
+
 // renew renews a seat until it is lost. good is when the last renewal that has succeeded began.
 func (s *seats) renew(x *seat, good time.Time) {
-	for time.Since(good) < loseTime {
-		s.pause(renewTime)
-		if s.b.ctx.Err() != nil {
+	lose := time.AfterFunc(time.Until(good.Add(loseTime)), x.end)
+	defer lose.Stop()
+	for {
+		select {
+		case <-time.After(renewTime):
+		case <-x.ctx.Done():
 			return
 		}
 		began := time.Now()
-		ctx, cancel := context.WithDeadline(s.b.ctx, good.Add(loseTime))
+		ctx, cancel := context.WithDeadline(x.ctx, good.Add(loseTime))
 		t, err := s.b.table(ctx)
 		if err == nil {
 			var n uint64
 			if n, err = t.Update(ctx, "seat."+x.id, nil, x.revision); err == nil {
 				x.revision, good = n, began
+				lose.Reset(time.Until(good.Add(loseTime)))
 			}
 		}
 		cancel()
@@ -139,21 +194,20 @@ func (s *seats) renew(x *seat, good time.Time) {
 func (s *seats) still(x *seat, until time.Time) bool {
 	ctx, cancel := context.WithDeadline(s.b.ctx, until)
 	defer cancel()
-	t, err := s.b.table(ctx)
+	_, revision, err := s.b.entry(ctx, "seat."+x.id)
 	if err != nil {
 		return true // which the time decides
 	}
-	e, err := t.Get(ctx, "seat."+x.id)
-	if err == nil && e.Revision() > x.revision {
-		x.revision = e.Revision()
-	}
-	return err == nil
+	x.revision = max(x.revision, revision)
+	return revision > 0
 }
 
-// close gives the seat back.
+// close gives the seat back, when those who lead have stopped. If they do not within a second, the seat
+// stays, and others wait until it is dead.
 func (s *seats) close() {
 	s.mu.Lock()
 	x := s.now
+	s.closed = true
 	s.mu.Unlock()
 	if x == nil {
 		return
@@ -161,9 +215,39 @@ func (s *seats) close() {
 	x.end()
 	ctx, cancel := context.WithTimeout(s.b.ctx, time.Second)
 	defer cancel()
+	stopped := make(chan struct{})
+	go func() {
+		s.leading.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		return
+	}
 	if t, err := s.b.table(ctx); err == nil {
 		t.Purge(ctx, "seat."+x.id, jetstream.PurgeTTL(time.Hour))
 	}
+}
+
+// purge takes a value away that has that revision.
+func (b *Broker) purge(ctx context.Context, t jetstream.KeyValue, key string, revision uint64) error {
+	return t.Purge(ctx, key, jetstream.LastRevision(revision), jetstream.PurgeTTL(time.Hour))
+}
+
+// entry returns what the leader of the table knows of a key: no revision where there is none.
+func (b *Broker) entry(ctx context.Context, key string) (value string, revision uint64, err error) {
+	bucket := b.o.Prefix + "-table"
+	a, err := b.askLeader(ctx, "KV_"+bucket, &request{LastFor: "$KV." + bucket + "." + key})
+	if err != nil || a.Message == nil {
+		return "", 0, err
+	}
+	for _, gone := range []string{"KV-Operation", "Nats-Marker-Reason"} {
+		if bytes.Contains(a.Message.Header, []byte(gone)) {
+			return "", 0, nil
+		}
+	}
+	return string(a.Message.Data), a.Message.Seq, nil
 }
 
 // current waits for a seat.
@@ -187,69 +271,124 @@ func (s *seats) current(ctx context.Context) (*seat, error) {
 
 // Lead implements hub.Elector. While the broker is away nobody leads.
 func (b *Broker) Lead(ctx context.Context, name string, f func(ctx context.Context) error) error {
-	b.seats.start()
+	s := b.seats
+	s.start()
 	key := "lead." + token(name)
+	t := s.turn(key)
+	select {
+	case t.c <- struct{}{}:
+	case <-ctx.Done():
+		s.leave(key, t)
+		return ctx.Err()
+	case <-b.ctx.Done():
+		s.leave(key, t)
+		return hub.ErrClosed
+	}
+	x, revision, err := s.get(ctx, key)
+	defer func() {
+		go func() {
+			s.giveBack(x, key, revision)
+			<-t.c
+			s.leave(key, t)
+		}()
+	}()
+	if err != nil {
+		return err
+	}
+	return s.lead(ctx, x, f)
+}
+
+// turn returns the turn of a name, and leave gives it back.
+func (s *seats) turn(key string) *turn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.turns[key]
+	if t == nil {
+		t = &turn{c: make(chan struct{}, 1)}
+		s.turns[key] = t
+	}
+	t.users++
+	return t
+}
+
+func (s *seats) leave(key string, t *turn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.users--; t.users == 0 {
+		delete(s.turns, key)
+	}
+}
+
+// get waits until it has got a name. With an error it may have got it nevertheless, with a seat, if that is not nil.
+func (s *seats) get(ctx context.Context, key string) (x *seat, revision uint64, err error) {
 	for {
-		x, err := b.seats.current(ctx)
+		now, err := s.current(ctx)
 		if err = cmp.Or(err, ctx.Err()); err != nil {
-			return err
+			return x, 0, err
 		}
-		heard, forget := b.seats.listen(key)
-		revision, owner, err := b.seats.claim(x, key)
-		if err == nil && owner == x.id && revision > 0 {
+		x = now
+		heard, forget := s.listen(key)
+		revision, owner, err := s.claim(x, key)
+		if revision > 0 {
 			forget()
-			return b.seats.lead(ctx, x, key, revision, f)
+			return x, revision, nil
 		}
-		err = b.seats.wait(ctx, owner, heard)
+		doubt := err != nil
+		err = s.wait(ctx, owner, heard)
 		forget()
+		if !doubt {
+			x = nil
+		}
 		if err != nil {
-			return err
+			return x, 0, err
 		}
 	}
 }
 
-// lead calls f while the seat is held, and gives the name back.
-func (s *seats) lead(ctx context.Context, x *seat, key string, revision uint64, f func(ctx context.Context) error) error {
+// lead calls f while the seat is held.
+func (s *seats) lead(ctx context.Context, x *seat, f func(ctx context.Context) error) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return hub.ErrClosed
+	}
+	s.leading.Add(1)
+	s.mu.Unlock()
+	defer s.leading.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(x.ctx, cancel)()
-	defer func() { go s.giveBack(x, key, revision) }()
 	return f(ctx)
 }
 
-// giveBack frees a name. It is tried until it is done, or the seat is lost, and the name with it.
+// giveBack frees a name. It is tried until it is done, or the seat is lost, and the name with it. Without a
+// revision nobody knows whether the program has the name: it then gets it, so as to give it back.
 func (s *seats) giveBack(x *seat, key string, revision uint64) {
-	for x.ctx.Err() == nil {
-		ctx, cancel := context.WithTimeout(x.ctx, loseTime)
-		t, err := s.b.table(ctx)
-		if err == nil {
-			err = t.Purge(ctx, key, jetstream.LastRevision(revision), jetstream.PurgeTTL(time.Hour))
+	for x != nil && x.ctx.Err() == nil {
+		var err error
+		if revision == 0 {
+			revision, _, err = s.claim(x, key)
 		}
-		cancel()
+		if err == nil && revision == 0 {
+			return // another one has it
+		}
+		if err == nil {
+			ctx, cancel := context.WithTimeout(x.ctx, loseTime)
+			var t jetstream.KeyValue
+			if t, err = s.b.table(ctx); err == nil {
+				err = s.b.purge(ctx, t, key, revision)
+			}
+			cancel()
+		}
 		if err == nil || wrongRevision(err) {
-			break
+			return
 		}
 		s.pause(renewTime)
 	}
-	s.mu.Lock()
-	delete(s.held, key)
-	s.mu.Unlock()
-	s.tell(key)
 }
 
-// mine notes that this program has a name, and is false where it has it already.
-func (s *seats) mine(key string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held[key] {
-		return false
-	}
-	s.held[key] = true
-	return true
-}
-
-// claim tries to get a name. The revision is above 0 where it was got just now; owner is the seat that has
-// it.
+// claim tries to get a name. The revision is above 0 where it was got; owner is the seat that has
+// it. What decides is what the leader of the table knows: other servers may be behind it.
 func (s *seats) claim(x *seat, key string) (revision uint64, owner string, err error) {
 	ctx, cancel := context.WithTimeout(x.ctx, s.b.o.Timeout)
 	defer cancel()
@@ -257,31 +396,26 @@ func (s *seats) claim(x *seat, key string) (revision uint64, owner string, err e
 	if err != nil {
 		return 0, "", err
 	}
-	if revision, err = t.Create(ctx, key, []byte(x.id)); err == nil {
-		if s.mine(key) {
-			return revision, x.id, nil
+	if revision, err = t.Create(ctx, key, []byte(x.id)); errors.Is(err, jetstream.ErrKeyExists) {
+		var at uint64
+		if owner, at, err = s.b.entry(ctx, key); err != nil || at == 0 {
+			return 0, "", err
 		}
-		return 0, x.id, nil // it is just being given back
+		// Its own it is where the answer to a claim before did not come.
+		if owner != x.id && !s.isDead(ctx, t, owner) {
+			return 0, owner, nil
+		}
+		if revision, err = t.Update(ctx, key, []byte(x.id), at); wrongRevision(err) {
+			return 0, "", nil // another one was quicker
+		}
 	}
-	if !errors.Is(err, jetstream.ErrKeyExists) {
+	if err != nil {
 		s.b.lost()
 		return 0, "", err
 	}
-	e, err := t.Get(ctx, key)
-	if err != nil {
-		return 0, "", err
-	}
-	if owner = string(e.Value()); owner == x.id {
-		if s.mine(key) { // it was got before, and the answer did not come
-			return e.Revision(), owner, nil
-		}
-		return 0, owner, nil
-	}
-	if !s.isDead(ctx, t, owner) {
-		return 0, owner, nil
-	}
-	if revision, err = t.Update(ctx, key, []byte(x.id), e.Revision()); err != nil || !s.mine(key) {
-		return 0, "", err
+	// The table may be another one than that in which it took its seat.
+	if _, seat, err := s.b.entry(ctx, "seat."+x.id); err != nil || seat == 0 {
+		return 0, "", cmp.Or(err, errYoung)
 	}
 	return revision, x.id, nil
 }
@@ -296,7 +430,7 @@ func (s *seats) isDead(ctx context.Context, t jetstream.KeyValue, id string) boo
 	if err != nil {
 		return false
 	}
-	return t.Purge(ctx, "seat."+id, jetstream.LastRevision(n), jetstream.PurgeTTL(time.Hour)) == nil
+	return s.b.purge(ctx, t, "seat."+id, n) == nil
 }
 
 // wait waits until a name may be free: its owner has died, or something was heard of it.
@@ -368,7 +502,7 @@ func (s *seats) lookAt(ctx context.Context, id string, o *other) {
 			case e.Revision() != revision:
 				revision, since = e.Revision(), time.Now()
 			case began.Sub(since) > deadTime:
-				dead = t.Purge(try, "seat."+id, jetstream.LastRevision(revision), jetstream.PurgeTTL(time.Hour)) == nil
+				dead = s.b.purge(try, t, "seat."+id, revision) == nil
 			}
 			cancel()
 			if dead {

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +17,7 @@ type Server struct {
 	ns      *server.Server
 	folder  string // to be removed
 	members int    // servers of the cluster; 1: alone
+	alone   bool   // nothing but this process can connect to it
 	token   string
 }
 
@@ -31,9 +31,9 @@ const upTime = 10 * time.Second
 // a cluster may still look for each other. Its errors say what is wrong with the options, or are those of listening and of the
 // folder. Close must be called.
 func StartServer(o ServerOptions) (*Server, error) {
-	x := &Server{members: 1, token: o.Token}
+	x := &Server{members: 1, token: o.Token, alone: o.Listen == "" && o.Cluster == ""}
 	opts := &server.Options{ServerName: o.Name, NoSigs: true, NoLog: true, JetStream: true, StoreDir: o.Dir, MaxPayload: maxPayload,
-		DontListen: o.Listen == "" && o.Cluster == "", Authorization: o.Token, JetStreamMaxMemory: -1, JetStreamMaxStore: -1}
+		DontListen: x.alone, Authorization: o.Token, JetStreamMaxMemory: -1, JetStreamMaxStore: -1}
 	if o.Name == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -60,18 +60,51 @@ func StartServer(o ServerOptions) (*Server, error) {
 		x.folder = opts.StoreDir
 	}
 	if x.ns, err = server.NewServer(opts); err == nil {
-		x.ns.Start()
-		if !x.ns.ReadyForConnections(upTime) {
-			err = fmt.Errorf("hub/nats: the server %s does not listen: is %s %s free?", opts.ServerName, cmp.Or(o.Listen, "its port"), o.Cluster)
-			x.ns.Shutdown()
-		}
+		err = x.start()
 	}
 	if err != nil {
 		os.RemoveAll(x.folder)
-		return nil, err
+		return nil, fmt.Errorf("hub/nats: the server %s, with the folder %s: %w", opts.ServerName, opts.StoreDir, err)
 	}
 	return x, nil
 }
+
+// start starts the server, and waits until it listens.
+func (x *Server) start() error {
+	failed := fatal{c: make(chan error, 1)}
+	x.ns.SetLoggerV2(failed, false, false, false)
+	x.ns.Start()
+	err := fmt.Errorf("it does not listen after %v", upTime)
+	for began := time.Now(); time.Since(began) < upTime; {
+		ready := x.ns.ReadyForConnections(100 * time.Millisecond)
+		select {
+		case err = <-failed.c:
+			began = time.Time{}
+		default:
+			if ready {
+				return nil
+			}
+		}
+	}
+	x.ns.Shutdown()
+	x.ns.WaitForShutdown()
+	return err
+}
+
+// fatal is a log that keeps why a server cannot start, and nothing else.
+type fatal struct{ c chan error }
+
+func (f fatal) Fatalf(format string, v ...any) {
+	select {
+	case f.c <- fmt.Errorf(format, v...):
+	default:
+	}
+}
+func (fatal) Noticef(string, ...any) {}
+func (fatal) Warnf(string, ...any)   {}
+func (fatal) Errorf(string, ...any)  {}
+func (fatal) Debugf(string, ...any)  {}
+func (fatal) Tracef(string, ...any)  {}
 
 // cluster sets what makes the server one of several.
 func (x *Server) cluster(opts *server.Options, o *ServerOptions) error {
@@ -92,6 +125,7 @@ func (x *Server) cluster(opts *server.Options, o *ServerOptions) error {
 		PingInterval: pingTime, MaxPingsOut: 2} // so that the others notice soon when one hangs
 	if o.Listen == "" { // a server that takes no clients takes no other servers either
 		opts.Host, opts.Port = "127.0.0.1", server.RANDOM_PORT
+		opts.Cluster.NoAdvertise = true // programs elsewhere would try it there, with their secret
 	}
 	members := map[string]bool{o.Cluster: true}
 	for _, r := range o.Routes {
