@@ -157,7 +157,7 @@ func (s *seats) isYoung(ctx context.Context, t jetstream.KeyValue) (bool, error)
 		return false, nil
 	}
 	info := of.StreamInfo()
-	return info.Config.Storage == jetstream.MemoryStorage && info.TimeStamp.Sub(info.Created) < deadTime, nil
+	return info.Config.Storage == jetstream.MemoryStorage && info.TimeStamp.Sub(info.Created) < loseTime+time.Second, nil
 }
 
 // renew renews a seat until it is lost. good is when the last renewal that has succeeded began.
