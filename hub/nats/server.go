@@ -72,7 +72,8 @@ func StartServer(o ServerOptions) (*Server, error) {
 // start starts the server, and waits until it listens.
 func (x *Server) start() error {
 	failed := fatal{c: make(chan error, 1)}
-	x.ns.SetLoggerV2(failed, false, false, false)
+	const debug, trace = false, false
+	x.ns.SetLogger(failed, debug, trace)
 	x.ns.Start()
 	err := fmt.Errorf("it does not listen after %v", upTime)
 	for began := time.Now(); time.Since(began) < upTime; {
