@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -542,6 +543,55 @@ func TestRoomsFirstWord(t *testing.T) {
 			t.Errorf("heard %q", got)
 		}
 	})
+}
+
+// A member that does not read holds up nobody, and what is held for it is bounded: it goes on where it can, and is told what it
+// has missed, or is closed.
+func TestRoomsLag(t *testing.T) {
+	for _, lag := range []string{"drop-oldest", "skip-to-latest", "disconnect"} {
+		t.Run(lag, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				ch := w.channel("back:80")
+				w.start(inRooms(gateway.Rooms{Lag: lag, Notices: true}, gateway.Policy{}, "ws://back"))
+				slow, fast := w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{}), w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
+				pass(time.Second)
+				const messages, size = 100, 64 << 10 // 6 MiB
+				if _, _, err := fast.Read(bg); err != nil {
+					t.Fatal(err)
+				}
+				for i := range messages {
+					ch.says(t, fmt.Sprintf("%0*d", size, i))
+					gets(t, fast, fmt.Sprintf("%0*d", size, i))
+				}
+				pass(time.Second)
+				_, _, err := slow.Read(bg) // where it begins
+				got, missed := 0, 0
+				for err == nil && got+missed < messages {
+					var p []byte
+					if _, p, err = slow.Read(bg); err != nil {
+						break
+					}
+					if n, ok := strings.CutPrefix(string(p), "draftwire missed "); ok {
+						k, _ := strconv.Atoi(n)
+						missed += k
+					} else if got++; err == nil && strings.TrimLeft(string(p), "0") != strings.TrimLeft(fmt.Sprint(got+missed-1), "0") {
+						t.Fatalf("message %d is %s", got+missed-1, strings.TrimLeft(string(p), "0"))
+					}
+				}
+				s := w.gw.RoomStats()[0]
+				if lag == "disconnect" {
+					if ce, ok := errors.AsType[*draftwire.CloseError](err); !ok || s.Disconnected != 1 || got == messages {
+						t.Errorf("%v, %v, %+v", err, ce, s)
+					}
+					return
+				}
+				if err != nil || missed == 0 || got+missed != messages || s.Missed != uint64(missed) {
+					t.Errorf("%v: got %d, missed %d, %+v", err, got, missed, s)
+				}
+			})
+		})
+	}
 }
 
 func newMemory() *hub.Memory { return hub.NewMemory(nil) }

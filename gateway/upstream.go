@@ -20,7 +20,8 @@ import (
 // chooses one that leads it: this one has the connection, publishes what the backend says, and sends the backend what
 // members say. When it ends, or the broker cannot reach it, another one takes over.
 
-// Bounds of what members have said and the backend has not been sent yet, of a room: those who say more wait.
+// Bounds of what members have said and the backend has not been sent yet, of a room, beside the last message: those
+// who say more wait.
 const (
 	uplinkMessages = 1024
 	uplinkBytes    = 1 << 20
@@ -336,7 +337,7 @@ func (u *uplink) put(m hub.Message) {
 	}
 	u.queue = append(u.queue, m)
 	u.bytes += len(m.Data)
-	for u.full() && len(u.queue) > 1 {
+	for !u.open && u.full() && len(u.queue) > 1 {
 		u.bytes -= len(u.queue[0].Data)
 		u.queue[0] = hub.Message{} // so that its payload is free
 		u.queue = u.queue[1:]
