@@ -33,7 +33,7 @@ var exitCodes = []struct {
 	{exitRefused, "the handshake was refused"},
 	{exitProtocol, "the peer broke the protocol"},
 	{exitAbnormal, "the connection ended abnormally (1006)"},
-	{exitCondition, "a condition is not met (bench --max-p99, report --require, probe --require, status, orders with --fleet)"},
+	{exitCondition, "a condition is not met (bench --max-p99, report and probe --require, status, --fleet)"},
 	{exitExplained, "a connection fails, and the cause is told (explain)"},
 	{exitUnclear, "whether it fails, or why, cannot be told (explain)"},
 	{exitInterrupted, "interrupted"},
