@@ -24,7 +24,7 @@ import (
 func (r *runningGateway) newConsole() *console.Console {
 	o := console.Options{
 		Prefix: gateway.ConsolePath, Kind: "gateway", Version: readBuild().Version,
-		Live: r.live, Replaced: r.replacedConnections, Status: func() any { return r.status() },
+		Live: r.live, Replaced: r.replacedConnections, Status: func() any { return r.consoleStatus() },
 		// Whoever lets the port answer to any name has given up what keeps out pages whose names
 		// lead here. What a proxy on this machine passes on comes from anywhere.
 		Here: func(q *http.Request) bool {

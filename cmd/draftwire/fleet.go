@@ -105,7 +105,11 @@ func (m *membership) join() error {
 			askCheck:  func(context.Context, string, []byte) ([]byte, error) { return nil, m.check() },
 			askReload: m.ordered(askReload, m.reload),
 			askDrain:  m.ordered(askDrain, func() error { m.r.orderDrain(); return nil }),
-			askPut:    func(ctx context.Context, _ string, _ []byte) ([]byte, error) { return nil, m.put(ctx) },
+			askPut: func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+				ctx, cancel := context.WithTimeout(ctx, putWait)
+				defer cancel()
+				return nil, m.put(ctx)
+			},
 		},
 		Counts: m.counts,
 	}
@@ -120,10 +124,10 @@ func (m *membership) join() error {
 	return nil
 }
 
-// leave ends the membership because another process of this gateway has taken it over.
+// leave ends the membership because another process of this gateway has taken it over. It does not wait for what is
+// being stored: that ends, as its context has.
 func (m *membership) leave() {
 	m.stop()
-	m.working.Wait()
 	if n := m.at.Swap(nil); n != nil {
 		n.Leave()
 	}

@@ -69,8 +69,12 @@ func (f *fleetOf) start(name string, more ...string) *fleetGate {
 
 func (f *fleetOf) write(name string, more ...string) {
 	f.t.Helper()
-	text := fmt.Sprintf("listen: [{address: 127.0.0.1:0}]\nadmin: {address: 127.0.0.1:0}\ndrain: 100ms\nfleet: {name: %s, report: 1h}\nhub: {url: 'nats://127.0.0.1:1'}\nledger: {file: %s}\nroutes: [{backends: [%s]}]\n%s\n",
-		name, filepath.Join(f.dir, name+".db"), f.back, strings.Join(more, "\n"))
+	token := filepath.Join(f.dir, "token")
+	if err := os.WriteFile(token, []byte("a token of this test\n"), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	text := fmt.Sprintf("listen: [{address: 127.0.0.1:0}]\nadmin: {address: 127.0.0.1:0, token_file: %s}\ndrain: 100ms\nfleet: {name: %s, report: 1h}\nhub: {url: 'nats://127.0.0.1:1'}\nledger: {file: %s}\nroutes: [{backends: [%s]}]\n%s\n",
+		token, name, filepath.Join(f.dir, name+".db"), f.back, strings.Join(more, "\n"))
 	if err := os.WriteFile(f.gates[name].file, []byte(text), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
@@ -435,5 +439,30 @@ func TestFleetShowsEscapes(t *testing.T) {
 	writePlan(out, &fleet.Plan{Number: 1, Node: evil, Who: evil, Stages: usage.Plan{}})
 	if bad := obeyed(out.String()); bad != "" {
 		t.Errorf("%+q in %s", bad, strconv.Quote(out.String()))
+	}
+}
+
+// The console of a gateway has its fleet, and its order to retire a version makes the fleet's next plan.
+func TestFleetInConsole(t *testing.T) {
+	f := newFleet(t)
+	g, h := f.start("gw-1"), f.start("gw-2")
+	f.await(g, func(s *fleetStatus) bool { return len(s.Gateways) == 2 })
+	code, body, err := askAdmin(deadline(t), http.MethodGet, g.admin, "/console/api/status")
+	s := struct {
+		Connections int
+		Fleet       fleetStatus
+	}{}
+	if err != nil || code != http.StatusOK || json.Unmarshal(body, &s) != nil || len(s.Fleet.Gateways) != 2 || s.Fleet.Gateway != "gw-1" {
+		t.Errorf("the console's state: %d %s %v", code, body, err)
+	}
+	f.await(h, func(s *fleetStatus) bool { return len(s.Gateways) == 2 })
+	resp, text := ask(t, "POST", g.admin+"/console/api/orders/retire", `{"version":"hixie-76","mode":"off","from":"2027-03-01"}`,
+		"Content-Type", "application/json", "Authorization", "Bearer a token of this test", "Origin", g.admin, "Sec-Fetch-Site", "same-origin")
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("retire: %d %s", resp.StatusCode, text)
+	}
+	plan := f.await(h, func(s *fleetStatus) bool { return s.Plan != nil }).Plan
+	if plan.Number != 1 || plan.Node != "gw-1" || plan.Stages[draftwire.Hixie76][0].Mode != usage.Off {
+		t.Errorf("the fleet's plan: %+v", plan)
 	}
 }

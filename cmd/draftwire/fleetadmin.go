@@ -120,6 +120,20 @@ func (m *membership) members(n *fleet.Node) *fleetStatus {
 	return s
 }
 
+// consoleStatus is the state that the console shows: of this gateway, and of the fleet as it is announced.
+type consoleStatus struct {
+	gateway.Status
+	Fleet *fleetStatus `json:"fleet,omitempty"`
+}
+
+func (r *runningGateway) consoleStatus() consoleStatus {
+	s := consoleStatus{Status: r.status()}
+	if n := r.fleet.node(); n != nil {
+		s.Fleet = r.fleet.members(n)
+	}
+	return s
+}
+
 // ask asks all gateways, and returns the state of the fleet with what they answer.
 func (m *membership) ask(ctx context.Context, n *fleet.Node, wait time.Duration, kind string, take func(*fleetGateway, []byte) error) (*fleetStatus, error) {
 	s := m.members(n)

@@ -330,7 +330,7 @@ func TestGatewayFlagsMeanWhatTheKeysMean(t *testing.T) {
 			"hub: {url: embedded, name: n, dir: /d, history: 7, age: 8s, replicas: 1}"},
 		{"--hub embedded --hub-token-file t --hub-listen :1 --hub-cluster :2 --hub-route a:2 --hub-route b:2 --hub-tls-cert c --hub-tls-key k --hub-tls-ca r", "",
 			"hub: {url: embedded, token_file: t, listen: ':1', cluster: ':2', routes: ['a:2', 'b:2'], tls: {cert: c, key: k, ca: r}}"},
-		{"--hub nats://h:1 --fleet-name gw-1", "", "hub: {url: 'nats://h:1'}\nfleet: {name: gw-1}"},
+		{"--hub nats://h:1 --fleet gw-1", "", "hub: {url: 'nats://h:1'}\nfleet: {name: gw-1}"},
 		{"--hub tls://h:1 --hub-credentials c", "", "hub: {url: 'tls://h:1', credentials: c}"},
 		{"--max-message 1KiB --max-head 2KiB --max-pending 3", "", "limits: {message: 1KiB, head: 2KiB, pending: 3}"},
 		{"--max-connections 4 --max-connections-per-address 5 --max-handshakes-per-second 6", "",

@@ -89,7 +89,7 @@ func gatewayFlags() []cli.Flag {
 		&cli.StringFlag{Name: "admin", Value: adminAddress, Usage: "`ADDR` for health, metrics, status, drain, reload and upgrade; off for none"},
 		&cli.StringSliceFlag{Name: "admin-host", Usage: "`NAME` by which the admin port may be asked, beside IP addresses, localhost and that in --admin"},
 		&cli.StringFlag{Name: "console", Value: "on", Usage: "the console at /console/ of the admin port: `on|without_payload|off`"},
-		&cli.StringFlag{Name: "fleet-name", DefaultText: "in no fleet", Usage: "`NAME` of this gateway among those that know of each other over --hub; hostname for that of the host"},
+		&cli.StringFlag{Name: "fleet", DefaultText: "in no fleet", Usage: "`NAME` of this gateway among those that know of each other over --hub; hostname for that of the host"},
 		&cli.StringFlag{Name: "ledger", DefaultText: "in memory", Usage: "`FILE` that remembers who speaks what, for draftwire report"},
 	}
 	return slices.Concat(where, hubFlags(), listenFlags(listenDefaults{message: "16MiB", pending: gateway.DefaultPending, write: 30 * time.Second}), policy, bounds)
@@ -173,7 +173,7 @@ func configOfFlags(c *cli.Context) (*gateway.Config, error) {
 	cfg := &gateway.Config{
 		Admin: gateway.Admin{Address: c.String("admin"), Hosts: c.StringSlice("admin-host"), Console: c.String("console")},
 		Drain: gateway.Duration(c.Duration("drain")), DrainAfter: gateway.Duration(c.Duration("drain-after")), Ledger: gateway.Ledger{File: c.String("ledger")},
-		Fleet: gateway.Fleet{Name: c.String("fleet-name")},
+		Fleet: gateway.Fleet{Name: c.String("fleet")},
 	}
 	var err error
 	if cfg.TrustForwarded, err = prefixes(c, "trust-forwarded"); err != nil {

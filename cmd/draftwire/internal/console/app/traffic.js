@@ -24,17 +24,18 @@ export function open(main, route, context) {
   const losses = table('Losses', [{ name: 'Loss' }, { name: 'What it means' }, { name: 'Of' }, { name: 'In' }, { name: 'Policy' }, { name: 'Count', num: true }], []);
   const backends = table('Backends', [{ name: 'Route' }, { name: 'Backend' }, { name: 'Health' }, { name: 'Connections', num: true }, { name: 'Last failure' }], []);
   const mirrors = table('Mirrors', [{ name: 'Route' }, { name: 'Mirror' }, { name: 'Kind of device' }, { name: 'Equal', num: true }, { name: 'Answers', num: true }, { name: 'Different', num: true }, { name: 'Missing', num: true }, { name: 'More', num: true }, { name: 'Not compared', num: true }, { name: 'The first difference' }], []);
+  const fleet = table('Fleet', [{ name: 'Gateway' }, { name: 'State' }, { name: 'Program' }, { name: 'Admin port' }, { name: 'Plan of versions' }, { name: 'Connections', num: true }, { name: 'Requests', num: true }], []);
   const listeners = table('Listeners', [{ name: 'Listener' }, { name: 'Address' }, { name: 'TLS profile' }, { name: 'Open', num: true }, { name: 'Unfinished handshakes', num: true }, { name: 'Ordinary HTTP', num: true }], []);
   const secure = table('Connections by TLS version', [{ name: 'TLS' }, { name: 'Connections', num: true }], []);
   const health = el('p', { class: 'banner' });
   const numbers = el('div');
-  const none = { refusals: empty('Nobody has been refused.'), losses: empty('Nothing has been lost.'), tls: empty('Nobody is connected.'), mirrors: el('h2', { hidden: true }, 'Mirrors') };
+  const none = { refusals: empty('Nobody has been refused.'), losses: empty('Nothing has been lost.'), tls: empty('Nobody is connected.'), mirrors: el('h2', { hidden: true }, 'Mirrors'), fleet: el('h2', { hidden: true }, 'Fleet') };
   const gateway = context.about.kind !== 'serve';
   add(main, heading('Traffic', tabs), health,
     versions.root, el('div', { class: 'pair' }, messages.root, refused.root, gateway ? lost.root : ''),
     el('details', {}, el('summary', {}, 'The numbers of the charts'), numbers),
     el('h2', {}, 'Refusals'), refusals.box, none.refusals);
-  if (gateway) main.append(el('h2', {}, 'Losses'), losses.box, none.losses, el('h2', {}, 'Backends'), backends.box, none.mirrors, mirrors.box);
+  if (gateway) main.append(el('h2', {}, 'Losses'), losses.box, none.losses, el('h2', {}, 'Backends'), backends.box, none.mirrors, mirrors.box, none.fleet, fleet.box);
   add(main, el('h2', {}, 'Listeners'), listeners.box, el('h2', {}, 'TLS'), secure.box, none.tls);
 
   function empty(text) { return el('p', { class: 'empty', hidden: true }, text); }
@@ -88,6 +89,12 @@ export function open(main, route, context) {
     none.mirrors.hidden = mirrors.box.hidden = mirrored.length === 0;
     fill(mirrors, mirrored.flatMap((x) => [...(x.mirror.kinds || []), { kind: 'all', counts: x.mirror.counts, all: true }].map((k) => el('tr', {}, head(visible(x.name)),
       cells(el('span', {}, visible(x.mirror.name), ' ', k.all && state(x.mirror.up)), visible(k.kind)), compared(k.counts), cells(difference((k.differences || [])[0]))))));
+    const gates = s.fleet?.gateways || [];
+    none.fleet.hidden = fleet.box.hidden = gates.length === 0;
+    const sum = (name) => count(gates.filter((g) => g.state === 'alive').reduce((n, g) => n + (g[name] || 0), 0));
+    fill(fleet, gates.map((g) => el('tr', {}, head(visible(g.name)), cells(gate(g, now), visible(g.version || ''), visible(g.admin || ''), g.plan ? String(g.plan) : 'of its own file'),
+      num(g.state === 'alive' ? count(g.connections) : ''), num(g.state === 'alive' ? count(g.requests) : '')))
+      .concat(gates.length > 0 ? el('tr', {}, head('all'), cells(s.fleet.bus ? '' : 'the others cannot be reached', '', '', ''), num(sum('connections')), num(sum('requests'))) : []));
     const tls = s.tls || {};
     fill(listeners, (s.listeners || []).map((x) => el('tr', {}, head(visible(x.name || 'listener')), cells(x.address, (tls.profile || {})[x.name] || 'no TLS'), num(count(x.open)), num(count(x.pending)), num(count(x.http)))));
     fill(secure, Object.entries(tls.connections || {}).map(([k, n]) => el('tr', {}, head(k || 'no TLS'), num(count(n)))), none.tls);
@@ -100,6 +107,12 @@ export function open(main, route, context) {
     return [share, ...[all, n('differed'), n('missing'), n('more'), n('unknown')].map(count)].map(num);
   }
   const difference = (d) => (d ? `answer ${d.number} of a connection of ${d.version}: ${d.verdict}${d.where ? ` at ${visible(d.where)}` : ''}${d.backend || d.mirror ? `: ${visible(d.backend || 'nothing')}, and ${visible(d.mirror || 'nothing')}` : ''}` : 'none');
+  // gate is how a gateway of the fleet is.
+  function gate(g, now) {
+    if (g.state === 'left') return 'has ended';
+    if (g.state !== 'alive') return el('span', {}, state(false), ' ', el('span', { class: 'soft' }, ago(millis(g.heard), now), ' ago'));
+    return el('span', {}, state(g.ready), g.claimed ? ' two processes have this name' : '', g.why ? ' ' + visible(g.why) : '');
+  }
   const state = (up) => el('span', { class: 'state', 'data-state': up ? 'up' : 'down' }, up ? 'up' : 'down');
 
   let drawn = '';
