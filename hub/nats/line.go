@@ -337,6 +337,8 @@ func (l *line) once(ctx context.Context, x *batch, tried *bool) error {
 	switch {
 	case is && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
 		return l.overtaken(ctx, x, *tried)
+	case is && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+		return errOvertaken // the servers are just agreeing on another one: it is tried, refused and looked at again
 	case is:
 	case errors.Is(err, natsgo.ErrMaxPayload):
 		return hub.ErrTooLarge
