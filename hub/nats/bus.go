@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/draftwire/draftwire/fleet"
 	natsgo "github.com/nats-io/nats.go"
@@ -32,10 +33,20 @@ func (u bus) Send(ctx context.Context, subject string, data []byte) error {
 
 func (u bus) Handle(subject string, f func(data []byte) []byte) (cancel func(), err error) {
 	done := make(chan struct{})
+	var asked sync.WaitGroup
+	room := make(chan struct{}, maxAsked)
 	sub, err := u.b.nc.Subscribe(u.subject(subject), func(m *natsgo.Msg) {
-		if answer := f(m.Data); answer != nil && m.Reply != "" && len(answer) <= fleet.MaxValue {
-			m.Respond(answer)
+		if m.Reply == "" {
+			f(m.Data) // in order
+			return
 		}
+		room <- struct{}{}
+		asked.Go(func() {
+			defer func() { <-room }()
+			if answer := f(m.Data); answer != nil && len(answer) <= fleet.MaxValue {
+				m.Respond(answer)
+			}
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
@@ -48,8 +59,12 @@ func (u bus) Handle(subject string, f func(data []byte) []byte) (cancel func(), 
 		if sub.Unsubscribe() == nil {
 			<-done
 		}
+		asked.Wait()
 	}, nil
 }
+
+// maxAsked is how many questions of a subject are answered at a time; more wait.
+const maxAsked = 64
 
 func (u bus) Ask(ctx context.Context, subject string, data []byte, n int) ([][]byte, error) {
 	if len(data) > fleet.MaxValue {
@@ -91,7 +106,7 @@ func (u bus) Store(ctx context.Context, key string, value []byte, revision uint6
 		revision, err = t.Update(ctx, u.key(key), value, revision)
 	}
 	switch {
-	case errors.Is(err, jetstream.ErrKeyExists), wrongRevision(err):
+	case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch):
 		return 0, fleet.ErrChanged
 	case err != nil:
 		u.b.lost()
@@ -111,7 +126,7 @@ func (u bus) remove(ctx context.Context, t jetstream.KeyValue, key string, revis
 		return 0, fleet.ErrChanged
 	}
 	err := t.Delete(ctx, u.key(key), jetstream.LastRevision(revision))
-	if wrongRevision(err) {
+	if wrongRevision(err) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return 0, fleet.ErrChanged
 	}
 	if err != nil {
