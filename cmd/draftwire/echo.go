@@ -42,7 +42,7 @@ func newService(j *journal, broadcast bool, b *broker) *service {
 	s := &service{journal: j, broadcast: broadcast, far: b.nats != nil, start: time.Now()}
 	s.hub = hub.New(&hub.Options{
 		// What is sent is limited as it is read, and a room's name with the request.
-		Broker: b.Broker, Message: math.MaxInt, Name: math.MaxInt, Lag: hub.Disconnect,
+		Broker: b, Message: math.MaxInt, Name: math.MaxInt, Lag: hub.Disconnect,
 		Unsupported: func(c *draftwire.Conn, _ string, n uint64) { j.visit(c).dropped.Add(n) },
 		TooSlow:     func(c *draftwire.Conn, _ string) { j.visit(c).because("too slow") },
 	})

@@ -11,8 +11,10 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
 	"github.com/draftwire/draftwire/hub"
 	"github.com/draftwire/draftwire/hub/nats"
@@ -38,12 +40,13 @@ type hubWatch struct {
 	fold *folder
 	up   func(bool) // of the metrics; nil: there are none
 
-	mu   sync.Mutex
-	down bool
+	mu   sync.Mutex // makes the order of lines
+	down atomic.Bool
 }
 
-// firstWait is how long a program waits for its broker until it says that it is not there. It serves meanwhile.
-const firstWait = 5 * time.Second
+// firstWait is how long a program waits for its broker until it says that it is not there: servers of a cluster need some
+// seconds to find each other. It serves meanwhile.
+const firstWait = 15 * time.Second
 
 // hubAway says what is so while the broker is away.
 const hubAway = "members stay, and hear nothing; whoever joins a room or says something is closed with 1013; look at the servers of NATS, and at the token"
@@ -92,6 +95,27 @@ func openBroker(c gateway.Hub, log *logrus.Logger, fold *folder, up func(bool)) 
 	return b, nil
 }
 
+// Publish implements hub.Broker.
+func (b *broker) Publish(ctx context.Context, room string, op draftwire.Op, data []byte) (hub.Position, error) {
+	at, err := b.Broker.Publish(ctx, room, op, data)
+	b.noted(ctx, err)
+	return at, err
+}
+
+// Subscribe implements hub.Broker.
+func (b *broker) Subscribe(ctx context.Context, room string, f hub.Feed) (hub.Position, func(), error) {
+	at, cancel, err := b.Broker.Subscribe(ctx, room, f)
+	b.noted(ctx, err)
+	return at, cancel, err
+}
+
+// noted notes how a call went: that too few servers of a cluster are left, only calls show.
+func (b *broker) noted(ctx context.Context, err error) {
+	if b.nats != nil && (err == nil || errors.Is(err, nats.ErrAway) && ctx.Err() == nil) {
+		b.watch.changed(err)
+	}
+}
+
 // embedded is the URL of a server in this process.
 const embedded = "embedded"
 
@@ -127,21 +151,25 @@ func (w *hubWatch) first(ctx context.Context, b *nats.Broker) {
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil {
-		w.changed(err)
+	if err == nil {
+		w.log.WithField("event", "hub").Info("the hub is there")
+		w.set(true)
 		return
 	}
-	w.log.WithField("event", "hub").Info("the hub is there")
-	w.set(true)
+	w.changed(err)
+	if b.Wait(ctx) == nil {
+		w.changed(nil)
+	}
 }
 
 // changed is called when the broker is lost, because of err, and with nil when it is back.
 func (w *hubWatch) changed(err error) {
+	if w.down.Load() == (err != nil) {
+		return
+	}
 	w.mu.Lock()
-	before := w.down
-	w.down = err != nil
-	w.mu.Unlock()
-	if before == (err != nil) {
+	defer w.mu.Unlock()
+	if w.down.Swap(err != nil) == (err != nil) {
 		return
 	}
 	w.set(err == nil)

@@ -174,6 +174,9 @@ func TestBroadcastOverHub(t *testing.T) {
 	meet(t, old, now, "hello")
 	broker.stop(t)
 	other.err.await(t, "the hub is away")
+	if n := strings.Count(other.err.String(), "the hub is away"); n != 1 {
+		t.Errorf("the log says %d times that the hub is away", n)
+	}
 	lost := dial(t, second+"/room", draftwire.RFC6455)
 	write(t, lost, draftwire.OpText, "nobody hears this")
 	if _, _, err := lost.Read(deadline(t)); draftwire.CloseStatus(err) != draftwire.CodeTryLater {
