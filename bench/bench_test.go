@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -189,6 +190,59 @@ func TestReadme(t *testing.T) {
 			if !strings.Contains(text, "`"+e.Server+"`") {
 				t.Errorf("nothing about the server %s", e.Server)
 			}
+		}
+	}
+}
+
+// A later run replaces a cell, its faults go with it, and what was measured makes the same tables again.
+func TestTablesFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, r *report) string {
+		b, err := json.Marshal(r.data())
+		if err != nil {
+			t.Fatal(err)
+		}
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	run := func(commit string, number float64, names ...string) *report {
+		r := &report{scale: full, about: []string{"commit " + commit}}
+		for _, c := range allCells(full) {
+			if !slices.Contains(names, c.name) {
+				continue
+			}
+			x := table{cell: c, placement: "pinned", turns: 1}
+			for i, e := range c.entries[:2] {
+				values := map[string][]float64{}
+				for _, k := range c.columns {
+					values[k.key] = []float64{number, number + float64(i), number}
+				}
+				x.rows = append(x.rows, row{entry: e, values: values})
+			}
+			r.tables = append(r.tables, x)
+		}
+		return r
+	}
+	first, later := run("a", 10, "echo-125", "gw-idle"), run("b", 20, "gw-idle")
+	same, err := fromFiles(write("first", first), full)
+	if err != nil || same.markdown() != first.markdown() {
+		t.Errorf("%v\n%s\nwant\n%s", err, same.markdown(), first.markdown())
+	}
+	first.faults = []string{"gw-idle, pinned, nginx: x", "echo-125, pinned, ws: y"}
+	both, err := fromFiles(write("first", first)+","+write("later", later), full)
+	if err != nil || !slices.Equal(both.faults, first.faults[1:]) || !strings.Contains(both.markdown(), "Of a later run, at commit b.") {
+		t.Errorf("%v, %q\n%s", err, both.faults, both.markdown())
+	}
+	for _, text := range []string{"", `{"cells": [{"name": "other"}]}`} {
+		name := filepath.Join(dir, "bad")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fromFiles(name, full); err == nil {
+			t.Errorf("%q is taken", text)
 		}
 	}
 }

@@ -28,7 +28,7 @@ type settings struct {
 	rounds, turns         int
 	each                  time.Duration
 	against               string
-	json, md, write       string
+	json, md, write, from string
 }
 
 func main() {
@@ -53,6 +53,7 @@ func main() {
 	flag.StringVar(&s.json, "json", "", "write all numbers to this `FILE`")
 	flag.StringVar(&s.md, "md", "", "write the tables to this `FILE`, not to standard output")
 	flag.StringVar(&s.write, "write", "", "put the tables between the marks of this `FILE`, not on standard output")
+	flag.StringVar(&s.from, "from", "", "measure nothing: make the tables of these `FILES` of -json, with commas; later ones replace cells of the first")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -107,6 +108,13 @@ func (s *settings) ours() string {
 func bench(ctx context.Context, s *settings) error {
 	if _, err := os.Stat("servers/raw.go"); err != nil {
 		return errors.New("run it in its own folder: go -C bench run .")
+	}
+	if s.from != "" {
+		r, err := fromFiles(s.from, full)
+		if err != nil {
+			return err
+		}
+		return s.report(r)
 	}
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {

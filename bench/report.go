@@ -188,6 +188,9 @@ func (r *report) markdown() string {
 
 func (t *table) markdown(b *strings.Builder) {
 	fmt.Fprintf(b, "### %s (%s)\n\n", t.title, t.placement)
+	if t.later != "" {
+		fmt.Fprintf(b, "Of a later run, at %s.\n\n", t.later)
+	}
 	ref := t.rows[0]
 	b.WriteString("| server |")
 	line := "\n| --- |"

@@ -35,6 +35,7 @@ type table struct {
 	placement string
 	turns     int // of each row in a round
 	rows      []row
+	later     string // the commit, where it is of a later run than the report
 }
 
 // run measures a cell. In each round every entry has its turn, with a server of its own

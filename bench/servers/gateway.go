@@ -221,14 +221,15 @@ http {
 		}
 	}
 }
-`, runtime.GOMAXPROCS(0), p.file("nginx.pid"), p.file("error.log"), maxConns, temp, p.file("access.log"), p.backend, listen, more)
+`, runtime.GOMAXPROCS(0), p.file("nginx.pid"), p.file("error.log"), maxConns+maxConns/8, temp, p.file("access.log"), p.backend, listen, more)
 	if os.Getuid() != 0 {
 		text = strings.Replace(text, "user root;\n", "", 1)
 	}
 	return exec.Command("nginx", "-p", p.folder, "-c", p.file("conf"), "-e", p.file("error.log")), os.WriteFile(p.file("conf"), []byte(text), 0o600)
 }
 
-// maxConns is how many connections a worker of a peer may have, of both sides together.
+// maxConns is how many connections a worker of a peer may have, of both sides together. nginx gets more: it
+// closes new ones when a sixteenth is left.
 const maxConns = 19000
 
 // haproxy is HAProxy in its mode for HTTP, without a log: it would go to syslog.
