@@ -55,7 +55,8 @@ type Feed struct {
 type Broker interface {
 	// Subscribe begins to give each message of a room to a feed, in order. What comes behind the
 	// position that is returned comes to the feed. A hole in the numbers tells what was lost.
-	// cancel ends it: no function of the feed is called after it has returned.
+	// cancel ends it: no function of the feed is called after it has returned. No function of the feed may call it,
+	// nor Close of the broker: both wait for it.
 	Subscribe(ctx context.Context, room string, f Feed) (at Position, cancel func(), err error)
 	// Publish appends a message to a room. data must not be changed afterwards.
 	Publish(ctx context.Context, room string, op draftwire.Op, data []byte) (Position, error)

@@ -107,9 +107,12 @@ func Connect(o Options) (*Broker, error) {
 			b.lost()
 			changed(cmp.Or(err, ErrAway))
 		}),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
-			if errors.Is(err, natsgo.ErrPermissionViolation) {
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, sub *natsgo.Subscription, err error) {
+			switch {
+			case errors.Is(err, natsgo.ErrPermissionViolation):
 				b.denied.Store(fmt.Errorf("%w", err))
+			case errors.Is(err, natsgo.ErrSlowConsumer):
+				b.dropped(sub)
 			}
 		})}
 	if o.Credentials != "" {

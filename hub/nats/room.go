@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/draftwire/draftwire/hub"
@@ -22,6 +23,7 @@ type room struct {
 	ctx  context.Context
 	end  context.CancelFunc
 	done chan struct{} // closed when no goroutine works any more, behind over
+	late atomic.Bool   // something was dropped, and it is soon looked for
 
 	mu      sync.Mutex // of what follows
 	queue   []taken
@@ -219,6 +221,27 @@ func (r *room) deliver(x *batch) {
 		r.at = x.last()
 	}
 	r.stream = x.stream
+}
+
+// dropTime is how long after something of a room was dropped the stream is asked, when more may have been.
+const dropTime = time.Second
+
+// dropped lets a room ask the stream, of which something was dropped as too much came at a time. It is told of the
+// first one alone.
+func (b *Broker) dropped(sub *natsgo.Subscription) {
+	b.mu.Lock()
+	r := b.rooms[sub]
+	b.mu.Unlock()
+	if r == nil || !r.late.CompareAndSwap(false, true) {
+		return
+	}
+	time.AfterFunc(dropTime, func() {
+		r.late.Store(false)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.check = true
+		r.wake()
+	})
 }
 
 // stop ends the subscription.
