@@ -232,7 +232,7 @@ func (b *Broker) dropped(sub *natsgo.Subscription) {
 	b.mu.Lock()
 	r := b.rooms[sub]
 	b.mu.Unlock()
-	if r == nil || !r.late.CompareAndSwap(false, true) {
+	if r == nil || r.late.Swap(true) {
 		return
 	}
 	time.AfterFunc(dropTime, func() {
