@@ -38,6 +38,7 @@ const (
 	reloadWait = 15 * time.Second // for them to reload their configurations
 	planWait   = 5 * time.Second  // for the bus
 	booksWait  = 15 * time.Second // to read what is stored
+	keepWait   = 30 * time.Second // to store the ledger
 	lastPut    = 5 * time.Second  // at the end
 	putShare   = 20               // of the time, at most a twentieth goes into storing the ledger
 )
@@ -60,7 +61,7 @@ type membership struct {
 	at      atomic.Pointer[fleet.Node] // nil before the process serves, and when another one has taken its place
 	stop    context.CancelFunc
 	working sync.WaitGroup
-	putting sync.Mutex
+	putting chan struct{} // has an element while the ledger is being stored
 }
 
 // fleetName is the name that a configuration gives a gateway in its fleet.
@@ -74,7 +75,7 @@ func fleetName(cfg *gateway.Config) string {
 
 // newMembership prepares what join begins.
 func newMembership(r *runningGateway) *membership {
-	m := &membership{r: r, name: fleetName(r.config), stop: func() {}}
+	m := &membership{r: r, name: fleetName(r.config), stop: func() {}, putting: make(chan struct{}, 1)}
 	if m.name != "" {
 		m.bus = busOf(r)
 	}
@@ -237,8 +238,12 @@ func (m *membership) put(ctx context.Context) error {
 	if n == nil {
 		return errNotWhole
 	}
-	m.putting.Lock()
-	defer m.putting.Unlock()
+	select {
+	case m.putting <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-m.putting }()
 	m.r.before.pull() // without an answer: as of the last time
 	s, whole := m.r.watch.book.snapshot()
 	if !whole {
@@ -258,7 +263,7 @@ func (m *membership) keep(ctx context.Context) {
 		case <-time.After(wait):
 		}
 		began := time.Now()
-		within, cancel := context.WithTimeout(ctx, time.Minute)
+		within, cancel := context.WithTimeout(ctx, keepWait)
 		err := m.put(within)
 		cancel()
 		if err != nil && ctx.Err() == nil && m.r.watch.journal.fold.pass("fleet.report "+errorText(err)) {

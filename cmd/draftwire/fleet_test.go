@@ -177,6 +177,12 @@ func TestFleetStatusAndReport(t *testing.T) {
 	if code != exitCondition || line != f.separate(list[2]) || !strings.Contains(errs, "gw-1") {
 		t.Errorf("the report of one that is alone: %d %q, %s", code, line, errs)
 	}
+	f.await(list[2], func(s *fleetStatus) bool { return !s.Bus })
+	began := time.Now()
+	code, line, errs = f.report(list[2])
+	if code != exitCondition || line != f.separate(list[2]) || !strings.Contains(errs, "gw-1") || time.Since(began) > patience/2 {
+		t.Errorf("when it knows that it is alone: %d %q, %s, after %s", code, line, errs, time.Since(began))
+	}
 	list[2].port.Break(fleet.Whole)
 	f.await(list[0], func(s *fleetStatus) bool { return s.Gateways[2].State == fleet.Alive })
 	f.await(list[2], func(s *fleetStatus) bool { return s.Bus && s.Gateways[0].State == fleet.Alive })

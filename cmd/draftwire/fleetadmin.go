@@ -290,12 +290,22 @@ func (m *membership) serveUsage(n *fleet.Node, w http.ResponseWriter, q *http.Re
 	s.Export(w)
 }
 
-// usage lets all gateways store their ledgers, and adds up what is stored.
-func (m *membership) usage(ctx context.Context, n *fleet.Node) (*usage.Snapshot, []bookState) {
+// stored lets all gateways store their ledgers, and reads what is stored. With a bus that is known to be away it does
+// not wait for it.
+func (m *membership) stored(ctx context.Context, n *fleet.Node) (*fleetStatus, []fleet.Kept, error) {
+	if !n.Up() {
+		return m.members(n), nil, fleet.ErrAway
+	}
 	stored, _ := m.ask(ctx, n, putWait, askPut, func(*fleetGateway, []byte) error { return nil })
 	ctx, cancel := context.WithTimeout(ctx, booksWait)
 	defer cancel()
 	books, err := n.Books(ctx)
+	return stored, books, err
+}
+
+// usage adds up the ledgers of all gateways.
+func (m *membership) usage(ctx context.Context, n *fleet.Node) (*usage.Snapshot, []bookState) {
+	stored, books, err := m.stored(ctx, n)
 	states := map[string]*bookState{}
 	var list []*bookState
 	for _, g := range stored.Gateways {
