@@ -82,6 +82,8 @@ func Connect(o Options) (*Broker, error) {
 		return nil, fmt.Errorf("hub/nats: the prefix %.70q is not of 1 to 64 letters, digits and '-'", o.Prefix)
 	case o.History < 0 || o.Age < 0 || o.Bytes < 0 || o.Timeout < 0 || o.Replicas < 0:
 		return nil, errors.New("hub/nats: an option is negative")
+	case o.Bytes < maxPayload: // each message would take the room's last one away, and begin an epoch
+		return nil, fmt.Errorf("hub/nats: Bytes must be at least %d, which is the longest message", maxPayload)
 	}
 	b := &Broker{o: o, live: make(chan *natsgo.Msg, 1024), making: make(chan struct{}, 1), reading: make(chan struct{}, maxReading), rooms: map[*natsgo.Subscription]*room{}, lines: map[string]*line{}}
 	b.ctx, b.end = context.WithCancel(context.Background())

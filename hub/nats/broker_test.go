@@ -192,7 +192,7 @@ func TestOptionsAreJudged(t *testing.T) {
 		want string
 	}{
 		{nats.Options{}, "a URL or a server"}, {nats.Options{URL: "nats://127.0.0.1:1", Server: s}, "not both"},
-		{nats.Options{Server: s, Prefix: "a.b"}, "prefix"}, {nats.Options{Server: s, History: -1}, "negative"}, {nats.Options{URL: "nats://[x"}, "hub/nats"},
+		{nats.Options{Server: s, Prefix: "a.b"}, "prefix"}, {nats.Options{Server: s, History: -1}, "negative"}, {nats.Options{Server: s, Bytes: 1000}, "at least"}, {nats.Options{URL: "nats://[x"}, "hub/nats"},
 	} {
 		if b, err := nats.Connect(c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.o, err, c.want)

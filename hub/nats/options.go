@@ -29,7 +29,7 @@ type Options struct {
 	// Letters, digits and '-'. Default "draftwire".
 	Prefix string
 	// History is how many messages of each room are kept (100), for how long (Age, one hour), and how many bytes
-	// of all rooms at most (Bytes, 256 MiB): the oldest go first. They are those of whoever makes the stream: later ones change it.
+	// of all rooms at most (Bytes, 256 MiB; 1,114,112 at least): the oldest go first. They are those of whoever makes the stream: later ones change it.
 	History int
 	Age     time.Duration
 	Bytes   int64
