@@ -24,7 +24,7 @@ func TestSecurityFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gw := &gateway.Config{Routes: []gateway.Route{{Backends: []gateway.Backend{{URL: "ws://back"}}}}}
+	gw := &gateway.Config{Routes: []gateway.Route{{Backends: []gateway.Backend{{URL: "ws://back"}}, Rooms: &gateway.Rooms{}}}}
 	var shown bytes.Buffer
 	if err := gw.Print(&shown); err != nil {
 		t.Fatal(err)
@@ -36,7 +36,18 @@ func TestSecurityFigures(t *testing.T) {
 		}
 		return m[1]
 	}
+	// below returns the default of a key behind the beginning of its section.
+	below := func(section, key string) string {
+		_, rest, _ := strings.Cut(shown.String(), section+":\n")
+		m := regexp.MustCompile(`(?m)^ +` + key + `: (.*)$`).FindStringSubmatch(rest)
+		if m == nil {
+			t.Fatalf("the configuration shows no %s: %s", section, key)
+		}
+		return m[1]
+	}
 	defaults := map[string]any{
+		"rooms.max_rooms": below("rooms", "max_rooms"), "rooms.max_members": below("rooms", "max_members"), "rooms.name": below("rooms", "name"),
+		"rooms.message": below("rooms", "message"), "rooms.held": below("rooms", "held"), "hub.bytes": below("hub", "bytes"), "hub.history": below("hub", "history"),
 		"Server.MaxPending": draftwire.DefaultMaxPending, "limits.pending": limit("pending"), "Server.MaxPendingPerAddress": "half",
 		"Limits.HandshakeTimeout": draftwire.DefaultHandshakeTimeout, "Limits.Key3Timeout": draftwire.DefaultKey3Timeout,
 		"Limits.HeadLimit": draftwire.DefaultHeadLimit, "httphead.MaxFields": httphead.MaxFields, "wire.MaxOffers": wire.MaxOffers,
