@@ -293,6 +293,9 @@ func (s *Session) enterRoom(a *draftwire.Answer) error {
 	if len(path) > r.Rooms.Name {
 		return wire.NewHandshakeError(h.Version(), wire.ReasonNoRoute, fmt.Sprintf("the path has %d bytes, and the name of a room at most %d", len(path), r.Rooms.Name))
 	}
+	if _, err := r.target("", path); err != nil && r.Rooms.Backend == "one" {
+		return wire.NewHandshakeError(h.Version(), wire.ReasonNoRoute, err.Error())
+	}
 	if name := r.rooms.full(r, path); name != "" {
 		return s.g.limited(h, name)
 	}

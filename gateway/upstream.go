@@ -182,6 +182,9 @@ func (l *line) dial(ctx context.Context, r *route) (c *draftwire.Conn, b *backen
 	ctx, cancel := context.WithTimeout(ctx, r.DialTimeout.timeout())
 	defer cancel()
 	by, _ := ctx.Deadline()
+	if _, err := r.target("", l.path); err != nil { // after a reload; it is no backend's fault
+		return nil, nil, err
+	}
 	key := ""
 	if r.balance.kind == "path" {
 		key = l.path
