@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"fmt"
 	"net/url"
@@ -35,10 +36,12 @@ type rooms struct {
 	// clients are those that were admitted, of whom some may not be members yet.
 	clients atomic.Int64
 
-	mu    sync.Mutex
-	lines map[string]*line // by path
-	hubs  []*hub.Hub       // of the configurations whose members have not all left
-	past  hub.Stats        // what hubs have counted that are closed
+	mu     sync.Mutex
+	lines  map[string]*line // by path
+	empty  list.List        // lines without a member, that which has had none for the longest time in front
+	ending int              // lines that are not among these any more, as they make room for others
+	hubs   []*hub.Hub       // of the configurations whose members have not all left
+	past   hub.Stats        // what hubs have counted that are closed
 }
 
 // roomCounts are what is counted of rooms beside what their hubs count.
@@ -70,7 +73,9 @@ type line struct {
 	changed chan struct{} // has an element when members were changed
 	// Of the lock of rooms.
 	members map[*member]struct{}
-	cancel  context.CancelFunc // lets go begin anew; nil before it has begun
+	empty   *list.Element      // of rooms.empty
+	ending  bool               // it makes room for another one: it does not linger
+	cancel  context.CancelFunc // lets run begin anew; nil before it has begun
 }
 
 // key is the part of the names of a room's rooms that they share. The name of a route has no slash
@@ -313,9 +318,9 @@ func (s *Session) enterRoom(a *draftwire.Answer) error {
 func (x *rooms) full(r *route, path string) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	n := r.hub.Stats()
+	n, l := r.hub.Stats(), x.lines[path]
 	switch {
-	case x.lines[path] == nil && len(x.lines) >= r.Rooms.MaxRooms:
+	case (l == nil || len(l.members) == 0) && len(x.lines)-x.empty.Len()-x.ending >= r.Rooms.MaxRooms:
 		return limitRooms
 	case n.Members >= r.Rooms.MaxMembers:
 		return limitMembers
@@ -350,16 +355,47 @@ func (x *rooms) enter(m *member) *line {
 		ctx := l.begin()
 		x.g.working.Go(func() { l.run(ctx) })
 	}
+	l.notEmpty()
 	l.members[m] = struct{}{}
 	l.tell()
+	x.makeRoom()
 	return l
+}
+
+// makeRoom ends rooms without members that linger, where there are more than there may be: otherwise a client that goes from
+// one to the next would take the place of others. The caller holds the lock.
+func (x *rooms) makeRoom() {
+	most := x.route.Load().Rooms.MaxRooms
+	for len(x.lines)-x.ending > most && x.empty.Len() > 0 {
+		l := x.empty.Front().Value.(*line)
+		l.notEmpty()
+		l.ending = true
+		x.ending++
+		l.tell()
+	}
+}
+
+// notEmpty takes a room out of those without members. The caller holds the lock.
+func (l *line) notEmpty() {
+	if l.empty != nil {
+		l.rooms.empty.Remove(l.empty)
+		l.empty = nil
+	}
+	if l.ending {
+		l.ending = false
+		l.rooms.ending--
+	}
 }
 
 // leave takes a member out.
 func (l *line) leave(m *member) {
-	l.rooms.mu.Lock()
-	defer l.rooms.mu.Unlock()
+	x := l.rooms
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	delete(l.members, m)
+	if len(l.members) == 0 && x.lines[l.path] == l {
+		l.empty = x.empty.PushBack(l)
+	}
 	l.tell()
 }
 
@@ -394,8 +430,9 @@ func (l *line) run(same context.Context) {
 		cancel()
 		all.Wait()
 		x.mu.Lock()
+		l.cancel()
 		if len(l.members) == 0 || x.g.ctx.Err() != nil {
-			l.cancel()
+			l.notEmpty()
 			delete(x.lines, l.path)
 			x.mu.Unlock()
 			return
@@ -413,6 +450,10 @@ func (l *line) awaitEmpty(ctx context.Context, r *route) {
 		var due <-chan time.Time
 		var draining <-chan struct{}
 		x.mu.Lock()
+		if l.ending {
+			x.mu.Unlock()
+			return
+		}
 		if len(l.members) == 0 {
 			due, draining = time.After(r.Rooms.Linger.timeout()), x.g.accepting.Done()
 		}

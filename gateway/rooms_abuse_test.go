@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -29,5 +30,41 @@ func TestRoomsOutsidePrefix(t *testing.T) {
 		pass(time.Second)
 		ch.says(t, "1")
 		gets(t, c, "1")
+	})
+}
+
+// A client that goes from room to room takes the place of no other: rooms without members make room.
+func TestRoomsWithoutMembersMakeRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		ch := w.channel("back:80")
+		w.start(inRooms(gateway.Rooms{MaxRooms: 3, Linger: gateway.Duration(time.Hour)}, gateway.Policy{}, "ws://back"))
+		stays := w.enters(draftwire.Hixie76, "/stays", draftwire.DialOptions{})
+		for i := range 20 {
+			c := w.enters(draftwire.RFC6455, fmt.Sprint("/", i), draftwire.DialOptions{})
+			pass(time.Second)
+			c.CloseNow()
+			pass(time.Second)
+			if list, _ := ch.open(); len(list) > 3 || w.gw.RoomStats()[0].Rooms > 3 {
+				t.Fatalf("%d connections to the backend, %+v", len(list), w.gw.RoomStats()[0])
+			}
+		}
+		back := w.enters(draftwire.RFC6455, "/19", draftwire.DialOptions{})
+		if _, made := ch.open(); made != 21 {
+			t.Errorf("%d connections were made; want that of the last room to have lingered", made)
+		}
+		other := w.enters(draftwire.RFC6455, "/other", draftwire.DialOptions{})
+		pass(time.Second)
+		_, _, err := draftwire.Dial(bg, "ws://front/more", &draftwire.DialOptions{NetDial: w.dial})
+		if got := statusOf(err); got != 503 {
+			t.Errorf("%v; want 503, as three rooms have members", err)
+		}
+		list, _ := ch.open()
+		for _, c := range list {
+			c.Write(bg, draftwire.OpText, []byte("all"))
+		}
+		for _, c := range []*draftwire.Conn{stays, back, other} {
+			gets(t, c, "all")
+		}
 	})
 }
