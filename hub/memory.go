@@ -20,9 +20,9 @@ const (
 
 // MemoryOptions are the options of a Memory. Fields that are zero have their defaults.
 type MemoryOptions struct {
-	// Rooms is how many rooms are kept at most. When there are more, those that have had no member
-	// for the longest time are forgotten, and when each has members, a new one is refused with
-	// ErrRooms. Default 10,000.
+	// Rooms is how many rooms are kept. When there are more, those that have had no member
+	// for the longest time are forgotten, and when each has members, nothing can be published in one that has none
+	// (ErrRooms). How many have members is for the hubs to bound (Options.Rooms). Default 10,000.
 	Rooms int
 	// History is how many messages of each room are kept. Default none.
 	History int
@@ -82,16 +82,16 @@ func NewMemory(o *MemoryOptions) *Memory {
 	return m
 }
 
-// use returns a room, which stays until leave. It makes one where there is none.
-func (m *Memory) use(name string) (*memoryRoom, error) {
+// use returns a room, which stays until leave. It makes one where there is none, above the bound only for a member.
+func (m *Memory) use(name string, as user) (*memoryRoom, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.rooms[name]
 	if r == nil {
-		if len(m.rooms) >= m.o.Rooms {
-			if !m.forgetIdle() {
-				return nil, ErrRooms
-			}
+		for len(m.rooms) >= m.o.Rooms && m.forgetIdle() {
+		}
+		if as == publisher && len(m.rooms) >= m.o.Rooms {
+			return nil, ErrRooms
 		}
 		r = &memoryRoom{name: name, at: Position{Epoch: rand.Uint64()}}
 		m.rooms[name] = r
@@ -103,6 +103,14 @@ func (m *Memory) use(name string) (*memoryRoom, error) {
 	r.users++
 	return r, nil
 }
+
+// user is who uses a room.
+type user uint8
+
+const (
+	subscriber user = iota
+	publisher
+)
 
 // forgetIdle forgets the room that has had no member for the longest time, and is false where there
 // is none. The caller holds the Memory's lock.
@@ -129,7 +137,7 @@ func (m *Memory) leave(r *memoryRoom) {
 
 // Subscribe implements Broker.
 func (m *Memory) Subscribe(_ context.Context, room string, f Feed) (Position, func(), error) {
-	r, err := m.use(room)
+	r, err := m.use(room, subscriber)
 	if err != nil {
 		return Position{}, nil, err
 	}
@@ -157,7 +165,7 @@ func (m *Memory) Publish(ctx context.Context, room string, op draftwire.Op, data
 	if err := ctx.Err(); err != nil {
 		return Position{}, err
 	}
-	r, err := m.use(room)
+	r, err := m.use(room, publisher)
 	if err != nil {
 		return Position{}, err
 	}
