@@ -1,12 +1,15 @@
 package gateway_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
+	"github.com/draftwire/draftwire/hub"
 )
 
 // A path of which no target for the backend can be made is refused, and is no backend's fault: a client could otherwise
@@ -68,3 +71,56 @@ func TestRoomsWithoutMembersMakeRoom(t *testing.T) {
 		}
 	})
 }
+
+// A broker in memory has place for all that a room needs, however few rooms without members it keeps.
+func TestRoomsBrokerHasPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, broker := newWorld(t), hub.NewMemory(&hub.MemoryOptions{Rooms: 1})
+		ch := w.channel("back:80")
+		gw, err := gateway.New(inRooms(gateway.Rooms{OnBackendLoss: "close"}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- gw.Run(bg) }()
+		defer func() {
+			gw.Close()
+			<-done
+		}()
+		c := w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{})
+		pass(time.Second)
+		ch.says(t, "1")
+		gets(t, c, "1")
+	})
+}
+
+// That a gateway cannot lead a room is told.
+func TestRoomsCannotLead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, broker := newWorld(t), hub.NewMemory(nil)
+		told := make(chan error, 100)
+		hooks := gateway.Hooks{RoomBackend: func(_, _, _ string, err error) { told <- err }}
+		gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: nobody{}, Listen: w.listen, Dial: w.dial, Hooks: hooks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- gw.Run(bg) }()
+		defer func() {
+			gw.Close()
+			<-done
+		}()
+		w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{})
+		pass(10 * time.Second)
+		if n := len(told); n < 5 || n > 30 || !errors.Is(<-told, errNobody) {
+			t.Errorf("it was told %d times", n)
+		}
+	})
+}
+
+var errNobody = errors.New("nobody leads")
+
+// nobody is an elector that chooses nobody.
+type nobody struct{}
+
+func (nobody) Lead(context.Context, string, func(context.Context) error) error { return errNobody }

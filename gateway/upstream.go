@@ -35,7 +35,8 @@ func (l *line) stand(ctx context.Context, r *route) {
 	x := l.rooms
 	for ctx.Err() == nil {
 		err := x.g.elector.Lead(ctx, x.inName(l.path), func(ctx context.Context) error { return l.lead(ctx, r) })
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
+			x.g.tellUpstream(r, "", l.path, err) // the broker does not let it lead
 			pause(ctx, time.Second)
 		}
 	}
