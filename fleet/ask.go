@@ -88,18 +88,18 @@ func (n *Node) Ask(ctx context.Context, name, kind string, body []byte) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	for _, data := range list {
-		var a answer
-		body, err := unframe(data, &a)
-		switch {
-		case err != nil:
-			return nil, err
-		case a.Error != "":
-			return nil, &AnswerError{cleanLines(a.Error)}
-		}
-		return body, nil
+	if len(list) == 0 {
+		return nil, ErrSilent
 	}
-	return nil, ErrSilent
+	var a answer
+	body, err = unframe(list[0], &a)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Error != "":
+		return nil, &AnswerError{cleanLines(a.Error)}
+	}
+	return body, nil
 }
 
 // cleanLines bounds the text of an error.

@@ -130,7 +130,7 @@ func TestNames(t *testing.T) {
 		}
 		delete(doc, f.GetName())
 	}
-	if len(doc) > 0 || len(families) != 44 {
+	if len(doc) > 0 || len(families) != 48 {
 		t.Errorf("%d metrics, documented but missing: %v", len(families), doc)
 	}
 }

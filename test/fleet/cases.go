@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -71,25 +73,14 @@ func (c *client) after(since time.Time) bool {
 	return len(c.heard) > 0 && c.heard[len(c.heard)-1].After(since)
 }
 
-// which says which clients are looked at.
-type which func(gate, hurt int) bool
-
-func all(int, int) bool          { return true }
-func others(gate, hurt int) bool { return gate != hurt }
-func those(gate, hurt int) bool  { return gate == hurt }
-
-// heard waits until clients have heard something since a time.
-func (f *fleet) heard(ctx context.Context, since time.Time, w which, limit time.Duration) error {
-	return f.heardOf(ctx, since, -1, w, limit)
-}
-
-func (f *fleet) heardOf(ctx context.Context, since time.Time, hurt int, w which, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// heard waits until all clients have heard something since a time.
+func (f *fleet) heard(ctx context.Context, since time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	for {
 		silent := ""
 		for _, c := range f.clients {
-			if w(c.gate, hurt) && !c.after(since) {
+			if !c.after(since) {
 				silent = fmt.Sprintf("a client of %v on %s hears nothing", c.version, f.gates[c.gate].name)
 			}
 		}
@@ -182,11 +173,11 @@ func (f *fleet) measure(ctx context.Context, k kase) (row, error) {
 		return r, err
 	}
 	// All hear again, and go on to hear for a while: nothing of it was what had been under way.
-	if err := f.heardOf(ctx, time.Now(), hurt, all, bound); err != nil {
+	if err := f.heard(ctx, time.Now()); err != nil {
 		return r, err
 	}
 	settled := time.Now().Add(3 * time.Second)
-	if err := f.heardOf(ctx, settled, hurt, all, bound); err != nil {
+	if err := f.heard(ctx, settled); err != nil {
 		return r, err
 	}
 	for _, c := range f.clients {
