@@ -285,7 +285,7 @@ func (m *fleetModel) check() {
 // the sum of the ledgers that are there and of what those that are not had stored last. FLEET_ORDERS=N plays more.
 func TestFleetReportIsTheSum(t *testing.T) {
 	orders, _ := strconv.Atoi(os.Getenv("FLEET_ORDERS"))
-	for seed := range uint64(max(orders, 40)) {
+	for seed := range uint64(max(orders, 10)) {
 		dir := t.TempDir()
 		synctest.Test(t, func(t *testing.T) {
 			m := &fleetModel{t: t, rnd: rand.New(rand.NewPCG(seed, 17)), bus: fleet.NewLocal()}
