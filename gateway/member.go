@@ -93,8 +93,8 @@ func (m *member) join(c *draftwire.Conn) {
 	switch {
 	case err == nil:
 		m.entered = r.rooms.enter(m)
-		if j.Missed > 0 {
-			m.notice(fmt.Sprintf("missed %d", j.Missed))
+		if j.Missed > 0 && r.Rooms.Notices { // behind the history, so that Post may be refused
+			c.Write(c.Context(), draftwire.OpText, fmt.Appendf(nil, "draftwire missed %d", j.Missed))
 		}
 	case c.Context().Err() == nil:
 		m.refuseAll(draftwire.CodeTryLater, "the room cannot be joined: "+err.Error())
@@ -194,28 +194,29 @@ func (m *member) endedByBackend(ce *draftwire.CloseError) {
 }
 
 // missed is called when the member has missed n messages, and with 0 where nobody knows how many.
-func (m *member) missed(n uint64) {
+func (m *member) missed(n uint64) error {
 	if n == 0 {
-		m.notice("missed")
-		return
+		return m.notice("missed")
 	}
-	m.notice(fmt.Sprintf("missed %d", n))
+	return m.notice(fmt.Sprintf("missed %d", n))
 }
 
 // unsupported is called when the member does not get n binary messages, as its version has none.
-func (m *member) unsupported(n uint64) {
+func (m *member) unsupported(n uint64) error {
 	loss := LossBinaryRejected
 	if m.rejects() {
 		m.s.g.working.Go(func() {
 			m.refuseAll(draftwire.CodeUnsupported, "no binary messages on "+m.s.Version().String())
 		})
+	} else if err := m.missed(n); err != nil {
+		return err
 	} else {
 		loss = LossBinaryDropped
-		m.missed(n)
 	}
 	for range n {
 		m.s.countLoss(BackendSide, loss)
 	}
+	return nil
 }
 
 // rejects reports whether a member is closed for a binary message that its version has not.
@@ -226,11 +227,12 @@ func (m *member) rejects() bool {
 	return slices.Contains(m.policy.Fatal, LossBinaryDropped)
 }
 
-// notice tells the client about its membership, if the route has notices.
-func (m *member) notice(text string) {
-	if m.s.route.Rooms.Notices {
-		m.s.client.Post(draftwire.NewPreparedMessage(draftwire.OpText, []byte("draftwire "+text)))
+// notice tells the client about its membership, if the route has notices. Its error is that of Post.
+func (m *member) notice(text string) error {
+	if !m.s.route.Rooms.Notices {
+		return nil
 	}
+	return m.s.client.Post(draftwire.NewPreparedMessage(draftwire.OpText, []byte("draftwire "+text)))
 }
 
 // The backend's side of the relay.

@@ -121,10 +121,8 @@ func (r *route) newHub(b hub.Broker) *hub.Hub {
 	o := &hub.Options{
 		Broker: b, Rooms: c.MaxRooms, Members: c.MaxMembers, Each: 1, Message: int(c.Message),
 		Name: c.Name + len(r.rooms.outName("")), Lag: lagOf[c.Lag], Behind: c.Behind, Held: int(c.Held),
-		Missed: func(m *draftwire.Conn, _ string, n uint64) { memberOf(m).missed(n) },
-		Unsupported: func(m *draftwire.Conn, _ string, n uint64) {
-			memberOf(m).unsupported(n)
-		},
+		Missed:      func(m *draftwire.Conn, _ string, n uint64) error { return memberOf(m).missed(n) },
+		Unsupported: func(m *draftwire.Conn, _ string, n uint64) error { return memberOf(m).unsupported(n) },
 		TooSlow: func(m *draftwire.Conn, _ string) {
 			memberOf(m).decide(GatewaySide, &refusal{draftwire.CodePolicy, "too slow"})
 		},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,3 +126,45 @@ var errNobody = errors.New("nobody leads")
 type nobody struct{}
 
 func (nobody) Lead(context.Context, string, func(context.Context) error) error { return errNobody }
+
+// A member whose peer has taken so little that not even a notice fits is told what it has missed when it takes more.
+func TestRoomsTellsLater(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		ch := w.channel("back:80")
+		w.start(inRooms(gateway.Rooms{Notices: true}, gateway.Policy{}, "ws://back"))
+		slow, fast := w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{}), w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
+		pass(time.Second)
+		gets1 := func(c *draftwire.Conn) string {
+			_, p, err := c.Read(bg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(p)
+		}
+		gets1(fast)
+		const messages = 20_000
+		for i := range messages {
+			ch.says(t, fmt.Sprintf("%020d", i))
+			gets(t, fast, fmt.Sprintf("%020d", i))
+		}
+		pass(time.Second)
+		gets1(slow)
+		got, missed := 0, 0
+		for got+missed < messages {
+			p := gets1(slow)
+			if n, ok := strings.CutPrefix(p, "draftwire missed "); ok {
+				k, _ := strconv.Atoi(n)
+				missed += k
+				continue
+			}
+			if k, _ := strconv.Atoi(p); k != got+missed {
+				t.Fatalf("message %d comes behind %d that came and %d that were told", k, got, missed)
+			}
+			got++
+		}
+		if missed == 0 {
+			t.Error("nothing was missed")
+		}
+	})
+}

@@ -143,8 +143,9 @@ func ExampleFeed() {
 
 // For a state, of which the last one alone counts, members that lag skip to the latest.
 func ExampleOptions() {
-	h := hub.New(&hub.Options{Lag: hub.SkipToLatest, Missed: func(c *draftwire.Conn, room string, n uint64) {
+	h := hub.New(&hub.Options{Lag: hub.SkipToLatest, Missed: func(c *draftwire.Conn, room string, n uint64) error {
 		log.Printf("%s of %s has missed %d", c.RemoteAddr(), room, n)
+		return nil
 	}})
 	defer h.Close()
 	fmt.Println(h.Stats().Members)

@@ -78,12 +78,13 @@ type Options struct {
 	// base64. Default: they do not get binary messages, which is counted as unsupported.
 	AsText func(data []byte) []byte
 	// Missed is called when a member has missed n messages, before it is sent a later one; n is 0
-	// where the broker has begun anew, and nobody knows. It may send the member a notice by Post. It
-	// must not block, and of the hub's methods call none but Stats.
-	Missed func(c *draftwire.Conn, room string, n uint64)
+	// where the broker has begun anew, and nobody knows. It may send the member a notice by Post, and returns its
+	// error: with ErrBusy the member lags, and Missed is called again, with all that it has missed by then. It
+	// must not block, and of the hub's methods call none but Stats; several goroutines may call it at a time.
+	Missed func(c *draftwire.Conn, room string, n uint64) error
 	// Unsupported is called when a member does not get n binary messages, as its version has none.
-	// What holds for Missed holds for it; it may be called by several goroutines at a time.
-	Unsupported func(c *draftwire.Conn, room string, n uint64)
+	// What holds for Missed holds for it.
+	Unsupported func(c *draftwire.Conn, room string, n uint64) error
 	// TooSlow is called before a member is closed as it is too slow, and is no member of the room any more. It
 	// may publish, but not call Close, which waits for it.
 	TooSlow func(c *draftwire.Conn, room string)

@@ -226,7 +226,7 @@ func TestLag(t *testing.T) {
 	for _, lag := range []hub.Lag{hub.DropOldest, hub.SkipToLatest} {
 		synctest.Test(t, func(t *testing.T) {
 			var missed uint64
-			h := newHub(t, hub.Options{Lag: lag, Behind: 10, Missed: func(_ *draftwire.Conn, room string, n uint64) { missed += n }})
+			h := newHub(t, hub.Options{Lag: lag, Behind: 10, Missed: func(_ *draftwire.Conn, room string, n uint64) error { missed += n; return nil }})
 			open := newMembers(t, draftwire.Limits{PostLimit: 64 << 10, WriteTimeout: time.Hour}).open
 			slow, server := open(draftwire.Hybi07)
 			join(t, h, server, "r", hub.JoinOptions{})

@@ -16,6 +16,10 @@ type member struct {
 	// got what the room has.
 	seq    uint64
 	behind bool
+	// missed and unsaid are how many messages it was not sent, and not told of yet (Options.Missed and Unsupported); unsure
+	// tells that nobody knows how many.
+	missed, unsaid uint64
+	unsure         bool
 }
 
 // maxAhead is how many messages a member may have had, in another hub, that this hub has not sent yet.

@@ -49,10 +49,11 @@ func modelRound(t *testing.T, rnd *rand.Rand) {
 	missed := map[*draftwire.Conn]uint64{}
 	var hubs []*hub.Hub
 	for range 3 {
-		hubs = append(hubs, newHub(t, hub.Options{Broker: broker, Behind: 1 + rnd.IntN(30), Lag: hub.Lag(rnd.IntN(2)), Missed: func(c *draftwire.Conn, _ string, n uint64) {
+		hubs = append(hubs, newHub(t, hub.Options{Broker: broker, Behind: 1 + rnd.IntN(30), Lag: hub.Lag(rnd.IntN(2)), Missed: func(c *draftwire.Conn, _ string, n uint64) error {
 			mu.Lock()
 			missed[c] += n
 			mu.Unlock()
+			return nil
 		}}))
 	}
 	open := newMembers(t, draftwire.Limits{PostLimit: 16 << 10, WriteTimeout: time.Hour}).open

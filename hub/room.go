@@ -239,7 +239,7 @@ func (r *room) broadcast(list []Message) (gone, slow []*member) {
 		r.restart(first)
 	} else if lost := first - r.at.Seq - 1; lost > 0 {
 		for _, m := range r.live {
-			r.tell(m, lost)
+			r.missed(m, lost)
 		}
 	}
 	r.prepare(list)
@@ -251,7 +251,6 @@ func (r *room) broadcast(list []Message) (gone, slow []*member) {
 		for _, m := range r.live[from:to] {
 			seq, no, err := m.post(first, r.messages, r.texts)
 			delivered += seq + 1 - first - no
-			r.unsupported(m, no)
 			if err == nil {
 				continue
 			}
@@ -288,7 +287,7 @@ func (r *room) restart(first uint64) {
 		m.seq = first - 1
 	}
 	for _, m := range slices.Concat(r.live, r.behind) {
-		r.tell(m, 0)
+		r.missed(m, 0)
 	}
 }
 
@@ -331,15 +330,21 @@ func (m *member) post(first uint64, full, texts []*draftwire.PreparedMessage) (s
 		list = texts
 	}
 	for seq = first - 1; len(list) > 0; {
-		n := slices.Index(list, nil)
-		switch {
-		case n == 0:
-			no++
-			seq++
-			list = list[1:]
-			continue
-		case n < 0:
+		n := slices.IndexFunc(list, func(p *draftwire.PreparedMessage) bool { return p != nil })
+		if n < 0 {
 			n = len(list)
+		}
+		m.room.unsupported(m, uint64(n))
+		no += uint64(n)
+		seq += uint64(n)
+		if list = list[n:]; len(list) == 0 {
+			break
+		}
+		if n = slices.Index(list, nil); n < 0 {
+			n = len(list)
+		}
+		if err := m.room.tell(m); err != nil {
+			return seq, no, err
 		}
 		posted, err := m.c.PostAll(list[:n]...)
 		seq += uint64(posted)
@@ -351,23 +356,49 @@ func (m *member) post(first uint64, full, texts []*draftwire.PreparedMessage) (s
 	return seq, no, nil
 }
 
-// tell counts what a member has missed, and tells it. The caller holds the lock.
-func (r *room) tell(m *member, n uint64) {
+// missed counts what a member has missed, 0 where nobody knows. It is told before it is sent more. The caller holds the
+// lock.
+func (r *room) missed(m *member, n uint64) {
 	r.h.counts.missed.Add(n)
-	if f := r.h.o.Missed; f != nil {
-		f(m.c, r.name, n)
+	m.missed += n
+	m.unsure = m.unsure || n == 0
+}
+
+// unsupported counts messages that a member's version cannot say. Where it cannot be told now, it is before it is sent more.
+func (r *room) unsupported(m *member, n uint64) {
+	if n > 0 {
+		r.h.counts.unsupported.Add(n)
+		m.unsaid += n
+		r.tell(m)
 	}
 }
 
-// unsupported counts messages that a member's version cannot say.
-func (r *room) unsupported(m *member, n uint64) {
-	if n == 0 {
-		return
+// tell tells a member what it has not got and was not told yet. Its error is ErrBusy where the member does not take that.
+func (r *room) tell(m *member) error {
+	one := func(f func(*draftwire.Conn, string, uint64) error, n *uint64) error {
+		if f != nil {
+			if err := f(m.c, r.name, *n); err != nil {
+				return err
+			}
+		}
+		*n = 0
+		return nil
 	}
-	r.h.counts.unsupported.Add(n)
-	if f := r.h.o.Unsupported; f != nil {
-		f(m.c, r.name, n)
+	if m.unsure {
+		if err := one(r.h.o.Missed, new(uint64)); err != nil {
+			return err
+		}
+		m.unsure = false
 	}
+	if m.missed > 0 {
+		if err := one(r.h.o.Missed, &m.missed); err != nil {
+			return err
+		}
+	}
+	if m.unsaid > 0 {
+		return one(r.h.o.Unsupported, &m.unsaid)
+	}
+	return nil
 }
 
 // dismiss removes members whose connection has ended, and closes those that are too slow.
@@ -446,7 +477,7 @@ func (r *room) goOn(m *member) error {
 			continue
 		}
 		if n := p.seq - m.seq - 1; n > 0 {
-			r.tell(m, n)
+			r.missed(m, n)
 			m.seq += n
 		}
 		one := p.full
@@ -455,9 +486,13 @@ func (r *room) goOn(m *member) error {
 		}
 		if one == nil {
 			r.unsupported(m, 1)
-		} else if err := m.c.Post(one); err != nil {
-			return err
 		} else {
+			if err := r.tell(m); err != nil {
+				return err
+			}
+			if err := m.c.Post(one); err != nil {
+				return err
+			}
 			r.h.counts.delivered.Add(1)
 		}
 		m.seq = p.seq

@@ -43,7 +43,7 @@ func newService(j *journal, broadcast bool, b *broker) *service {
 	s.hub = hub.New(&hub.Options{
 		// What is sent is limited as it is read, and a room's name with the request.
 		Broker: b, Message: math.MaxInt, Name: math.MaxInt, Lag: hub.Disconnect,
-		Unsupported: func(c *draftwire.Conn, _ string, n uint64) { j.visit(c).dropped.Add(n) },
+		Unsupported: func(c *draftwire.Conn, _ string, n uint64) error { j.visit(c).dropped.Add(n); return nil },
 		TooSlow:     func(c *draftwire.Conn, _ string) { j.visit(c).because("too slow") },
 	})
 	s.clock.Store(1)

@@ -37,13 +37,14 @@ type joined struct {
 
 func newNode(t *testing.T, b *nats.Broker, w *way) *node {
 	n := &node{broker: b, way: w, missed: map[*draftwire.Conn]uint64{}, joined: map[string]chan joined{}}
-	n.hub = hub.New(&hub.Options{Broker: b, Missed: func(c *draftwire.Conn, _ string, lost uint64) {
+	n.hub = hub.New(&hub.Options{Broker: b, Missed: func(c *draftwire.Conn, _ string, lost uint64) error {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if lost == 0 {
 			t.Error("a member was told that nobody knows what it has missed")
 		}
 		n.missed[c] += lost
+		return nil
 	}})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
