@@ -502,19 +502,24 @@ func Sum(books []Kept) *usage.Snapshot {
 var ErrAlive = errors.New("fleet: this gateway is there")
 
 // Forget takes away the book of a node that is no more: what it has counted is in no report any more. Its chunks go
-// with it. An error of ErrNone says that there is none.
+// with it. A node that is Gone is Left then, for all. An error of ErrNone says that there is nothing of that name.
 func (n *Node) Forget(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
 	n.mu.Lock()
-	m := n.members[name]
-	alive := m != nil && m.State == Alive
+	var known Member
+	if m := n.members[name]; m != nil {
+		known = m.Member
+	}
 	n.mu.Unlock()
-	if alive {
+	if known.State == Alive {
 		return ErrAlive
 	}
 	_, at, err := n.load(ctx, n.bookKey(name))
+	if errors.Is(err, ErrNone) && known.State == Gone { // it died before it had stored anything
+		return n.bury(ctx, &known)
+	}
 	if err != nil {
 		return err
 	}
@@ -530,10 +535,31 @@ func (n *Node) Forget(ctx context.Context, name string) error {
 			n.bus.Store(ctx, key, nil, at)
 		}
 	}
+	if known.State == Gone {
+		return n.bury(ctx, &known)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if m := n.members[name]; m != nil && m.State != Alive {
 		delete(n.members, name)
+	}
+	return nil
+}
+
+// bury says farewell for a node that has died without one, so that no node waits for it any more.
+func (n *Node) bury(ctx context.Context, m *Member) error {
+	h := hello{Name: m.Name, ID: m.ID, Started: m.Started, Bye: true}
+	data, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if err := n.bus.Send(ctx, n.subject("hello"), data); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if x := n.members[m.Name]; x != nil && x.State == Gone {
+		x.State, x.Heard = Left, time.Now()
 	}
 	return nil
 }

@@ -361,3 +361,31 @@ func TestRenamed(t *testing.T) {
 	}
 	same(t, a, s)
 }
+
+// A node that has died before it had stored anything is forgotten too, by all: otherwise the orders to all would wait for it.
+func TestForgetGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := fleet.NewLocal()
+		a := join(t, bus, fleet.Options{Name: "a"})
+		b := join(t, bus.Port(), fleet.Options{Name: "b"})
+		c := join(t, bus.Port(), fleet.Options{Name: "c"})
+		settle()
+		c.Leave() // without a farewell
+		time.Sleep(time.Minute)
+		if got := fmt.Sprint(states(b)); got != "[a alive b alive c gone]" {
+			t.Fatal(got)
+		}
+		if err := a.Forget(t.Context(), "c"); err != nil {
+			t.Error(err)
+		}
+		settle()
+		for _, n := range []*fleet.Node{a, b} {
+			if got := fmt.Sprint(states(n)); got != "[a alive b alive c left]" {
+				t.Error(got)
+			}
+		}
+		if err := a.Forget(t.Context(), "c"); !errors.Is(err, fleet.ErrNone) {
+			t.Errorf("forget one that is forgotten: %v", err)
+		}
+	})
+}
