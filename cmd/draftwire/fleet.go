@@ -292,7 +292,7 @@ func (m *membership) planned(p fleet.Plan) {
 
 // told logs what happens in the fleet.
 func (m *membership) told(e fleet.Event) {
-	if !m.r.watch.journal.fold.pass("fleet " + string(e.Kind) + " " + e.Name) {
+	if !m.r.watch.journal.fold.passPeer(foldKey{topic: foldFleet + string(e.Kind), address: e.Name}) { // however many names there are
 		return
 	}
 	fields := logrus.Fields{"event": "fleet." + string(e.Kind)}

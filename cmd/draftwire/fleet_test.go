@@ -472,3 +472,25 @@ func TestFleetInConsole(t *testing.T) {
 		t.Errorf("the fleet's plan: %+v", plan)
 	}
 }
+
+// However many names somebody on the bus makes up, few lines tell of them.
+func TestFleetManyNames(t *testing.T) {
+	f := newFleet(t)
+	g := f.start("gw-1")
+	f.await(g, func(s *fleetStatus) bool { return len(s.Gateways) == 1 })
+	say := func(i int, bye bool) {
+		text := fmt.Sprintf(`{"name":"x-%d","id":"a","started":"2026-01-01T00:00:00Z","bye":%t}`, i, bye)
+		if err := f.bus.Send(t.Context(), "fleet.draftwire.hello", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const names = 1000
+	for i := range names {
+		say(i, false)
+		say(i, true)
+	}
+	f.await(g, func(s *fleetStatus) bool { return len(s.Gateways) == fleet.MaxNodes })
+	if n := strings.Count(g.err.String(), `"event":"fleet.joined"`); n == 0 || n > 100 {
+		t.Errorf("%d lines tell of %d names", n, names)
+	}
+}

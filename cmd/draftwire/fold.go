@@ -17,12 +17,14 @@ const (
 	foldPeers  = 200 // with a line of their own
 	foldTopic  = 50  // of them with one topic
 	foldAgents = 5   // of these with one address
+
+	foldFleet = "fleet " // begins topics of which gateways are the peers
 )
 
 // foldKey is what lines are alike in.
 type foldKey struct {
 	topic   string // of a bounded set
-	address string // of the peer; "": any
+	address string // of the peer, or the name of a gateway; "": any
 	agent   string // its User-Agent; "": any
 }
 

@@ -49,7 +49,11 @@ func newJournal(log *logrus.Logger) *journal {
 	j := &journal{log: log, style: styleOf(log.Formatter), out: out}
 	j.fold = newFolder(foldTime, func(k foldKey, n int) {
 		fields := logrus.Fields{"reason": k.topic}
-		if k.address != "" {
+		switch {
+		case k.address == "":
+		case strings.HasPrefix(k.topic, foldFleet):
+			fields["gateway"] = k.address
+		default:
 			fields["client_ip"] = k.address
 		}
 		if k.agent != "" {
