@@ -329,8 +329,13 @@ func (m *membership) told(e fleet.Event) {
 func (m *membership) noteStage(n *fleet.Node, v draftwire.Version, s usage.Stage, who string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), planWait)
 	defer cancel()
-	next := usage.Plan{}
-	for version, stages := range m.r.Plan() {
+	// The plan that is changed and its number are of one moment: otherwise a plan that is made meanwhile would be lost.
+	last, next := n.Plan(), usage.Plan{}
+	stages := last.Stages
+	if last.Number == 0 || last.Own {
+		stages, _ = m.r.Config().Plan() // was checked
+	}
+	for version, stages := range stages {
 		for _, x := range stages {
 			if version != v || !x.From.Equal(s.From) {
 				next[version] = append(next[version], x)
@@ -338,7 +343,7 @@ func (m *membership) noteStage(n *fleet.Node, v draftwire.Version, s usage.Stage
 		}
 	}
 	next[v] = append(next[v], s)
-	_, err := n.SetPlan(ctx, n.Plan().Number, next, who)
+	_, err := n.SetPlan(ctx, last.Number, next, who)
 	return err
 }
 
