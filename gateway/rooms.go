@@ -103,16 +103,27 @@ func (g *Gateway) newRooms(r, before *route) {
 	p := r.Policy
 	p.Fragments = "gather" // a message is published as a whole
 	r.roomPolicy = &p
+	if r.rooms = g.roomsOf(r.Name); r.rooms == nil {
+		r.rooms = &rooms{g: g, name: r.Name, lines: map[string]*line{}}
+	}
 	if before != nil && before.rooms != nil {
-		r.rooms = before.rooms
 		if reflect.DeepEqual(before.Rooms, r.Rooms) && reflect.DeepEqual(before.Policy, r.Policy) {
 			r.hub = before.hub
 			return
 		}
-	} else {
-		r.rooms = &rooms{g: g, name: r.Name, lines: map[string]*line{}}
 	}
 	r.hub = r.newHub(g.broker)
+}
+
+// roomsOf returns the rooms of a route, also where only members of an earlier configuration are in them: those of one that
+// has rooms again are the same. nil: there are none.
+func (g *Gateway) roomsOf(name string) *rooms {
+	for _, x := range g.allRooms() {
+		if x.name == name {
+			return x
+		}
+	}
+	return nil
 }
 
 // newHub returns a hub for the members of a route.
@@ -182,6 +193,10 @@ func sameUpstream(a, b *route) bool {
 
 // tendRooms closes the hubs of earlier configurations whose members have left, and forgets rooms of routes that are gone.
 func (g *Gateway) tendRooms() {
+	if !g.changing.TryLock() { // a reload may be about to use them again
+		return
+	}
+	defer g.changing.Unlock()
 	st := g.state.Load()
 	for _, x := range g.allRooms() {
 		if !slices.ContainsFunc(st.routes, func(r *route) bool { return r.rooms == x }) && x.isOver() {
@@ -239,27 +254,9 @@ func (g *Gateway) allRooms() []*rooms {
 // RoomStats returns what is counted of the rooms of each route that has, or had, some.
 func (g *Gateway) RoomStats() (list []RoomStats) {
 	for _, x := range g.allRooms() {
-		s := x.stats()
-		if i := slices.IndexFunc(list, func(o RoomStats) bool { return o.Route == s.Route }); i >= 0 {
-			list[i] = list[i].plus(s) // of a route that was removed, and added again
-		} else {
-			list = append(list, s)
-		}
+		list = append(list, x.stats())
 	}
 	return list
-}
-
-func (s RoomStats) plus(o RoomStats) RoomStats {
-	rooms := s.Rooms + o.Rooms
-	s.Stats = addStats(s.Stats, o.Stats)
-	s.Rooms = rooms
-	s.Upstreams += o.Upstreams
-	s.Published += o.Published
-	s.Unpublished += o.Unpublished
-	s.Heard += o.Heard
-	s.Unheard += o.Unheard
-	s.Ignored += o.Ignored
-	return s
 }
 
 func (x *rooms) stats() RoomStats {

@@ -168,3 +168,66 @@ func TestRoomsTellsLater(t *testing.T) {
 		}
 	})
 }
+
+// Rooms that a route has again have one connection, to the backends that it has now, also where members of before are left.
+func TestRoomsTakenAwayAndBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		one, two := w.channel("one:80"), w.channel("two:80")
+		w.start(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://one"))
+		stays := w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{})
+		for _, cfg := range []*gateway.Config{to(gateway.Policy{Ping: -1}, "ws://two"), inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://two")} {
+			if err := w.gw.Reload(cfg); err != nil {
+				t.Fatal(err)
+			}
+			pass(10 * time.Second)
+		}
+		now := w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
+		pass(10 * time.Second)
+		if list, _ := one.open(); len(list) != 0 {
+			t.Error("the backend of before still has a connection")
+		}
+		two.says(t, "1")
+		gets(t, now, "1")
+		gets(t, stays, "1")
+		if s := w.gw.RoomStats(); len(s) != 1 || s[0].Members != 2 || s[0].Upstreams != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// What another gateway says of a room's end closes its members, or is ignored where no peer can be told it: a member would
+// otherwise stay open, and could not be closed any more.
+func TestRoomsEndedByNonsense(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, broker := newWorld(t), hub.NewMemory(nil)
+		w.channel("back:80")
+		gw, err := gateway.New(inRooms(gateway.Rooms{OnBackendLoss: "close"}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- gw.Run(bg) }()
+		defer func() {
+			gw.Close()
+			<-done
+		}()
+		c := w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
+		pass(time.Second)
+		end := func(text string) {
+			if _, err := broker.Publish(bg, "end:r/a", draftwire.OpText, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			pass(time.Second)
+		}
+		for _, text := range []string{"", "x", "-1 a", "0 a", "999", "1005 a", "1006 a", "1015", "65535 a", "70000"} {
+			end(text)
+			getsNothing(t, c)
+		}
+		long := strings.Repeat("\xff\x00", 1000)
+		end("4001 " + long)
+		if ce := closedWith(t, c); ce.Code != 4001 {
+			t.Errorf("closed with %v", ce)
+		}
+	})
+}

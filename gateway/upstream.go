@@ -166,10 +166,10 @@ func (l *line) heed(ctx context.Context) {
 func (l *line) ended(m hub.Message) {
 	code, reason, _ := strings.Cut(string(m.Data), " ")
 	n, err := strconv.ParseUint(code, 10, 16)
-	if err != nil {
+	ce := &draftwire.CloseError{Code: draftwire.CloseCode(n), Reason: strings.ToValidUTF8(reason, "\ufffd")}
+	if err != nil || !ce.Code.OnWire() { // it is another program's
 		return
 	}
-	ce := &draftwire.CloseError{Code: draftwire.CloseCode(n), Reason: reason}
 	l.rooms.mu.Lock()
 	defer l.rooms.mu.Unlock()
 	for m := range l.members {
