@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/draftwire/draftwire"
 )
@@ -284,7 +285,8 @@ func (h *Hub) remove(m *member) bool {
 
 // Publish sends a message to all members of a room, in all hubs of the broker, and returns its place.
 // data must not be changed afterwards. It may wait while the members get earlier messages. Errors are
-// ErrName, ErrTooLarge, ErrClosed and those of the broker.
+// ErrName, ErrTooLarge, ErrClosed, draftwire.ErrInvalidText for text that is not UTF-8, and those of the broker. What
+// other programs have published and is no message, members miss.
 func (h *Hub) Publish(ctx context.Context, name string, op draftwire.Op, data []byte) (Position, error) {
 	switch {
 	case name == "" || len(name) > h.o.Name:
@@ -293,6 +295,8 @@ func (h *Hub) Publish(ctx context.Context, name string, op draftwire.Op, data []
 		return Position{}, ErrTooLarge
 	case h.ctx.Err() != nil:
 		return Position{}, ErrClosed
+	case op == draftwire.OpText && !utf8.Valid(data):
+		return Position{}, draftwire.ErrInvalidText
 	}
 	return h.o.Broker.Publish(ctx, name, op, data)
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"github.com/draftwire/draftwire"
 )
@@ -71,7 +72,7 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 		}
 		from := after.Seq
 		for _, x := range part {
-			if x.Epoch != after.Epoch || x.Seq <= after.Seq {
+			if x.Epoch != after.Epoch || x.Seq <= after.Seq || !x.canBeSaid() {
 				continue
 			}
 			if known {
@@ -101,6 +102,12 @@ func (m *member) begin(ctx context.Context, o JoinOptions) (j Joined, err error)
 			}
 		}
 	}
+}
+
+// canBeSaid reports whether a message is one: another program may have published text that is not UTF-8, which no member can
+// be sent.
+func (x *Message) canBeSaid() bool {
+	return x.Op == draftwire.OpBinary || x.Op == draftwire.OpText && utf8.Valid(x.Data)
 }
 
 // write writes a message of the history, as far as the member's version can say it.

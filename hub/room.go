@@ -162,6 +162,9 @@ func (r *room) drop(m *member) {
 
 // take takes a message of the broker. Messages that come while others are sent go together.
 func (r *room) take(x Message) {
+	if !x.canBeSaid() { // members have missed it then
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for !r.ended && (len(r.queue) >= queueMessages || r.queued > queueBytes) {
