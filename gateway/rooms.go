@@ -71,6 +71,7 @@ type line struct {
 	leading atomic.Bool
 	led     atomic.Int64  // until when it is taken for sure that somebody leads the room, in Unix nanoseconds
 	changed chan struct{} // has an element when members were changed
+	asking  chan struct{} // has an element while a member asks the broker whether somebody leads the room
 	// Of the lock of rooms.
 	members map[*member]struct{}
 	empty   *list.Element      // of rooms.empty
@@ -345,7 +346,7 @@ func (x *rooms) enter(m *member) *line {
 	defer x.mu.Unlock()
 	l := x.lines[m.path]
 	if l == nil {
-		l = &line{rooms: x, path: m.path, changed: make(chan struct{}, 1), members: map[*member]struct{}{}}
+		l = &line{rooms: x, path: m.path, changed: make(chan struct{}, 1), asking: make(chan struct{}, 1), members: map[*member]struct{}{}}
 		x.lines[m.path] = l
 		ctx := l.begin()
 		x.g.working.Go(func() { l.run(ctx) })

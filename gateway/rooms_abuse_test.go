@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,5 +230,84 @@ func TestRoomsEndedByNonsense(t *testing.T) {
 		if ce := closedWith(t, c); ce.Code != 4001 {
 			t.Errorf("closed with %v", ce)
 		}
+	})
+}
+
+// However many members say something while nobody leads their room, the broker is asked by one of them at a time; all are
+// told in the end.
+func TestRoomsAskForLeader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, broker := newWorld(t), &asked{Memory: hub.NewMemory(nil)}
+		gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: nobody{}, Listen: w.listen, Dial: w.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- gw.Run(bg) }()
+		defer func() {
+			gw.Close()
+			<-done
+		}()
+		var all []*draftwire.Conn
+		for range 50 {
+			all = append(all, w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{}))
+		}
+		for _, c := range all {
+			tells(t, c, "x")
+		}
+		for _, c := range all {
+			if ce := closedWith(t, c); ce.Code != 1013 {
+				t.Errorf("closed with %v", ce)
+			}
+		}
+		if n := broker.n.Load(); n == 0 || n > 100 {
+			t.Errorf("the broker was asked %d times in ten seconds", n)
+		}
+	})
+}
+
+// asked is a broker that counts who asks for members.
+type asked struct {
+	*hub.Memory
+	n atomic.Int64
+}
+
+func (a *asked) Members(ctx context.Context, room string) (int, error) {
+	a.n.Add(1)
+	return a.Memory.Members(ctx, room)
+}
+
+// What no text is, and another program has published, is not sent to the backend, and ends no connection to it.
+func TestRoomsHearNoText(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, broker := newWorld(t), hub.NewMemory(nil)
+		ch := w.channel("back:80")
+		gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- gw.Run(bg) }()
+		defer func() {
+			gw.Close()
+			<-done
+		}()
+		c := w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
+		pass(time.Second)
+		if _, err := broker.Publish(bg, "in:r/a", draftwire.OpText, []byte("\xff")); err != nil {
+			t.Fatal(err)
+		}
+		tells(t, c, "x")
+		if got := ch.next(t); got != "x" {
+			t.Errorf("heard %q", got)
+		}
+		if _, made := ch.open(); made != 1 || gw.RoomStats()[0].Unheard != 1 {
+			t.Errorf("%d connections, %+v", made, gw.RoomStats()[0])
+		}
+		if _, err := broker.Publish(bg, "out:r/a", draftwire.OpText, []byte("\xff")); err != nil {
+			t.Fatal(err)
+		}
+		ch.says(t, "y")
+		gets(t, c, "y")
 	})
 }

@@ -101,7 +101,17 @@ const (
 const ledTime = time.Second
 
 // awaitLeader waits until a gateway leads the room, so that what is said while none does is heard all the same.
+// However many wait, one of them asks the broker.
 func (l *line) awaitLeader(ctx context.Context) error {
+	if l.led.Load() > time.Now().UnixNano() {
+		return nil
+	}
+	select {
+	case l.asking <- struct{}{}:
+		defer func() { <-l.asking }()
+	case <-ctx.Done():
+		return errNobodyLeads
+	}
 	for wait := firstLook; ; wait = min(2*wait, lastLook) {
 		began, until := time.Now(), l.led.Load()
 		if until > began.UnixNano() {
@@ -418,7 +428,8 @@ func (u *uplink) send(ctx context.Context, c *draftwire.Conn) error {
 		switch {
 		case err == nil:
 			u.count.heard.Add(1)
-		case errors.Is(err, draftwire.ErrUnsupported): // the version of the backend has no binary messages
+		case errors.Is(err, draftwire.ErrUnsupported), errors.Is(err, draftwire.ErrInvalidText):
+			// The version of the backend has no binary messages; or another program has published no text.
 			u.count.unheard.Add(1)
 		default:
 			u.count.unheard.Add(uint64(len(list) - i))
