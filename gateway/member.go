@@ -91,6 +91,8 @@ func (m *member) join(c *draftwire.Conn) {
 	}
 	j, err := r.hub.Join(c.Context(), c, r.rooms.outName(m.path), o)
 	switch {
+	case err == nil && m.s.g.alone && m.s.g.retired.Load(): // its handshake has ended behind farewellRooms
+		sayFarewell(c)
 	case err == nil:
 		m.entered = r.rooms.enter(m)
 		if j.Missed > 0 && r.Rooms.Notices { // behind the history, so that Post may be refused

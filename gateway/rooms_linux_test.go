@@ -1,10 +1,14 @@
 package gateway_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -177,12 +181,29 @@ func TestRoomsRetire(t *testing.T) {
 				}
 			}
 		}
+		late, err := net.Dial("tcp", gw.Status().Listeners[0].Address) // in its handshake
+		if err != nil {
+			t.Fatal(err)
+		}
+		for gw.Status().Listeners[0].Pending == 0 && ctx.Err() == nil {
+			runtime.Gosched()
+		}
 		gw.Retire(func(string) bool { return false })
 		if alone {
 			for _, c := range all {
 				if _, _, err := c.Read(ctx); draftwire.CloseStatus(err) != draftwire.CodeGoingAway {
 					t.Errorf("a member got %v", err)
 				}
+			}
+			late.SetDeadline(time.Now().Add(patience))
+			io.WriteString(late, "GET /a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+			r := bufio.NewReader(late)
+			if _, err := http.ReadResponse(r, nil); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, 4)
+			if _, err := io.ReadFull(r, got); err != nil || got[0] != 0x88 || int(got[2])<<8|int(got[3]) != 1001 {
+				t.Errorf("who came late got %q, %v", got, err)
 			}
 		} else {
 			all[0].Write(ctx, draftwire.OpText, []byte("still"))
@@ -192,6 +213,7 @@ func TestRoomsRetire(t *testing.T) {
 		}
 		gw.Close()
 		<-done
+		late.Close()
 		for _, c := range all {
 			c.CloseNow()
 		}
