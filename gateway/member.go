@@ -99,7 +99,7 @@ func (m *member) join(c *draftwire.Conn) {
 			c.Write(c.Context(), draftwire.OpText, fmt.Appendf(nil, "draftwire missed %d", j.Missed))
 		}
 	case c.Context().Err() == nil:
-		m.refuseAll(draftwire.CodeTryLater, "the room cannot be joined: "+err.Error())
+		m.refuseAll(draftwire.CodeTryLater, "the room cannot be joined", err)
 	}
 }
 
@@ -156,13 +156,18 @@ func (m *member) publish() {
 		if errors.Is(err, hub.ErrTooLarge) {
 			code = draftwire.CodeTooBig
 		}
-		m.refuseAll(code, "the room did not take the message: "+err.Error())
+		m.refuseAll(code, "the room did not take the message", err)
 	}
 }
 
-// refuseAll closes the client, for a reason of the gateway.
-func (m *member) refuseAll(code draftwire.CloseCode, reason string) {
-	if m.decide(GatewaySide, &refusal{code, reason}) {
+// refuseAll closes the client, for a reason of the gateway. What lies behind it, if err is not nil, is for the log alone: it may
+// name servers.
+func (m *member) refuseAll(code draftwire.CloseCode, reason string, err error) {
+	logged := reason
+	if err != nil {
+		logged += ": " + err.Error()
+	}
+	if m.decide(GatewaySide, &refusal{code, logged}) {
 		m.s.client.close(code, reason)
 	}
 }
@@ -208,7 +213,7 @@ func (m *member) unsupported(n uint64) error {
 	loss := LossBinaryRejected
 	if m.rejects() {
 		m.s.g.working.Go(func() {
-			m.refuseAll(draftwire.CodeUnsupported, "no binary messages on "+m.s.Version().String())
+			m.refuseAll(draftwire.CodeUnsupported, "no binary messages on "+m.s.Version().String(), nil)
 		})
 	} else if err := m.missed(n); err != nil {
 		return err

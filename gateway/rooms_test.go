@@ -514,7 +514,7 @@ func TestRoomsBrokerAway(t *testing.T) {
 		stays, says1 := w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{}), w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
 		broker.set(errors.New("away"))
 		tells(t, says1, "x")
-		if ce := closedWith(t, says1); ce.Code != draftwire.CloseCode(1013) || ce.Reason != "the room did not take the message: away" {
+		if ce := closedWith(t, says1); ce.Code != draftwire.CloseCode(1013) || ce.Reason != "the room did not take the message" {
 			t.Errorf("who spoke got %v", ce)
 		}
 		for _, v := range draftwire.ServedVersions().List() {
