@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -155,8 +156,8 @@ func TestClusterWithinTLS(t *testing.T) {
 		t.Error(err)
 	}
 	for i, m := range all {
-		if n := m.server.Peers(); n == 0 {
-			t.Errorf("server %d is alone", i)
+		if n, of := m.server.Peers(), m.server.Members(); n != 2 || of != 3 {
+			t.Errorf("server %d has %d others, in a cluster of %d", i, n, of)
 		}
 	}
 	for i, o := range []nats.ServerOptions{{Token: "secret"}, {Token: "secret", TLS: certificate(t)}, {Token: "other", TLS: all[0].o.TLS}} {
@@ -168,6 +169,9 @@ func TestClusterWithinTLS(t *testing.T) {
 		<-time.After(500 * time.Millisecond) // in which the others need some milliseconds
 		if n := s.Peers(); n > 0 {
 			t.Errorf("stranger %d is connected to %d servers", i, n)
+		}
+		if text, at := s.LastError(); o.TLS != nil && (text == "" || at.IsZero()) || strings.Contains(text, o.Token) { // one in clear text hears nothing
+			t.Errorf("stranger %d says %q", i, text)
 		}
 		s.Close()
 	}

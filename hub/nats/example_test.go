@@ -94,6 +94,9 @@ func ExampleServer() {
 		log.Fatal(err)
 	}
 	defer server.Close()
-	fmt.Println("other servers:", server.Peers())
-	// Output: other servers: 0
+	fmt.Println("other servers:", server.Peers(), "of", server.Members()-1)
+	if text, at := server.LastError(); text != "" {
+		fmt.Println(at, text)
+	}
+	// Output: other servers: 0 of 0
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -19,6 +21,7 @@ type Server struct {
 	members int    // servers of the cluster; 1: alone
 	alone   bool   // nothing but this process can connect to it
 	token   string
+	journal *journal
 }
 
 // maxPayload is the longest message of an embedded server: one of a hub by default, and what is around it.
@@ -31,7 +34,7 @@ const upTime = 10 * time.Second
 // a cluster may still look for each other. Its errors say what is wrong with the options, or are those of listening and of the
 // folder. Close must be called.
 func StartServer(o ServerOptions) (*Server, error) {
-	x := &Server{members: 1, token: o.Token, alone: o.Listen == "" && o.Cluster == ""}
+	x := &Server{members: 1, journal: &journal{failed: make(chan error, 1), secret: o.Token}, token: o.Token, alone: o.Listen == "" && o.Cluster == ""}
 	opts := &server.Options{ServerName: o.Name, NoSigs: true, NoLog: true, JetStream: true, StoreDir: o.Dir, MaxPayload: maxPayload,
 		DontListen: x.alone, Authorization: o.Token, JetStreamMaxMemory: -1, JetStreamMaxStore: -1}
 	if o.Name == "" {
@@ -71,15 +74,14 @@ func StartServer(o ServerOptions) (*Server, error) {
 
 // start starts the server, and waits until it listens.
 func (x *Server) start() error {
-	failed := fatal{c: make(chan error, 1)}
 	const debug, trace = false, false
-	x.ns.SetLogger(failed, debug, trace)
+	x.ns.SetLogger(x.journal, debug, trace)
 	x.ns.Start()
 	err := fmt.Errorf("it does not listen after %v", upTime)
 	for began := time.Now(); time.Since(began) < upTime; {
 		ready := x.ns.ReadyForConnections(100 * time.Millisecond)
 		select {
-		case err = <-failed.c:
+		case err = <-x.journal.failed:
 			began = time.Time{}
 		default:
 			if ready {
@@ -92,20 +94,42 @@ func (x *Server) start() error {
 	return err
 }
 
-// fatal is a log that keeps why a server cannot start, and nothing else.
-type fatal struct{ c chan error }
+// journal is a log that keeps why a server cannot start, and the last error, and nothing else: others can make it write as
+// many lines as they like.
+type journal struct {
+	failed chan error
+	secret string // which no text has
 
-func (f fatal) Fatalf(format string, v ...any) {
+	mu   sync.Mutex
+	last string
+	at   time.Time
+}
+
+// lastError bounds the text of the last error, in bytes.
+const lastError = 200
+
+func (j *journal) Fatalf(format string, v ...any) {
 	select {
-	case f.c <- fmt.Errorf(format, v...):
+	case j.failed <- fmt.Errorf(format, v...):
 	default:
 	}
 }
-func (fatal) Noticef(string, ...any) {}
-func (fatal) Warnf(string, ...any)   {}
-func (fatal) Errorf(string, ...any)  {}
-func (fatal) Debugf(string, ...any)  {}
-func (fatal) Tracef(string, ...any)  {}
+
+func (j *journal) Errorf(format string, v ...any) {
+	s := fmt.Sprintf(format, v...)
+	if j.secret != "" {
+		s = strings.ReplaceAll(s, j.secret, "...")
+	}
+	s = strings.ToValidUTF8(s[:min(len(s), lastError)], "")
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.last, j.at = s, time.Now()
+}
+
+func (*journal) Noticef(string, ...any) {}
+func (*journal) Warnf(string, ...any)   {}
+func (*journal) Debugf(string, ...any)  {}
+func (*journal) Tracef(string, ...any)  {}
 
 // cluster sets what makes the server one of several.
 func (x *Server) cluster(opts *server.Options, o *ServerOptions) error {
@@ -173,4 +197,15 @@ func (x *Server) Close() {
 }
 
 // Peers returns how many other servers of the cluster this one is connected to.
-func (x *Server) Peers() int { return x.ns.NumRoutes() }
+func (x *Server) Peers() int { return x.ns.NumRemotes() }
+
+// Members returns how many servers the cluster has according to the options, this one too: 1 for a server that is alone.
+func (x *Server) Members() int { return x.members }
+
+// LastError returns the last error that the server has had, and when: that another one has a wrong token, or the
+// same name, for example. It has at most 200 bytes, and no secret. Where there was none the text is empty.
+func (x *Server) LastError() (text string, at time.Time) {
+	x.journal.mu.Lock()
+	defer x.journal.mu.Unlock()
+	return x.journal.last, x.journal.at
+}
