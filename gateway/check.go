@@ -105,6 +105,9 @@ func (c *Config) checkFleet(f *faults) {
 	if c.Limits.Fleet && c.Fleet.Name == "" {
 		f.add("limits: fleet: the gateway is in no fleet; give it a name in fleet")
 	}
+	if c.Limits.Fleet && c.Limits.ConnectionsPerAddress <= 0 {
+		f.add("limits: fleet: it is about connections_per_address, which has no value")
+	}
 }
 
 func isFleetName(s string) bool {
