@@ -1,8 +1,12 @@
 package gateway
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -55,6 +59,72 @@ func (h *Hub) check(f *faults) {
 		f.add("hub: tls: cert and key belong together")
 	case embedded && h.TLS != (HubTLS{}) && (h.TLS.Cert == "" || h.TLS.CA == ""):
 		f.add("hub: tls: an embedded server needs cert, key and ca")
+	}
+}
+
+// minHubToken is how long the secret of a hub is at least, in bytes.
+const minHubToken = 16
+
+// Token reads the secret of the hub, the only line of TokenFile. Without such a file it is empty.
+func (h Hub) Token() (string, error) {
+	if h.TokenFile == "" {
+		return "", nil
+	}
+	p, err := os.ReadFile(h.TokenFile)
+	if err != nil {
+		return "", fmt.Errorf("hub: token_file: %w", err)
+	}
+	token := strings.TrimSpace(string(p))
+	if len(token) < minHubToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("hub: token_file: %s: a token has at least %d characters, in one line: openssl rand -hex 32 makes one", h.TokenFile, minHubToken)
+	}
+	return token, nil
+}
+
+// Load reads the files; without any of them it returns nil. Servers of a cluster judge each other by them.
+func (h HubTLS) Load() (*tls.Config, error) {
+	if h == (HubTLS{}) {
+		return nil, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if h.CA != "" {
+		p, err := os.ReadFile(h.CA)
+		if err != nil {
+			return nil, fmt.Errorf("hub: tls: ca: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(p) {
+			return nil, fmt.Errorf("hub: tls: ca: %s has no certificate in PEM", h.CA)
+		}
+		t.ClientCAs, t.ClientAuth = t.RootCAs, tls.RequireAndVerifyClientCert
+	}
+	if h.Cert != "" {
+		own, err := tls.LoadX509KeyPair(h.Cert, h.Key)
+		if err != nil {
+			return nil, fmt.Errorf("hub: tls: cert: %w", err)
+		}
+		t.Certificates = []tls.Certificate{own}
+	}
+	return t, nil
+}
+
+// checkFiles checks the files that h names.
+func (h *Hub) checkFiles(f *faults) {
+	if _, err := h.Token(); err != nil {
+		f.add("%v", err)
+	}
+	if h.TLS.Cert != "" && h.TLS.Key != "" || h.TLS.CA != "" {
+		if _, err := h.TLS.Load(); err != nil {
+			f.add("%v", err)
+		}
+	}
+	if h.Credentials != "" {
+		if _, err := os.ReadFile(h.Credentials); err != nil {
+			f.add("hub: credentials: %v", err)
+		}
+	}
+	if h.Dir != "" && isFile(h.Dir) {
+		f.add("hub: dir: %q is not a folder", h.Dir)
 	}
 }
 

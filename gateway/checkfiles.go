@@ -11,7 +11,7 @@ import (
 )
 
 // CheckFiles reports everything that is wrong with the files that a configuration names:
-// certificates, users, tokens, folders of pages, the ledger. Check does not look at them, so
+// certificates, users, tokens, folders of pages, the ledger, what the hub needs. Check does not look at them, so
 // that a configuration can be checked on another machine.
 func (c *Config) CheckFiles() error {
 	var f faults
@@ -63,6 +63,7 @@ func (c *Config) CheckFiles() error {
 			f.add("admin: token_file: %v", err)
 		}
 	}
+	c.Hub.checkFiles(&f)
 	f.checkLedger(c.Ledger.File)
 	if c.Record.Folder != "" && !isFolder(c.Record.Folder) {
 		f.add("record: folder: %q is not a folder", c.Record.Folder)

@@ -2,6 +2,8 @@ package gateway_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -266,6 +268,27 @@ func TestCheckFilesOfLedgerAndPages(t *testing.T) {
 	err = cfg.CheckFiles()
 	if err == nil || !strings.Contains(err.Error(), "line 2: ledger: file: the folder") || !strings.Contains(err.Error(), `files: "/no/such/pages" is not a folder`) {
 		t.Error(err)
+	}
+}
+
+// So are the files of a hub.
+func TestCheckFilesOfHub(t *testing.T) {
+	short := filepath.Join(t.TempDir(), "token")
+	os.WriteFile(short, []byte("secret\n"), 0o600)
+	for _, tt := range []struct{ hub, want string }{
+		{"{url: 'nats://h:4222', token_file: /no/such}", "line 1: hub: token_file: open /no/such"},
+		{"{url: 'nats://h:4222', token_file: " + short + "}", "at least 16 characters"},
+		{"{url: 'nats://h:4222', credentials: /no/such}", "line 1: hub: credentials: open /no/such"},
+		{"{url: 'tls://h:4222', tls: {ca: /no/such}}", "line 1: hub: tls: ca: open /no/such"},
+		{"{url: embedded, dir: " + short + "}", "is not a folder"},
+	} {
+		cfg, err := gateway.Load(strings.NewReader("hub: " + tt.hub + "\nroutes: [{backends: [{url: 'ws://b'}]}]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cfg.CheckFiles(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, not %s", tt.hub, err, tt.want)
+		}
 	}
 }
 

@@ -68,6 +68,13 @@ func ExampleStatus_Add() {
 	// 100 v1.0.0 40
 }
 
+func ExampleHubStatus() {
+	since := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	s := gateway.Status{Hub: &gateway.HubStatus{URL: "embedded", Since: since, Error: "the broker does not answer", Servers: "1 of 3"}}
+	fmt.Println(s.Hub)
+	// Output: embedded, away since 2026-12-01 10:00:00, 1 of 3 servers: the broker does not answer
+}
+
 func ExampleGateway_Sockets() {
 	g, err := gateway.New(&gateway.Config{
 		Listen: []gateway.Listener{{Address: "127.0.0.1:0"}},

@@ -35,6 +35,41 @@ type Status struct {
 	// those that upgrades have replaced and that still have sessions. The counts above are
 	// the sums of all of them. Package gateway itself knows no other process.
 	Generations []Generation `json:"generations,omitempty"`
+	// Hub is what carries the messages of rooms; nil: the memory of the process. Package gateway itself does not know.
+	Hub *HubStatus `json:"hub,omitempty"`
+}
+
+// HubStatus is the state of what carries the messages of rooms.
+type HubStatus struct {
+	URL       string    `json:"url"`                  // as in the configuration
+	Up        bool      `json:"up"`                   // it takes messages
+	Since     time.Time `json:"since,omitzero"`       // of Up, or of Error; zero: it is looked for since the start
+	Error     string    `json:"error,omitempty"`      // why it is away
+	Servers   string    `json:"servers,omitempty"`    // how many servers of an embedded cluster are connected, this one too: "2 of 3"
+	LastError string    `json:"last_error,omitempty"` // of the embedded server of a cluster, within the last minute
+}
+
+// String is the state in words: "embedded, up since 2026-12-01 10:00:00, 3 of 3 servers".
+func (h *HubStatus) String() string {
+	s := h.URL
+	switch {
+	case h.Up:
+		s += ", up since " + h.Since.Format(time.DateTime)
+	case h.Since.IsZero():
+		s += ", looked for since the start"
+	default:
+		s += ", away since " + h.Since.Format(time.DateTime)
+	}
+	if h.Servers != "" {
+		s += ", " + h.Servers + " servers"
+	}
+	if h.Error != "" {
+		s += ": " + h.Error
+	}
+	if !h.Up && h.LastError != "" {
+		s += "; the server here: " + h.LastError
+	}
+	return s
 }
 
 // ListenerStatus is the state of a port.

@@ -20,7 +20,7 @@ func (r *runningGateway) status() gateway.Status {
 	if until := r.until.Load(); until != 0 {
 		own.Until = time.UnixMilli(until)
 	}
-	s.Generations = []gateway.Generation{own}
+	s.Generations, s.Hub = []gateway.Generation{own}, r.broker.status(r.Config().Hub)
 	r.before.addStatus(&s)
 	return s
 }

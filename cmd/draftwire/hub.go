@@ -3,12 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,8 +37,13 @@ type hubWatch struct {
 	fold *folder
 	up   func(bool) // of the metrics; nil: there are none
 
-	mu   sync.Mutex // makes the order of lines
-	down atomic.Bool
+	server *nats.Server // nil: there is none in this process
+
+	mu    sync.Mutex // makes the order of lines
+	down  atomic.Bool
+	known bool // it has been there, or was said to be away
+	since time.Time
+	why   string // it is away
 }
 
 // firstWait is how long a program waits for its broker until it says that it is not there: servers of a cluster need some
@@ -50,6 +52,9 @@ const firstWait = 15 * time.Second
 
 // hubAway says what is so while the broker is away.
 const hubAway = "members stay, and hear nothing; whoever joins a room or says something is closed with 1013; look at the servers of NATS, and at the token"
+
+// clusterAway says what an embedded cluster needs.
+const clusterAway = "; a cluster needs more than half of its servers, and all of them at its first start"
 
 // openBroker opens what the configuration names. It does not wait for servers of NATS elsewhere. close must be called.
 func openBroker(c gateway.Hub, log *logrus.Logger, fold *folder, up func(bool)) (*broker, error) {
@@ -65,13 +70,13 @@ func openBroker(c gateway.Hub, log *logrus.Logger, fold *folder, up func(bool)) 
 		Credentials: c.Credentials, Prefix: c.Prefix, History: max(history, 1), Age: age, Bytes: int64(c.Bytes),
 		Disk: c.Dir != "", Replicas: c.Replicas, Changed: b.watch.changed,
 	}
-	token, err := hubToken(c.TokenFile)
+	token, err := c.Token()
 	if err != nil {
-		return nil, err
+		return nil, configf("%w", err)
 	}
-	secure, err := hubTLS(c.TLS)
+	secure, err := c.TLS.Load()
 	if err != nil {
-		return nil, err
+		return nil, configf("%w", err)
 	}
 	if c.URL == embedded {
 		b.alone = !reachable(c)
@@ -80,7 +85,10 @@ func openBroker(c gateway.Hub, log *logrus.Logger, fold *folder, up func(bool)) 
 		}); err != nil {
 			return nil, configf("hub: %s", strings.TrimPrefix(err.Error(), "hub/nats: "))
 		}
-		o.Server = b.server
+		o.Server, b.watch.server = b.server, b.server
+		if len(c.Routes) > 0 && b.server.Members() == 2 {
+			log.WithField("event", "hub").Warn("a cluster of two servers is worse than one: each message needs both; have one, or three")
+		}
 	} else {
 		o.URL, o.TLS = withToken(c.URL, token), secure
 	}
@@ -152,8 +160,10 @@ func (w *hubWatch) first(ctx context.Context, b *nats.Broker) {
 		return
 	}
 	if err == nil {
+		w.mu.Lock()
+		w.set(nil)
+		w.mu.Unlock()
 		w.log.WithField("event", "hub").Info("the hub is there")
-		w.set(true)
 		return
 	}
 	w.changed(err)
@@ -172,7 +182,7 @@ func (w *hubWatch) changed(err error) {
 	if w.down.Swap(err != nil) == (err != nil) {
 		return
 	}
-	w.set(err == nil)
+	w.set(err)
 	if !w.fold.pass(fmt.Sprint("hub ", err == nil)) { // one that comes and goes
 		return
 	}
@@ -181,32 +191,54 @@ func (w *hubWatch) changed(err error) {
 		log.Info("the hub is back")
 		return
 	}
-	log.WithFields(logrus.Fields{"error": short(errorText(err)), "hint": hubAway}).Warn("the hub is away")
+	fields := logrus.Fields{"error": w.why, "hint": hubAway}
+	if servers, last := w.cluster(); servers != "" {
+		fields["servers"], fields["hint"] = servers, hubAway+clusterAway
+		if last != "" {
+			fields["last_error"] = last
+		}
+	}
+	log.WithFields(fields).Warn("the hub is away")
 }
 
-func (w *hubWatch) set(up bool) {
-	if w.up != nil {
-		w.up(up)
-	}
-}
-
-// minHubToken is how long the secret of a hub is at least, in bytes.
-const minHubToken = 16
-
-// hubToken reads the secret of a hub: the only line of a file.
-func hubToken(file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	p, err := os.ReadFile(file)
+// set notes that the broker is there, or why it is not. w.mu is held.
+func (w *hubWatch) set(err error) {
+	w.known, w.since, w.why = true, time.Now(), ""
 	if err != nil {
-		return "", configf("hub: token_file: %w", err)
+		w.why = short(strings.TrimPrefix(errorText(err), "hub/nats: "))
 	}
-	token := strings.TrimSpace(string(p))
-	if len(token) < minHubToken || strings.ContainsAny(token, " \t\r\n") {
-		return "", configf("hub: token_file: %s: a token has at least %d characters, in one line: openssl rand -hex 32 makes one", file, minHubToken)
+	if w.up != nil {
+		w.up(err == nil)
 	}
-	return token, nil
+}
+
+// freshError is how long the last error of an embedded server is shown.
+const freshError = time.Minute
+
+// cluster says how many servers of an embedded cluster there are, as this one sees it, and its last error, if that is fresh; nothing
+// where there is no cluster.
+func (w *hubWatch) cluster() (servers, last string) {
+	if w.server == nil || w.server.Members() < 2 {
+		return "", ""
+	}
+	if text, at := w.server.LastError(); time.Since(at) < freshError {
+		last = short(text)
+	}
+	return fmt.Sprintf("%d of %d", w.server.Peers()+1, w.server.Members()), last
+}
+
+// status is the state of the hub of a gateway; nil where the memory of the process is it.
+func (b *broker) status(c gateway.Hub) *gateway.HubStatus {
+	if b.nats == nil {
+		return nil
+	}
+	w := &b.watch
+	s := &gateway.HubStatus{URL: c.URL}
+	s.Servers, s.LastError = w.cluster()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.Up, s.Since, s.Error = w.known && w.why == "", w.since, w.why
+	return s
 }
 
 // withToken puts the token into URLs of servers.
@@ -222,33 +254,6 @@ func withToken(urls, token string) string {
 		}
 	}
 	return strings.Join(list, ",")
-}
-
-// hubTLS reads the files of a hub's TLS; nil where there are none. Servers of a cluster judge each other by them.
-func hubTLS(c gateway.HubTLS) (*tls.Config, error) {
-	if c == (gateway.HubTLS{}) {
-		return nil, nil
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		p, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, configf("hub: tls: ca: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(p) {
-			return nil, configf("hub: tls: ca: %s has no certificate in PEM", c.CA)
-		}
-		t.ClientCAs, t.ClientAuth = t.RootCAs, tls.RequireAndVerifyClientCert
-	}
-	if c.Cert != "" {
-		own, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, configf("hub: tls: cert: %w", err)
-		}
-		t.Certificates = []tls.Certificate{own}
-	}
-	return t, nil
 }
 
 // hubFlags are the flags of a hub: the keys of hub in a gateway's file.

@@ -325,6 +325,9 @@ func writeStatus(out io.Writer, s *gateway.Status) {
 	line("state", "%s, up %s", state, time.Since(s.Started).Round(time.Second))
 	line("connections", "%d (%s)", s.Connections, limit)
 	line("requests", "%d in flight, %d served, %d failed", s.Requests.InFlight, s.Requests.Total, s.Requests.Failed)
+	if s.Hub != nil {
+		line("hub", "%s", s.Hub)
+	}
 	for i, g := range s.Generations {
 		if i == 0 {
 			continue // it is the gateway, in the lines above
