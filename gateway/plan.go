@@ -62,6 +62,9 @@ func (st *state) judge(s *Session) error {
 	}
 	he := draftwire.NewVersionRefusal(v, served)
 	he.Reason, he.Detail = wire.ReasonRetired, "mode "+stage.String()
+	if s.g.fleetPlan.Load() != nil { // the operator would look for it in the file
+		he.Detail += ", by the plan of the fleet"
+	}
 	return he
 }
 

@@ -31,6 +31,9 @@ func (p *program) configCommand() command {
 			if file == "" {
 				file = "gateway.yaml"
 			}
+			if what := c.Args().First(); c.Args().Len() > 1 && (what == "init" || what == "schema") {
+				return usagef("%s writes to stdout: draftwire config %s >%s", what, what, file)
+			}
 			return p.config(c.Args().First(), file, c.Bool("no-files"))
 		},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -285,7 +286,7 @@ func (m *membership) planned(p fleet.Plan) {
 		if len(m.r.Config().Versions) > 0 {
 			log = log.WithField("hint", "versions in this gateway's configuration does not hold meanwhile")
 		}
-		log.Info("the fleet has a new plan of versions")
+		log.WithField("stages", short(cmp.Or(strings.Join(planStages(p.Stages), ", "), "all versions are on"))).Info("the fleet has a new plan of versions")
 	}
 	m.r.watch.planned(m.r.Plan())
 }

@@ -271,6 +271,9 @@ func (m *membership) servePlan(n *fleet.Node, w http.ResponseWriter, q *http.Req
 		http.Error(w, fleetError(err), http.StatusConflict)
 		return
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the servers of the hub do not answer within %v: %v", planWait, err) // not "no answer", as of a gateway
+	}
 	if err != nil {
 		http.Error(w, fleetError(err), http.StatusBadGateway)
 		return

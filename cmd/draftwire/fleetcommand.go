@@ -439,15 +439,23 @@ func writePlan(out io.Writer, plan *fleet.Plan) {
 	case len(plan.Stages) == 0:
 		fmt.Fprintln(out, "  all versions are on")
 	}
-	for _, v := range slices.Sorted(maps.Keys(plan.Stages)) {
-		for _, s := range plan.Stages[v] {
+	for _, stage := range planStages(plan.Stages) {
+		fmt.Fprintln(out, "  "+stage)
+	}
+}
+
+// planStages are the stages of a plan: "hixie-75 off from 2027-01-01".
+func planStages(plan usage.Plan) (list []string) {
+	for _, v := range slices.Sorted(maps.Keys(plan)) {
+		for _, s := range plan[v] {
 			from := ""
 			if !s.From.IsZero() {
 				from = " from " + dated(s.From)
 			}
-			fmt.Fprintf(out, "  %s %s%s\n", v, s, from)
+			list = append(list, fmt.Sprintf("%s %s%s", v, s, from))
 		}
 	}
+	return list
 }
 
 // fleetForget is fleet forget.

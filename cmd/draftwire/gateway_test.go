@@ -136,6 +136,9 @@ func TestConfigCommand(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
 	_, example, _ := call(t, "", "config", "init")
+	if code, out, err := call(t, "", "config", "init", "new.yaml"); code != exitUsage || out != "" || !strings.Contains(err, "draftwire config init >new.yaml") {
+		t.Errorf("config init with a file: exit %d, %s%s", code, out, err)
+	}
 	os.WriteFile(good, []byte(example), 0o600)
 	os.WriteFile(bad, []byte("limits:\n  mesage: 5\n"), 0o600)
 	for _, tt := range []struct {

@@ -232,6 +232,9 @@ func TestGatewayRooms(t *testing.T) {
 	now := dial(t, url+"/a", draftwire.RFC6455)
 	meet(t, now, old, "second")
 	code, out, _ := call(t, "", "status", "--admin", admin)
+	if !regexp.MustCompile(`(?m)^hub +embedded, up since 2`).MatchString(out) {
+		t.Errorf("status says nothing of the hub:\n%s", out)
+	}
 	if code != 0 || !regexp.MustCompile(`rooms of default +1 with 2 members, 1 connections to the backend; 3 deliveries`).MatchString(out) {
 		t.Errorf("exit %d, status says\n%s", code, out)
 	}
