@@ -55,6 +55,7 @@ type Broker struct {
 
 	reading chan struct{} // has an element for each who reads from the stream
 	denied  atomic.Value  // the last error of the broker that something is not allowed
+	failed  atomic.Value  // why the last try to connect failed: an error
 
 	making chan struct{} // has an element while the stream and the table are made
 	made   atomic.Pointer[jetstream.KeyValue]
@@ -109,6 +110,7 @@ func Connect(o Options) (*Broker, error) {
 			b.lost()
 			changed(cmp.Or(err, ErrAway))
 		}),
+		natsgo.ReconnectErrHandler(func(_ *natsgo.Conn, err error) { b.failed.Store(fmt.Errorf("%w", err)) }),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, sub *natsgo.Subscription, err error) {
 			switch {
 			case errors.Is(err, natsgo.ErrPermissionViolation):
@@ -267,7 +269,8 @@ func (b *Broker) there(ctx context.Context) error {
 // reason is what is known of why the broker does not answer, where that says more than an error that it led to.
 func (b *Broker) reason(err error) error {
 	if !b.nc.IsConnected() {
-		return cmp.Or(b.nc.LastError(), err)
+		failed, _ := b.failed.Load().(error)
+		return cmp.Or(failed, b.nc.LastError(), err)
 	}
 	late := err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, natsgo.ErrTimeout)
 	if denied, is := b.denied.Load().(error); is && late {
