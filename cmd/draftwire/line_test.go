@@ -33,6 +33,9 @@ func byLogrus(f logrus.Formatter, at time.Time, msg string, fields logrus.Fields
 	return out.String()
 }
 
+// sameRunes writes what stands for bytes that are no UTF-8 as Go 1.27 does in JSON; Go 1.26 escapes it.
+func sameRunes(line string) string { return strings.ReplaceAll(line, `\ufffd`, "\ufffd") }
+
 // FuzzLine: each kind of field is written as logrus and the formatters write it.
 func FuzzLine(f *testing.F) {
 	seed.Add(f, "", uint64(0), uint32(0), true, int64(0))
@@ -54,7 +57,7 @@ func FuzzLine(f *testing.F) {
 			l.truth("e", truth)
 			l.text("f", text+"\xe2")
 			l.finish()
-			if want := byLogrus(formatter, at, "connection", fields); string(l.b) != want {
+			if want := byLogrus(formatter, at, "connection", fields); sameRunes(string(l.b)) != sameRunes(want) {
 				t.Errorf("style %d:\n%q is not\n%q", style, l.b, want)
 			}
 		}
@@ -136,7 +139,7 @@ func TestConnLineIsThatOfLogrus(t *testing.T) {
 			l.begin(style, at, "connection")
 			x.addTo(l)
 			l.finish()
-			if want := byLogrus(formatter, at, "connection", x.fields()); string(l.b) != want {
+			if want := byLogrus(formatter, at, "connection", x.fields()); sameRunes(string(l.b)) != sameRunes(want) {
 				t.Fatalf("style %d:\n%s is not\n%s", style, l.b, want)
 			}
 		}
