@@ -490,7 +490,8 @@ func TestFleetManyNames(t *testing.T) {
 		say(i, true)
 	}
 	f.await(g, func(s *fleetStatus) bool { return len(s.Gateways) == fleet.MaxNodes })
-	if n := strings.Count(g.err.String(), `"event":"fleet.joined"`); n == 0 || n > 100 {
+	g.err.await(t, `"event":"fleet.joined"`) // the log is written a moment later
+	if n := strings.Count(g.err.String(), `"event":"fleet.joined"`); n > 100 {
 		t.Errorf("%d lines tell of %d names", n, names)
 	}
 }
