@@ -137,7 +137,7 @@ func (s *seats) create(x *seat) error {
 		err = errYoung
 	}
 	if err != nil {
-		s.b.purge(ctx, t, "seat."+x.id, x.revision)
+		purge(ctx, t, "seat."+x.id, x.revision)
 	}
 	return err
 }
@@ -231,7 +231,7 @@ func (s *seats) close() {
 }
 
 // purge takes a value away that has that revision.
-func (b *Broker) purge(ctx context.Context, t jetstream.KeyValue, key string, revision uint64) error {
+func purge(ctx context.Context, t jetstream.KeyValue, key string, revision uint64) error {
 	return t.Purge(ctx, key, jetstream.LastRevision(revision), jetstream.PurgeTTL(time.Hour))
 }
 
@@ -376,7 +376,7 @@ func (s *seats) giveBack(x *seat, key string, revision uint64) {
 			ctx, cancel := context.WithTimeout(x.ctx, loseTime)
 			var t jetstream.KeyValue
 			if t, err = s.b.table(ctx); err == nil {
-				err = s.b.purge(ctx, t, key, revision)
+				err = purge(ctx, t, key, revision)
 			}
 			cancel()
 		}
@@ -430,7 +430,7 @@ func (s *seats) isDead(ctx context.Context, t jetstream.KeyValue, id string) boo
 	if err != nil {
 		return false
 	}
-	return s.b.purge(ctx, t, "seat."+id, n) == nil
+	return purge(ctx, t, "seat."+id, n) == nil
 }
 
 // wait waits until a name may be free: its owner has died, or something was heard of it.
