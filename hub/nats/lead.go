@@ -502,7 +502,7 @@ func (s *seats) lookAt(ctx context.Context, id string, o *other) {
 			case e.Revision() != revision:
 				revision, since = e.Revision(), time.Now()
 			case began.Sub(since) > deadTime:
-				dead = s.b.purge(try, t, "seat."+id, revision) == nil
+				dead = purge(try, t, "seat."+id, revision) == nil
 			}
 			cancel()
 			if dead {
