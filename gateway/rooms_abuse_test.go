@@ -80,16 +80,8 @@ func TestRoomsBrokerHasPlace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, broker := newWorld(t), hub.NewMemory(&hub.MemoryOptions{Rooms: 1})
 		ch := w.channel("back:80")
-		gw, err := gateway.New(inRooms(gateway.Rooms{OnBackendLoss: "close"}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- gw.Run(bg) }()
-		defer func() {
-			gw.Close()
-			<-done
-		}()
+		_, end := runs(t, inRooms(gateway.Rooms{OnBackendLoss: "close"}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+		defer end()
 		c := w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{})
 		pass(time.Second)
 		ch.says(t, "1")
@@ -103,16 +95,8 @@ func TestRoomsCannotLead(t *testing.T) {
 		w, broker := newWorld(t), hub.NewMemory(nil)
 		told := make(chan error, 100)
 		hooks := gateway.Hooks{RoomBackend: func(_, _, _ string, err error) { told <- err }}
-		gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: nobody{}, Listen: w.listen, Dial: w.dial, Hooks: hooks})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- gw.Run(bg) }()
-		defer func() {
-			gw.Close()
-			<-done
-		}()
+		_, end := runs(t, inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: nobody{}, Listen: w.listen, Dial: w.dial, Hooks: hooks})
+		defer end()
 		w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{})
 		pass(10 * time.Second)
 		if n := len(told); n < 5 || n > 30 || !errors.Is(<-told, errNobody) {
@@ -203,16 +187,8 @@ func TestRoomsEndedByNonsense(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, broker := newWorld(t), hub.NewMemory(nil)
 		w.channel("back:80")
-		gw, err := gateway.New(inRooms(gateway.Rooms{OnBackendLoss: "close"}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- gw.Run(bg) }()
-		defer func() {
-			gw.Close()
-			<-done
-		}()
+		_, stop := runs(t, inRooms(gateway.Rooms{OnBackendLoss: "close"}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+		defer stop()
 		c := w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
 		pass(time.Second)
 		end := func(text string) {
@@ -238,16 +214,8 @@ func TestRoomsEndedByNonsense(t *testing.T) {
 func TestRoomsAskForLeader(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, broker := newWorld(t), &asked{Memory: hub.NewMemory(nil)}
-		gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: nobody{}, Listen: w.listen, Dial: w.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- gw.Run(bg) }()
-		defer func() {
-			gw.Close()
-			<-done
-		}()
+		_, end := runs(t, inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: nobody{}, Listen: w.listen, Dial: w.dial})
+		defer end()
 		var all []*draftwire.Conn
 		for range 50 {
 			all = append(all, w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{}))
@@ -282,16 +250,8 @@ func TestRoomsHearNoText(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, broker := newWorld(t), hub.NewMemory(nil)
 		ch := w.channel("back:80")
-		gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- gw.Run(bg) }()
-		defer func() {
-			gw.Close()
-			<-done
-		}()
+		gw, end := runs(t, inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+		defer end()
 		c := w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
 		pass(time.Second)
 		if _, err := broker.Publish(bg, "in:r/a", draftwire.OpText, []byte("\xff")); err != nil {

@@ -242,16 +242,8 @@ func TestRoomsOfTwoGateways(t *testing.T) {
 		var all []*draftwire.Conn
 		var gws []*gateway.Gateway
 		for range 2 {
-			gw, err := gateway.New(inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
-			if err != nil {
-				t.Fatal(err)
-			}
-			done := make(chan error, 1)
-			go func() { done <- gw.Run(bg) }()
-			defer func() {
-				gw.Close()
-				<-done
-			}()
+			gw, end := runs(t, inRooms(gateway.Rooms{}, gateway.Policy{}, "ws://back"), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+			defer end()
 			gws = append(gws, gw)
 			all = append(all, w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{}), w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{}))
 			pass(time.Second)
@@ -501,16 +493,8 @@ func (a *away) Subscribe(ctx context.Context, room string, f hub.Feed) (hub.Posi
 func TestRoomsBrokerAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, broker := newWorld(t), &away{Memory: hub.NewMemory(nil)}
-		gw, err := gateway.New(inRooms(gateway.Rooms{Backend: "none"}, gateway.Policy{}), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- gw.Run(bg) }()
-		defer func() {
-			gw.Close()
-			<-done
-		}()
+		_, end := runs(t, inRooms(gateway.Rooms{Backend: "none"}, gateway.Policy{}), gateway.Options{Broker: broker, Elector: broker, Listen: w.listen, Dial: w.dial})
+		defer end()
 		stays, says1 := w.enters(draftwire.Hixie76, "/a", draftwire.DialOptions{}), w.enters(draftwire.RFC6455, "/a", draftwire.DialOptions{})
 		broker.set(errors.New("away"))
 		tells(t, says1, "x")
@@ -676,4 +660,19 @@ func TestRoomsReload(t *testing.T) {
 			t.Errorf("rooms of no route are left: %+v", s)
 		}
 	})
+}
+
+// runs runs a gateway until end is called.
+func runs(t *testing.T, cfg *gateway.Config, o gateway.Options) (gw *gateway.Gateway, end func()) {
+	t.Helper()
+	gw, err := gateway.New(cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- gw.Run(bg) }()
+	return gw, func() {
+		gw.Close()
+		<-done
+	}
 }
