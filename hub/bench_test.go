@@ -11,27 +11,6 @@ import (
 	"github.com/draftwire/draftwire/internal/wstest"
 )
 
-// crowd opens connections over TCP whose peers read everything, as fast as it comes.
-func crowd(b *testing.B, n int) (conns []*draftwire.Conn) {
-	opened := make(chan *draftwire.Conn)
-	s := &draftwire.Server{Options: wstest.Options(), WebSocket: wstest.HandOver(opened)}
-	s.Options.Limits.PostLimit = 1 << 20
-	l := wstest.ListenTCP(b)
-	wstest.ServeOn(b, s, l)
-	for range n {
-		nc, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { nc.Close() })
-		client := wstest.NewClient(draftwire.RFC6455)
-		client.Shake(b, nc)
-		go io.Copy(io.Discard, nc)
-		conns = append(conns, <-opened)
-	}
-	return conns
-}
-
 // delivered waits until all have got what was published.
 func delivered(b *testing.B, h *hub.Hub, want uint64) {
 	for h.Stats().Delivered+h.Stats().Missed < want {
@@ -45,7 +24,7 @@ func delivered(b *testing.B, h *hub.Hub, want uint64) {
 // A message to 1,000 members, by a hub and by a loop over Broadcast; and ten in a row.
 func BenchmarkRoom(b *testing.B) {
 	const members = 1000
-	conns := crowd(b, members)
+	conns := wstest.Crowd(b, members, func(_ int, nc net.Conn) { io.Copy(io.Discard, nc) })
 	data := make([]byte, 125)
 	report := func(b *testing.B, each int) {
 		b.ReportMetric(float64(b.N)*members*float64(each)/b.Elapsed().Seconds(), "deliveries/s")

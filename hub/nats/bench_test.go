@@ -15,32 +15,6 @@ import (
 	"github.com/draftwire/draftwire/internal/wstest"
 )
 
-// crowd opens connections over TCP whose peers read everything as fast as it comes. Each hundredth looks how
-// long messages took, which begin with their time.
-func crowd(b *testing.B, n int, took func(time.Duration)) (conns []*draftwire.Conn) {
-	opened := make(chan *draftwire.Conn)
-	s := &draftwire.Server{Options: wstest.Options(), WebSocket: wstest.HandOver(opened)}
-	s.Options.Limits.PostLimit = 1 << 20
-	l := wstest.ListenTCP(b)
-	wstest.ServeOn(b, s, l)
-	for i := range n {
-		nc, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { nc.Close() })
-		client := wstest.NewClient(draftwire.RFC6455)
-		client.Shake(b, nc)
-		if i%100 == 0 {
-			go look(nc, took)
-		} else {
-			go io.Copy(io.Discard, nc)
-		}
-		conns = append(conns, <-opened)
-	}
-	return conns
-}
-
 // look reads messages of 125 bytes, which have a head of 2 bytes.
 func look(r io.Reader, took func(time.Duration)) {
 	p := make([]byte, 127)
@@ -75,10 +49,16 @@ func BenchmarkCrowd(b *testing.B) {
 	}
 	var mu sync.Mutex
 	var all []time.Duration
-	conns := crowd(b, members, func(d time.Duration) {
+	took := func(d time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, d)
+	}
+	conns := wstest.Crowd(b, members, func(i int, nc net.Conn) {
+		if i%100 == 0 { // it looks how long messages took, which begin with their time
+			look(nc, took)
+		}
+		io.Copy(io.Discard, nc)
 	})
 	h := hub.New(&hub.Options{Broker: brokers[0]})
 	defer h.Close()
