@@ -40,6 +40,9 @@ func (r *replayConn) read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Buffered returns how many bytes Read has still to give again.
+func (r *replayConn) Buffered() int { return r.src.Buffered() }
+
 // Close implements net.Conn.
 func (r *replayConn) Close() error {
 	defer r.web.leave()

@@ -306,7 +306,11 @@ const sslv2Alert = "\x15\x03\x01\x00\x02\x02\x46"
 func (h *handshakeState) enterTLS() bool {
 	s := h.s
 	r := h.replay()
-	t := tls.Server(r, s.tls)
+	below := net.Conn(r)
+	if socket, ok := h.below.(*sock.Socket); ok {
+		below = sock.NewTLS(r, socket)
+	}
+	t := tls.Server(below, s.tls)
 	if err := t.Handshake(); err != nil {
 		h.drop(fmt.Errorf("tls: %w", err))
 		return false
@@ -465,6 +469,7 @@ func (h *handshakeState) giveUp(err error) {
 
 // connect makes the connection of what was answered.
 func (h *handshakeState) connect() *Conn {
+	h.src.Settle()
 	c := newConn(h.connConfig(&h.src, h.live.config, h.live.config.settings))
 	h.s.track(c, h)
 	return c

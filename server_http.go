@@ -59,7 +59,7 @@ func (s *Server) enterWeb(h *handshakeState, r *replayConn) bool {
 	r.proxy = h.proxy
 	r.web = &guest{s: s, nc: h.below, from: h.from, in: true}
 	if t, ok := r.Conn.(*tls.Conn); ok {
-		t.NetConn().(*replayConn).web = r.web
+		fedConn(t).web = r.web
 	}
 	w.n++
 	w.from.add(h.from)
@@ -477,6 +477,9 @@ func (x *stream) readDone(bool) { x.readBy(time.Time{}) }
 func fedConn(nc net.Conn) *replayConn {
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS with HTTP/2: net/http wants the *tls.Conn itself
 		nc = t.NetConn()
+	}
+	if t, ok := nc.(*sock.TLS); ok {
+		nc = t.Below()
 	}
 	r, _ := nc.(*replayConn)
 	return r

@@ -70,6 +70,29 @@ func (*Loops) Dial(netip.AddrPort, func(*Socket)) (*Socket, error) { return nil,
 // Join is not called.
 func (*Socket) Join(*Socket) error { return nil }
 
+// TLS is nil: over TLS a connection has a goroutine here.
+func (*Socket) TLS() *TLS { return nil }
+
+// TLS is the transport of crypto/tls over a socket of a loop. There is none on this system.
+type TLS struct {
+	net.Conn
+	more bool
+}
+
+// Below is not called.
+func (t *TLS) Below() net.Conn { return t.Conn }
+
+// NewTLS is not called.
+func NewTLS(nc net.Conn, _ *Socket) *TLS { return &TLS{Conn: nc} }
+
+func (*TLS) read([]byte) (int, error)    { return 0, nil }
+func (*TLS) seal([]byte) error           { return nil }
+func (*TLS) flush(uintptr) (bool, error) { return false, nil }
+func (*TLS) owes() bool                  { return false }
+
+// Settle does nothing.
+func (*Reader) Settle() {}
+
 // KeepAlive is not called.
 func (*Socket) KeepAlive() {}
 

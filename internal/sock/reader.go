@@ -23,6 +23,7 @@ import (
 // a time.
 type Reader struct {
 	raw  syscall.RawConn // nil where readiness cannot be told
+	tls  *TLS            // what the socket speaks; nil: the bytes are as they are
 	nc   net.Conn
 	try  func(fd uintptr) bool
 	buf  *pool.Buf // nil while empty and waiting
@@ -63,7 +64,7 @@ func (r *Reader) Reset(nc net.Conn) {
 	case *net.UnixConn:
 		r.raw, err = c.SyscallConn()
 	case *Socket:
-		r.raw = c.Raw()
+		r.raw, r.tls = c.Raw(), c.TLS()
 	default:
 		r.raw = madeUp(nc)
 	}
@@ -76,6 +77,7 @@ func (r *Reader) Reset(nc net.Conn) {
 // Reset, as each turn of a loop does it.
 func (r *Reader) Attach(s *Socket) {
 	r.nc, r.raw, r.size = s, s.Raw(), FirstRead
+	r.tls = s.TLS()
 }
 
 // Detach makes r, which has nothing that was not discarded, the reader of nothing.
@@ -84,6 +86,7 @@ func (r *Reader) Detach() {
 		r.Release()
 	}
 	r.nc, r.raw, r.err = nil, nil, nil
+	r.tls = nil
 }
 
 // Clear makes r the reader of nothing, and keeps what can be used again.
@@ -269,7 +272,7 @@ func (r *Reader) TryRead(fd uintptr) (done, full bool) {
 	if r.buf == nil {
 		return done, false
 	}
-	full = len(r.buf.B) == cap(r.buf.B)
+	full = len(r.buf.B) == cap(r.buf.B) || r.tls != nil && r.tls.more
 	r.adapt()
 	return done, full
 }
@@ -287,13 +290,22 @@ func (r *Reader) BeginTurn(t *Turn) (full bool, err error) {
 	}
 	b := r.buf.B[:cap(r.buf.B)]
 	r.off = 0
-	n, err := readNow(t.FD, b)
+	n, full, err := r.readNow(t, b)
 	r.buf.B = b[:n]
-	return t.more(n, len(b)), err
+	return full, err
 }
 
 // ReadTurn reads what the socket of a turn has into p. The results are as for BeginTurn.
 func (r *Reader) ReadTurn(t *Turn, p []byte) (n int, full bool, err error) {
+	return r.readNow(t, p)
+}
+
+// readNow reads what the socket of a turn has.
+func (r *Reader) readNow(t *Turn, p []byte) (n int, full bool, err error) {
+	if r.tls != nil {
+		n, err = r.tls.read(p)
+		return n, n > 0 && r.tls.more, err
+	}
 	n, err = readNow(t.FD, p)
 	return n, t.more(n, len(p)), err
 }

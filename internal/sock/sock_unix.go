@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/draftwire/draftwire/internal/pool"
 )
 
 // canPoll says that a read which would block says so, and that the runtime waits for it.
@@ -26,6 +28,9 @@ func (r *Reader) tryRead(fd uintptr) bool {
 
 // sysRead reads what is there into the buffer. done is false where nothing is.
 func (r *Reader) sysRead(fd uintptr) (done bool) {
+	if r.tls != nil {
+		return r.readRecords()
+	}
 	for {
 		b := r.buf.B
 		n, errno := recv(fd, b[len(b):cap(b)])
@@ -43,6 +48,16 @@ func (r *Reader) sysRead(fd uintptr) (done bool) {
 		}
 		return true
 	}
+}
+
+// readRecords is sysRead where the socket speaks TLS.
+//
+//go:noinline
+func (r *Reader) readRecords() (done bool) { // noinline: keeps a cold frame off the 2 KiB stack
+	b := r.buf.B
+	n, err := r.tls.read(b[len(b):cap(b)])
+	r.err, r.buf.B = err, b[:len(b)+n]
+	return n > 0 || err != nil
 }
 
 // readNow reads what a socket has. Without bytes and error there is nothing; the end of the
@@ -84,6 +99,9 @@ func WriteSome(fd uintptr, p []byte) int {
 
 // tryWrite is called by the runtime when the socket may have room; false means wait.
 func (w *Writer) tryWrite(fd uintptr) bool {
+	if w.TLS != nil {
+		return w.tryRecords(fd)
+	}
 	for w.wrote(0); w.from < len(w.Bufs); {
 		n, err := w.sysWrite(fd)
 		switch err {
@@ -103,4 +121,60 @@ func (w *Writer) tryWrite(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// tryRecords is tryWrite where the socket speaks TLS: what the socket has not taken of the records so
+// far goes first, and then the next ones are made.
+//
+//go:noinline
+func (w *Writer) tryRecords(fd uintptr) bool { // noinline: keeps a cold frame off the 2 KiB stack
+	for {
+		progress, err := w.TLS.flush(fd)
+		w.progress = w.progress || progress
+		switch {
+		case err == syscall.EAGAIN:
+			if !w.Hasty {
+				w.Wait.BeforeWait(w.progress)
+				w.progress = false
+			}
+			return w.Hasty
+		case err != nil:
+			w.err = os.NewSyscallError("write", err)
+			return true
+		}
+		more, err := w.sealNext()
+		if err != nil {
+			w.err = err
+		}
+		if !more {
+			return true
+		}
+	}
+}
+
+// sealNext makes records of the next part of what is to be written. more is false where nothing is left.
+func (w *Writer) sealNext() (more bool, err error) {
+	w.wrote(0)
+	if w.from == len(w.Bufs) {
+		return false, nil
+	}
+	p, all := w.Bufs[w.from], 0
+	for _, q := range w.Bufs[w.from:] {
+		all += len(q)
+	}
+	most := min(all, writeMost)
+	if len(p) < most { // together, as each write makes a record at least
+		part := pool.Get(most)
+		defer pool.Put(part)
+		for _, q := range w.Bufs[w.from:] {
+			part.B = append(part.B, q[:min(len(q), most-len(part.B))]...)
+		}
+		p = part.B
+	}
+	p = p[:most]
+	if err := w.TLS.seal(p); err != nil {
+		return false, err
+	}
+	w.wrote(len(p))
+	return true, nil
 }

@@ -24,6 +24,7 @@ type Socket struct {
 	loop  atomic.Pointer[loop]
 	on    Turner // of its turns; for the loop's goroutine alone
 	waits atomic.Pointer[waits]
+	tls   atomic.Pointer[TLS] // what it speaks as a net.Conn; nil: the bytes are as they are
 	peer  peer
 	again atomic.Bool // a turn was posted
 	// driven says that there is a Turner. Where it is set it was set by the goroutine of the
@@ -122,6 +123,14 @@ func (s *Socket) release() {
 
 // Close closes the socket. Calls that wait end, and its Turner gets a turn.
 func (s *Socket) Close() error {
+	if t := s.tls.Load(); t != nil {
+		return t.conn.Close()
+	}
+	return s.close()
+}
+
+// close is Close below TLS.
+func (s *Socket) close() error {
 	if s.state.Or(socketClosed)&socketClosed != 0 {
 		return net.ErrClosed
 	}
@@ -371,6 +380,9 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if t := s.tls.Load(); t != nil {
+		return s.readTLS(t, p)
+	}
 	var errno syscall.Errno
 	err = s.do(reads, func(fd uintptr) bool {
 		for {
@@ -393,6 +405,9 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 
 // Write implements net.Conn.
 func (s *Socket) Write(p []byte) (written int, err error) {
+	if t := s.tls.Load(); t != nil {
+		return s.writeTLS(t, p)
+	}
 	var fault error
 	err = s.do(writes, func(fd uintptr) bool {
 		for written < len(p) {
@@ -425,6 +440,9 @@ func (s *Socket) opError(op string, err error) error {
 
 // CloseWrite ends our half of the stream.
 func (s *Socket) CloseWrite() error {
+	if t := s.tls.Load(); t != nil {
+		return s.closeWriteTLS(t)
+	}
 	var errno syscall.Errno
 	_, err := s.try(func(fd uintptr) bool {
 		_, _, errno = syscall.RawSyscall(syscall.SYS_SHUTDOWN, fd, syscall.SHUT_WR, 0)

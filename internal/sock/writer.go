@@ -15,6 +15,7 @@ type Writer struct {
 	// Wait is told each time before the write waits for room in the socket, unless it is
 	// Hasty: to set the deadline of the wait.
 	Wait Waiter
+	TLS  *TLS // what the socket speaks; nil: the bytes are as they are
 
 	from     int  // the first of Bufs that is not written
 	progress bool // bytes have gone since the write waited last
@@ -78,7 +79,7 @@ func (w *Writer) Init() { w.try = w.tryWrite }
 // Reset makes w an empty write once more, and keeps what can be used again.
 func (w *Writer) Reset() {
 	clear(w.Bufs[:])
-	w.Hasty, w.Wait = false, nil
+	w.Hasty, w.Wait, w.TLS = false, nil, nil
 	w.from, w.progress, w.err = 0, false, nil
 }
 
@@ -92,7 +93,7 @@ func (w *Writer) Rewrite(p []byte) {
 }
 
 // Remaining reports whether something is still to be written.
-func (w *Writer) Remaining() bool { return w.from < len(w.Bufs) }
+func (w *Writer) Remaining() bool { return w.from < len(w.Bufs) || w.TLS != nil && w.TLS.owes() }
 
 // wrote notes that n bytes have gone.
 func (w *Writer) wrote(n int) {

@@ -30,6 +30,9 @@ func newWriteOp(w *writer, ctx context.Context) *writeOp {
 	op := writeOps.Get().(*writeOp)
 	op.w, op.ctx = w, ctx
 	op.Wait = op
+	if s := w.c.r.socket; s != nil {
+		op.TLS = s.TLS()
+	}
 	return op
 }
 

@@ -315,6 +315,9 @@ func (w *writer) carryOn(op *writeOp) {
 // writeLent writes the queue to the lent socket, with the lock held, as much as it takes
 // at once. It reports whether that was all.
 func (w *writer) writeLent() bool {
+	if s := w.c.r.socket; s != nil && s.TLS() != nil {
+		return false // there are records to be made
+	}
 	n := sock.WriteSome(w.fd(), w.queue.B)
 	w.written += uint64(n)
 	if n < len(w.queue.B) {
