@@ -31,9 +31,9 @@ import (
 //   - Close does not wait for the answer, which Closed tells.
 //   - Calls that read return an error.
 //
-// What takes longer, or has to wait, goes on in a goroutine: see Conn.Go. Connections over
-// TLS, on other systems and from other listeners have a goroutine each, which calls the same
-// functions.
+// What takes longer, or has to wait, goes on in a goroutine: see Conn.Go. Over TLS it is the same
+// once its handshake is done. Connections on other systems and from other listeners have a goroutine
+// each, which calls the same functions.
 type Events struct {
 	// Open is called when a connection has been opened. An error closes it, as that of a
 	// HandlerFunc does.
@@ -114,7 +114,7 @@ func (e *Events) serveParts(ctx context.Context, c *Conn) error {
 // Open has opened. beside, unless it is nil, is a connection of a Server with Events that is
 // being opened (Events.Open) and that a loop will read: the same loop then reads c too, so that
 // the functions of both are called one after the other. It is false where that cannot be, or where
-// there are no Events, and nothing has begun then: TLS and what is no socket of the loops have a
+// there are no Events, and nothing has begun then: TLS of Dial and what is no socket of the loops have a
 // goroutine.
 func (c *Conn) ServeEvents(beside *Conn) bool {
 	if c.set().events == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/draftwire/draftwire"
 )
 
-// pump is the driver of a relay that has goroutines: TLS, streams, and systems without loops. Each
+// pump is the driver of a relay that has goroutines: TLS to the backend, streams, and systems without loops. Each
 // direction has one, which holds one part of a message at a time: while the receiver is slow, the
 // sender is not read.
 type pump struct {

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -56,6 +57,7 @@ var held atomic.Int64
 // street is a gateway between two real sockets. It dials by itself, so that loops have its
 // sessions.
 type street struct {
+	cert    *gateway.KeyPair // of the client's side; nil: that is in clear
 	gw      *gateway.Gateway
 	session atomic.Pointer[gateway.Session]
 	ended   chan *gateway.Session
@@ -156,6 +158,11 @@ func (x *street) build(p *plan) error {
 	})
 	cfg := to(p.policy, fmt.Sprintf("ws://%s/?version=%s", back.Addr(), p.versions[1]))
 	cfg.Limits.CloseTimeout = gateway.Duration(closeTime())
+	scheme := "ws"
+	if x.cert != nil {
+		scheme = "wss"
+		cfg.Listen[0].TLS = &gateway.TLS{Certificates: []gateway.KeyPair{*x.cert}}
+	}
 	var front net.Listener
 	x.gw, err = gateway.New(cfg, gateway.Options{
 		Hooks: gateway.Hooks{
@@ -176,8 +183,8 @@ func (x *street) build(p *plan) error {
 		x.gw.Close()
 		return <-ran
 	})
-	x.conns[0], _, err = draftwire.Dial(bg, "ws://"+front.Addr().String()+"/x", &draftwire.DialOptions{
-		Version: p.versions[0], Compression: zip, Limits: limits,
+	x.conns[0], _, err = draftwire.Dial(bg, scheme+"://"+front.Addr().String()+"/x", &draftwire.DialOptions{
+		Version: p.versions[0], Compression: zip, Limits: limits, TLS: &tls.Config{InsecureSkipVerify: true},
 		NetDial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			d := net.Dialer{Control: small(buffer())}
 			nc, err := d.DialContext(ctx, network, address)
@@ -216,6 +223,7 @@ func (x *street) players(p *plan) (players [2]*player) {
 		s.rest = func() {}
 		s.reset = func() error {
 			x.streams[side].SetLinger(0)
+			x.streams[side].Close() // below TLS, which would say that the end is in order
 			return c.CloseNow()
 		}
 		players[side] = s
@@ -253,10 +261,10 @@ func drawSockets(r *rand.Rand, p *plan) *plan {
 	return p
 }
 
-// playSockets plays a plan over real sockets, and says what was wrong. With torn, the plan's
-// end comes in the middle of everything.
-func (p *plan) playSockets(torn bool) (wrong string) {
-	var x street
+// playSockets plays a plan over real sockets, and says what was wrong. With a certificate the client
+// comes over TLS. With torn, the plan's end comes in the middle of everything.
+func (p *plan) playSockets(torn bool, cert *gateway.KeyPair) (wrong string) {
+	x := street{cert: cert}
 	defer func() {
 		err := x.stop()
 		if open, addresses := x.gw.Held(); wrong == "" && (open != 0 || addresses != 0) {
@@ -455,7 +463,7 @@ func descriptors(t *testing.T) int {
 }
 
 // TestSockets plays plans as those of TestModel over real sockets, with sessions that loops
-// have: readers stall, buffers are small, connections are reset, both sides close at once. For
+// have, in clear or over TLS in front: readers stall, buffers are small, connections are reset, both sides close at once. For
 // more than the few rounds of a usual run:
 //
 //	go test -race ./gateway -run TestSockets -sockets 100 -sockets.seed 1000
@@ -465,10 +473,12 @@ func TestSockets(t *testing.T) {
 		t.Skip("no loops here")
 	}
 	defer loops.Close()
-	if wrong := drawn(draftwire.RFC6455, draftwire.RFC6455, 0).playSockets(false); wrong != "" {
+	if wrong := drawn(draftwire.RFC6455, draftwire.RFC6455, 0).playSockets(false, nil); wrong != "" {
 		t.Fatal(wrong)
 	}
 	before := descriptors(t)
+	cert := certificate(t)
+	ways := []*gateway.KeyPair{nil, &cert}
 	type job struct {
 		front, back draftwire.Version
 		seed        int
@@ -479,7 +489,7 @@ func TestSockets(t *testing.T) {
 		players.Go(func() {
 			for j := range jobs {
 				p := drawn(j.front, j.back, j.seed)
-				if wrong := p.playSockets(j.seed%4 == 3); wrong != "" {
+				if wrong := p.playSockets(j.seed%4 == 3, ways[j.seed/4%2]); wrong != "" {
 					t.Errorf("%s\n%v\nseed %d", wrong, p, j.seed)
 				}
 			}

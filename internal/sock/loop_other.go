@@ -85,10 +85,10 @@ func (t *TLS) Below() net.Conn { return t.Conn }
 // NewTLS is not called.
 func NewTLS(nc net.Conn, _ *Socket) *TLS { return &TLS{Conn: nc} }
 
-func (*TLS) read([]byte) (int, error)    { return 0, nil }
-func (*TLS) seal([]byte) error           { return nil }
-func (*TLS) flush(uintptr) (bool, error) { return false, nil }
-func (*TLS) owes() bool                  { return false }
+func (*TLS) read(uintptr, []byte) (int, error) { return 0, nil }
+func (*TLS) seal([]byte) error                 { return nil }
+func (*TLS) flush(uintptr) (bool, error)       { return false, nil }
+func (*TLS) owes() bool                        { return false }
 
 // Settle does nothing.
 func (*Reader) Settle() {}

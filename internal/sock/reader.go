@@ -303,7 +303,7 @@ func (r *Reader) ReadTurn(t *Turn, p []byte) (n int, full bool, err error) {
 // readNow reads what the socket of a turn has.
 func (r *Reader) readNow(t *Turn, p []byte) (n int, full bool, err error) {
 	if r.tls != nil {
-		n, err = r.tls.read(p)
+		n, err = r.tls.read(t.FD, p)
 		return n, n > 0 && r.tls.more, err
 	}
 	n, err = readNow(t.FD, p)

@@ -29,7 +29,7 @@ func (r *Reader) tryRead(fd uintptr) bool {
 // sysRead reads what is there into the buffer. done is false where nothing is.
 func (r *Reader) sysRead(fd uintptr) (done bool) {
 	if r.tls != nil {
-		return r.readRecords()
+		return r.readRecords(fd)
 	}
 	for {
 		b := r.buf.B
@@ -53,9 +53,9 @@ func (r *Reader) sysRead(fd uintptr) (done bool) {
 // readRecords is sysRead where the socket speaks TLS.
 //
 //go:noinline
-func (r *Reader) readRecords() (done bool) { // noinline: keeps a cold frame off the 2 KiB stack
+func (r *Reader) readRecords(fd uintptr) (done bool) { // noinline: keeps a cold frame off the 2 KiB stack
 	b := r.buf.B
-	n, err := r.tls.read(b[len(b):cap(b)])
+	n, err := r.tls.read(fd, b[len(b):cap(b)])
 	r.err, r.buf.B = err, b[:len(b)+n]
 	return n > 0 || err != nil
 }

@@ -32,8 +32,9 @@ type TLS struct {
 	settled  bool
 
 	// For the goroutine that reads.
-	drained bool // the socket has nothing more, as far as the kernel has told
-	more    bool // there may be more to read, though the last read has not filled its buffer
+	fd      uintptr // the descriptor, while it is held for a read
+	drained bool    // the socket has nothing more, as far as the kernel has told
+	more    bool    // there may be more to read, though the last read has not filled its buffer
 
 	mu   sync.Mutex
 	out  *pool.Buf // records that the socket has not taken; nil where there are none
@@ -70,7 +71,7 @@ func (wouldBlock) Temporary() bool { return true }
 
 var errWouldBlock net.Error = wouldBlock{}
 
-// Read implements net.Conn, for crypto/tls. Who reads holds the descriptor.
+// Read implements net.Conn, for crypto/tls.
 func (t *TLS) Read(p []byte) (int, error) {
 	switch {
 	case !t.settled:
@@ -78,7 +79,7 @@ func (t *TLS) Read(p []byte) (int, error) {
 	case t.drained:
 		return 0, errWouldBlock
 	}
-	n, err := readNow(t.s.FD(), p)
+	n, err := readNow(t.fd, p)
 	switch {
 	case err != nil:
 		return 0, err
@@ -91,10 +92,9 @@ func (t *TLS) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// read reads into p as much as there is. Without bytes and error there is nothing to read. Who calls
-// it holds the descriptor.
-func (t *TLS) read(p []byte) (n int, err error) {
-	t.drained, t.more = false, true
+// read reads into p as much as there is. Without bytes and error there is nothing to read.
+func (t *TLS) read(fd uintptr, p []byte) (n int, err error) {
+	t.fd, t.drained, t.more = fd, false, true
 	for n < len(p) && err == nil {
 		var m int
 		m, err = t.conn.Read(p[n:])
@@ -104,7 +104,7 @@ func (t *TLS) read(p []byte) (n int, err error) {
 		err, t.more = nil, false
 	}
 	if t.owes() { // crypto/tls has answered the peer
-		err = cmp.Or(err, t.answer())
+		err = cmp.Or(err, t.answer(fd))
 	}
 	if n > 0 {
 		err = nil // it comes again
@@ -120,8 +120,8 @@ var errAnswers = errors.New("draftwire: the peer asks for answers of TLS and tak
 
 // answer sends what the socket takes of what crypto/tls has written by itself. The rest goes before
 // the next write.
-func (t *TLS) answer() error {
-	t.flush(t.s.FD()) // a fault is the next write's
+func (t *TLS) answer(fd uintptr) error {
+	t.flush(fd) // a fault is the next write's
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.out != nil && len(t.out.B)-t.sent > answerMost {
@@ -227,8 +227,8 @@ func (t *TLS) flushSome() {
 // readTLS is Read.
 func (s *Socket) readTLS(t *TLS, p []byte) (n int, err error) {
 	var fault error
-	err = s.do(reads, func(uintptr) bool {
-		n, fault = t.read(p)
+	err = s.do(reads, func(fd uintptr) bool {
+		n, fault = t.read(fd, p)
 		return n > 0 || fault != nil
 	})
 	if err != nil {

@@ -5,6 +5,8 @@ package events_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +54,7 @@ func TestModel(t *testing.T) {
 		}
 	}
 	seed := uint64(time.Now().UnixNano())
+	certified = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) { return wstest.SelfSigned(t) })
 	round(t, seed) // pools and caches fill
 	fds, heap := descriptors(t), wstest.InUse(3).Heap
 	rounds := 0
@@ -72,6 +75,9 @@ func TestModel(t *testing.T) {
 	t.Logf("%d rounds", rounds)
 }
 
+// certified is the certificate of all rounds.
+var certified func() (tls.Certificate, *x509.CertPool)
+
 // descriptors is how many the process has.
 func descriptors(t *testing.T) int {
 	t.Helper()
@@ -87,6 +93,7 @@ type model struct {
 	t    *testing.T
 	s    *draftwire.Server
 	addr string
+	tls  *tls.Config // of clients; nil: they come in clear
 	mu   sync.Mutex
 	recs map[*draftwire.Conn]*record
 	ends map[string]error // of connections, by the address of the peer
@@ -124,6 +131,9 @@ func round(t *testing.T, seed uint64) {
 		l = wstest.ListenTCP(t).(*net.TCPListener)
 	}
 	m.addr = l.Addr().String()
+	if rnd.IntN(2) == 0 {
+		m.overTLS()
+	}
 	served := make(chan struct{})
 	go func() { m.s.Serve(l); close(served) }()
 	early := rnd.IntN(3) == 0 // the server shuts down while they are at it
@@ -146,6 +156,13 @@ func round(t *testing.T, seed uint64) {
 	m.check()
 	<-served
 	all.Wait()
+}
+
+// overTLS lets clients come over TLS, which the loops read too.
+func (m *model) overTLS() {
+	cert, roots := certified()
+	m.s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	m.tls = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
 }
 
 // check is called when the server has ended.
@@ -349,7 +366,11 @@ func (c *client) play() {
 		o.Compression = wstest.Deflate
 	}
 	o.Limits.WriteTimeout = wstest.Patience
-	conn, _, err := draftwire.Dial(bg, "ws://"+c.m.addr+"/x", o)
+	scheme := "ws"
+	if c.m.tls != nil {
+		scheme, o.TLS = "wss", c.m.tls
+	}
+	conn, _, err := draftwire.Dial(bg, scheme+"://"+c.m.addr+"/x", o)
 	if err != nil {
 		if !c.cut {
 			c.m.t.Errorf("%s: %v", v, err)

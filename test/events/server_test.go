@@ -23,7 +23,7 @@ import (
 )
 
 // A connection closes in each way from each function, and the functions come in their order:
-// over TLS, which has a goroutine, as on a loop.
+// where it has a goroutine, over TLS here, as on a loop.
 func TestClosedInAFunction(t *testing.T) {
 	ends := map[string]func(c *draftwire.Conn) error{
 		"Close":      func(c *draftwire.Conn) error { return c.Close(4000, "") },
