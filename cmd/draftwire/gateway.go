@@ -177,6 +177,7 @@ func (r *runningGateway) begin(ctx context.Context) error {
 	sweeping, stop := context.WithCancel(ctx)
 	r.stopSweep = stop
 	go r.sweep(sweeping)
+	go newGiver().run(sweeping)
 	r.announce()
 	state := daemon.SdNotifyReady
 	if r.before.Parent != nil {
