@@ -10,6 +10,7 @@ import (
 
 	"github.com/draftwire/draftwire/detect"
 	"github.com/draftwire/draftwire/internal/httphead"
+	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/internal/sock"
 	"github.com/draftwire/draftwire/internal/wsconn"
 	"github.com/draftwire/draftwire/wire"
@@ -60,6 +61,9 @@ type Events struct {
 	// PeerClosed is called when the peer has closed and the program is to answer: see
 	// AllowHalfOpen.
 	PeerClosed func(c *Conn, ce *CloseError)
+
+	// run is called in place of Part for messages that can go on as they came: see wsconn.Hooks.
+	run func(c *Conn, p []byte, run *session.Run) bool
 }
 
 // serve is Events for a connection that has a goroutine.
@@ -180,6 +184,12 @@ func (c *Conn) part(p Part) {
 	if err := c.set().events.Part(c, p); err != nil {
 		c.endEvents(err)
 	}
+}
+
+// run gives messages to the program as they came. It is false where the program does not take them so.
+func (c *Conn) run(p []byte, run *session.Run) bool {
+	defer c.recoverEvent()
+	return c.set().events.run(c, p, run)
 }
 
 // readEvents tells the program that all that has come was given.

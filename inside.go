@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire/internal/inside"
+	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/wire"
 )
 
 // What other packages of this module may have of this one.
 func init() {
 	inside.Engine = func(conn any) any { return &conn.(*Conn).c }
+	inside.OnRun = func(events any, f func(conn any, p []byte, run *session.Run) bool) {
+		events.(*Events).run = func(c *Conn, p []byte, run *session.Run) bool { return f(c, p, run) }
+	}
 	inside.Compile = func(options any) any { return &Upgrader{compile(options.(*AcceptOptions))} }
 	inside.Accept = func(u any, w http.ResponseWriter, r *http.Request, authorize any) (any, error) {
 		return u.(*Upgrader).acceptWith(w, r, authorize.(func(*Handshake, *Answer) error))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire/internal/deflate"
+	"github.com/draftwire/draftwire/internal/session"
 	"github.com/draftwire/draftwire/internal/sock"
 	"github.com/draftwire/draftwire/internal/wsconn"
 	"github.com/draftwire/draftwire/wire"
@@ -127,6 +128,9 @@ func (h *hooks) Message(op wire.Op, p []byte) { (*Conn)(h).message(op, p) }
 
 // Part implements wsconn.Hooks.
 func (h *hooks) Part(p wsconn.Part) { (*Conn)(h).part(Part(p)) }
+
+// Run implements wsconn.Hooks.
+func (h *hooks) Run(p []byte, run *session.Run) bool { return (*Conn)(h).run(p, run) }
 
 // Read implements wsconn.Hooks.
 func (h *hooks) Read() { (*Conn)(h).readEvents() }

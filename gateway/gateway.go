@@ -28,8 +28,9 @@ type Hooks struct {
 	// Ended is called when both sides of a session have ended. c is the client's
 	// connection.
 	Ended func(s *Session, c *draftwire.Conn)
-	// Meter returns the function that counts the messages that a side of a session sends.
-	Meter func(s *Session, from Side) func(op draftwire.Op, n int)
+	// Meter returns the function that counts the messages that a side of a session sends: at each
+	// call so many, of n bytes each.
+	Meter func(s *Session, from Side) func(op draftwire.Op, n, times int)
 	// Loss is called when something was lost or changed between the two versions.
 	Loss func(s *Session, l Loss)
 	// Limited is called when a client was refused because of a limit.

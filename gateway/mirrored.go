@@ -630,5 +630,5 @@ func (s speaker) version() draftwire.Version                 { return s.of }
 // noCounter counts nothing: what crosses to a mirror is no loss of the client's.
 type noCounter struct{}
 
-func (noCounter) count(Side, draftwire.Op, int) {}
-func (noCounter) countLoss(Side, Loss)          {}
+func (noCounter) count(Side, draftwire.Op, int, int) {}
+func (noCounter) countLoss(Side, Loss)               {}

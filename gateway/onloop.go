@@ -2,6 +2,9 @@ package gateway
 
 import (
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/inside"
+	"github.com/draftwire/draftwire/internal/session"
+	"github.com/draftwire/draftwire/internal/wsconn"
 )
 
 // onLoop is the driver of a relay whose two sides are sockets of one loop: the loop's goroutine
@@ -42,7 +45,7 @@ func (l *onLoop) side(s Side) (this, other *looped) {
 
 // events returns the functions for connections of a side.
 func (g *Gateway) events(side Side) *draftwire.Events {
-	return &draftwire.Events{
+	e := &draftwire.Events{
 		Part: func(c *draftwire.Conn, p draftwire.Part) error {
 			s := sessionOf(c)
 			if s.member != nil {
@@ -73,6 +76,10 @@ func (g *Gateway) events(side Side) *draftwire.Events {
 			}
 		},
 	}
+	inside.OnRun(e, func(c any, p []byte, run *session.Run) bool {
+		return sessionOf(c.(*draftwire.Conn)).loop.run(side, p, run)
+	})
+	return e
 }
 
 // sessionOf returns the session of a connection that was admitted, or opened to a backend.
@@ -102,6 +109,7 @@ func (g *Gateway) openOnLoop(c *draftwire.Conn) error {
 	l.sides = [2]looped{{direction: direction{r: &l.relay}}, {direction: direction{r: &l.relay, fromBackend: true}}}
 	s.loop = l
 	s.relay.Store(&l.relay)
+	l.forward()
 	g.working.Add(1)
 	kept := g.keep(s)
 	if !back.ServeEvents(c) { // out of memory: nobody will tell of the backend's end
@@ -113,6 +121,38 @@ func (g *Gateway) openOnLoop(c *draftwire.Conn) error {
 		s.peer.cut()
 	}
 	return nil
+}
+
+// engine returns the engine of the side's connection.
+func (l *looped) engine() *wsconn.Conn { return inside.Engine(l.conn()).(*wsconn.Conn) }
+
+// forward lets messages that come whole go on as they came, where the two sides have the same frames. All else, and
+// what a mirror is told, goes through the relay: parts of a message, a control frame, what breaks a rule.
+func (l *onLoop) forward() {
+	if l.mirror != nil {
+		return
+	}
+	client, backend := l.sides[0].engine(), l.sides[1].engine()
+	client.Forward(backend)
+	backend.Forward(client)
+}
+
+// run is called with messages that a side sends and that can go on as they came. It is false where they
+// have to come as parts.
+func (l *onLoop) run(side Side, p []byte, run *session.Run) bool {
+	this, other := l.side(side)
+	if this.over {
+		return false
+	}
+	ok, err := other.engine().WriteRun(p, run)
+	if !ok {
+		return false
+	}
+	for _, k := range run.Kinds {
+		l.counter.count(side, k.Op, k.Size, k.Times)
+	}
+	l.went(this, err)
+	return true
 }
 
 // part is called with what a side sends.

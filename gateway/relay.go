@@ -50,8 +50,8 @@ type relay struct {
 
 // counter is told what a relay passes on.
 type counter interface {
-	// count counts a message of n bytes.
-	count(from Side, op draftwire.Op, n int)
+	// count counts messages of n bytes each.
+	count(from Side, op draftwire.Op, n, times int)
 	// countLoss counts a loss of what a side has sent.
 	countLoss(from Side, l Loss)
 }
@@ -285,7 +285,7 @@ func (d *direction) pass(p draftwire.Part, more bool) error {
 	}
 	d.message.size += len(p.Data)
 	if p.Last {
-		d.r.counter.count(d.sender(), p.Op, d.message.size)
+		d.r.counter.count(d.sender(), p.Op, d.message.size, 1)
 	}
 	if p.Last && p.Repaired {
 		if err := d.lose(LossTextRepaired); err != nil {

@@ -29,7 +29,7 @@ type Session struct {
 	loop      *onLoop // where a loop relays
 	member    *member // of a room; nil where the client has a backend
 	losses    atomic.Pointer[losses]
-	meters    [2]func(op draftwire.Op, n int) // of what the client and the backend send; nil: nobody counts
+	meters    [2]func(op draftwire.Op, n, times int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
 	keeps     bool          // it counts in Gateway.headsKept
 	pinged    [2]pinged     // the client and the backend; for tend alone
@@ -277,7 +277,7 @@ func (r *relay) init(s *Session) {
 	r.policy, r.binary, r.back = &s.route.Policy, s.route.binary, s.route.Policy.BinaryBack
 	r.counter = s
 	if f := s.g.hooks.Meter; f != nil {
-		s.meters = [2]func(draftwire.Op, int){f(s, ClientSide), f(s, BackendSide)}
+		s.meters = [2]func(op draftwire.Op, n, times int){f(s, ClientSide), f(s, BackendSide)}
 	}
 	if _, raw := s.peer.(*stream); raw && s.textOnly() {
 		r.binary, r.back, r.textOnly = encodings[0], true, true
@@ -298,7 +298,7 @@ func (s *Session) textOnly() bool {
 }
 
 // count implements counter.
-func (s *Session) count(from Side, op draftwire.Op, n int) {
+func (s *Session) count(from Side, op draftwire.Op, n, times int) {
 	if now := s.g.clock.Load(); s.last.Load() != now { // mostly it is, and a load costs less than a store
 		s.last.Store(now)
 	}
@@ -307,6 +307,6 @@ func (s *Session) count(from Side, op draftwire.Op, n int) {
 		i = 1
 	}
 	if f := s.meters[i]; f != nil {
-		f(op, n)
+		f(op, n, times)
 	}
 }

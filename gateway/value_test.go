@@ -50,8 +50,8 @@ type valueWay struct {
 	gone error
 }
 
-func (v *Value) count(Side, draftwire.Op, int) {}
-func (v *Value) countLoss(_ Side, l Loss)      { v.Lost[l]++ }
+func (v *Value) count(Side, draftwire.Op, int, int) {}
+func (v *Value) countLoss(_ Side, l Loss)           { v.Lost[l]++ }
 
 // NewValue returns a relay between two sides.
 func NewValue(p *Policy, client, backend Receiver) *Value {

@@ -28,7 +28,7 @@ type Meter struct {
 	types [len(metered)]prometheus.Counter
 	rest  prometheus.Counter
 	bytes prometheus.Counter
-	size  prometheus.Observer
+	size  *sizesOf
 }
 
 // Meter returns the counter of messages of a version in a direction, In or Out from the
@@ -50,8 +50,9 @@ func (m *Metrics) Meter(v wire.Version, direction string) *Meter {
 	made := &Meter{
 		rest:  m.messages.WithLabelValues(draft(v), direction, other),
 		bytes: m.messageBytes.WithLabelValues(draft(v), direction),
-		size:  m.messageSize.WithLabelValues(direction),
+		size:  &m.messageSize.of[row],
 	}
+	made.size.used.Store(true)
 	for op, name := range metered {
 		made.types[op] = made.rest
 		if name != "" {
@@ -63,16 +64,19 @@ func (m *Metrics) Meter(v wire.Version, direction string) *Meter {
 }
 
 // Message counts a message, a ping, a pong or a close with n bytes of payload.
-func (m *Meter) Message(op wire.Op, n int) {
+func (m *Meter) Message(op wire.Op, n int) { m.Messages(op, n, 1) }
+
+// Messages counts several that have n bytes of payload each.
+func (m *Meter) Messages(op wire.Op, n, times int) {
 	c := m.rest
 	if int(op) < len(m.types) {
 		c = m.types[op]
 	}
-	c.Inc()
+	c.Add(float64(times))
 	if n > 0 {
-		m.bytes.Add(float64(n))
+		m.bytes.Add(float64(n) * float64(times))
 	}
 	if op.IsData() {
-		m.size.Observe(float64(n))
+		m.size.add(n, times)
 	}
 }

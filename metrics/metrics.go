@@ -25,7 +25,7 @@ type Metrics struct {
 	handshakeDuration *prometheus.HistogramVec
 	messages          *prometheus.CounterVec
 	messageBytes      *prometheus.CounterVec
-	messageSize       *prometheus.HistogramVec
+	messageSize       *sizes
 	closes            *prometheus.CounterVec
 	duration          *prometheus.HistogramVec
 	tlsConnections    *prometheus.CounterVec
@@ -67,7 +67,6 @@ type Metrics struct {
 // The buckets of the histograms.
 var (
 	handshakeBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
-	sizeBuckets      = prometheus.ExponentialBuckets(64, 4, 10)                                 // 64 bytes to 16 MiB
 	durationBuckets  = []float64{1, 10, 60, 300, 1800, 3600, 4 * 3600, 86400, 7 * 86400, 2.6e6} // a second to a month
 )
 
@@ -82,7 +81,7 @@ func New(reg prometheus.Registerer, b Build) *Metrics {
 		handshakeDuration: f.histogram("handshake_duration_seconds", "Time from the acceptance of a connection to the answer, for accepted handshakes.", handshakeBuckets, "draft"),
 		messages:          f.counter("messages_total", "Messages by type and by direction from the server's point of view.", "draft", "direction", "type"),
 		messageBytes:      f.counter("message_bytes_total", "Payload of messages.", "draft", "direction"),
-		messageSize:       f.histogram("message_size_bytes", "Payload of a text or binary message.", sizeBuckets, "direction"),
+		messageSize:       newSizes(f.reg, "message_size_bytes", "Payload of a text or binary message."),
 		closes:            f.counter("closes_total", "Ended connections by close code and by the side that began the close: local, peer, or none if the connection broke.", "draft", "code", "initiator"),
 		duration:          f.histogram("connection_duration_seconds", "Time from the end of the handshake to the end of the connection.", durationBuckets, "draft"),
 		tlsConnections:    f.counter("tls_connections_total", "WebSocket connections over TLS.", "version", "cipher"),

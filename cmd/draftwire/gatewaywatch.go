@@ -56,17 +56,22 @@ func (w *watch) hooks() gateway.Hooks {
 			}, w.tape.observer())
 		},
 		Ended: w.ended,
-		Meter: func(s *gateway.Session, from gateway.Side) func(draftwire.Op, int) {
+		Meter: func(s *gateway.Session, from gateway.Side) func(op draftwire.Op, n, times int) {
 			direction := "in"
 			if from == gateway.BackendSide {
 				direction = "out"
 			}
-			count := w.metrics.Meter(s.Version(), direction).Message
+			count := w.metrics.Meter(s.Version(), direction).Messages
 			trace := w.tracer.meter(s, direction)
 			if trace == nil {
 				return count
 			}
-			return func(op draftwire.Op, n int) { count(op, n); trace(op, n) }
+			return func(op draftwire.Op, n, times int) {
+				count(op, n, times)
+				for range times {
+					trace(op, n)
+				}
+			}
 		},
 		Loss:          func(_ *gateway.Session, l gateway.Loss) { w.metrics.Loss(string(l)) },
 		Limited:       w.metrics.Limited,

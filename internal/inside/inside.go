@@ -6,10 +6,16 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+
+	"github.com/draftwire/draftwire/internal/session"
 )
 
 // Engine returns the *wsconn.Conn of a *draftwire.Conn.
 var Engine func(conn any) any
+
+// OnRun makes f the function that a *draftwire.Events calls in place of Part for messages that have come
+// whole, on connections of which Forward of the engine was called: see wsconn.Hooks.
+var OnRun func(events any, f func(conn any, p []byte, run *session.Run) bool)
 
 // Compile is draftwire.NewUpgrader, with options of type *draftwire.AcceptOptions. Where they
 // cannot be used, it is Accept that says so.

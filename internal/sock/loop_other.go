@@ -51,6 +51,9 @@ func (*Socket) RemoteAddrPort() netip.AddrPort { return netip.AddrPort{} }
 // FD is not called.
 func (*Socket) FD() uintptr { return NoSocket }
 
+// WriteSome is not called.
+func (*Socket) WriteSome([]byte) int { return 0 }
+
 // Raw is not called.
 func (s *Socket) Raw() syscall.RawConn { return (*rawSocket)(s) }
 

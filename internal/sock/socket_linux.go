@@ -354,6 +354,16 @@ func (s *Socket) try(f func(fd uintptr) bool) (done bool, err error) {
 // FD returns the descriptor, for a turn.
 func (s *Socket) FD() uintptr { return uintptr(s.fd) }
 
+// WriteSome writes what the socket takes at once, and returns how much. An error comes again with the next
+// call that writes.
+func (s *Socket) WriteSome(p []byte) int {
+	if !s.hold() {
+		return 0
+	}
+	defer s.release()
+	return WriteSome(uintptr(s.fd), p)
+}
+
 // Raw returns s as a syscall.RawConn.
 func (s *Socket) Raw() syscall.RawConn { return (*rawSocket)(s) }
 

@@ -92,6 +92,10 @@ type Hooks interface {
 	// Part is called in place of Message where Parts was said to LeaveToLoop: for each part of
 	// a message, whose data is lent as above.
 	Part(p Part)
+	// Run is called in place of Part, where Forward was called, for messages that have come
+	// whole: p, which is lent as above, are their frames. It is false where it has not taken
+	// them: then they come by Part.
+	Run(p []byte, run *session.Run) bool
 	// Read is called behind one or several Parts, before the connection waits for more.
 	Read()
 	// Drained is called, where Lagging was true, when all that was written has gone.
@@ -152,6 +156,7 @@ const (
 	lagging                        // relayed: a goroutine waits for the peer to take what was written
 	drained                        // lagging has ended, which is not told yet
 	toldClosed                     // Hooks.PeerClosed was called
+	forwards                       // relayed: Forward was called
 
 	// By these two the halves see each other without a lock: a change of the own one, then a
 	// load of the other's, on both sides (Dekker's pattern). The reader, before it waits for

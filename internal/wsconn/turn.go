@@ -265,6 +265,9 @@ func (r *reader) takeTurn(t *sock.Turn, until uint64) bool {
 			t.Again = true
 			return false
 		}
+		if c.is(forwards) && r.forward() {
+			continue
+		}
 		if !r.takeEvent(r.src.Bytes()) {
 			return false
 		}

@@ -33,12 +33,13 @@ func (h *told) Released()          { h.released++ }
 func (h *told) Discarded()         { h.discarded++ }
 
 // The others are for connections that a loop drives.
-func (h *told) Message(wire.Op, []byte)     {}
-func (h *told) Part(Part)                   {}
-func (h *told) Read()                       {}
-func (h *told) Drained()                    {}
-func (h *told) PeerClosed(*wire.CloseError) {}
-func (h *told) Ended()                      {}
+func (h *told) Message(wire.Op, []byte)       {}
+func (h *told) Part(Part)                     {}
+func (h *told) Run([]byte, *session.Run) bool { return false }
+func (h *told) Read()                         {}
+func (h *told) Drained()                      {}
+func (h *told) PeerClosed(*wire.CloseError)   {}
+func (h *told) Ended()                        {}
 
 // limits are small enough for a test to reach them.
 var limits = Limits{CloseTimeout: 5 * time.Second, WriteTimeout: time.Minute, PostLimit: 100 << 10}
