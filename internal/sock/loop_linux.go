@@ -59,6 +59,7 @@ type loop struct {
 	repeated      []*Socket // those whose other turn it is
 	events        [256]syscall.EpollEvent
 	open          atomic.Int64 // its sockets that are not closed
+	holds         holds
 
 	asleep atomic.Bool // the loop waits for the kernel: a post has to wake it
 	mu     sync.Mutex

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Socket is a socket of a loop. There is none on this system.
@@ -38,6 +39,9 @@ func (*Socket) DriveHere(Turner) {}
 
 // Again is not called.
 func (*Socket) Again() {}
+
+// Holding is not called.
+func (*Socket) Holding(Holder, time.Duration) {}
 
 // OnLoop is not called.
 func (*Socket) OnLoop() bool { return false }

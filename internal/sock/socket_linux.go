@@ -165,6 +165,10 @@ func (s *Socket) Again() {
 	}
 }
 
+// Holding notes that h, which has its turn, holds something back: unless its turn ends before,
+// h.FlushHeld is called after that time at most.
+func (s *Socket) Holding(h Holder, most time.Duration) { s.loop.Load().holds.add(h, most) }
+
 // OnLoop reports whether the caller is the goroutine of a loop, and so must not wait.
 func (s *Socket) OnLoop() bool { return onLoop() }
 

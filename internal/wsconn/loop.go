@@ -80,7 +80,7 @@ func (r *reader) leaveLoop() {
 	}
 	r.publishPending()
 	if c.is(outputHeld) && !c.is(inputPending) {
-		c.w.flushHeld()
+		c.w.FlushHeld()
 	}
 	r.unlock()
 	if closes {

@@ -250,7 +250,7 @@ func (r *reader) beforeWait(ctx context.Context) error {
 		r.publishCounts()
 	}
 	if r.c.is(outputHeld) {
-		r.c.w.flushHeld()
+		r.c.w.FlushHeld()
 	}
 	r.c.ses.ReleaseScratch()
 	if done := r.c.doneOf(ctx); done != nil || r.c.readWatch() != nil {
@@ -392,7 +392,7 @@ func (r *reader) endReading(err error) error {
 	r.publishCounts()
 	c.state.And(^inputPending)
 	if c.is(outputHeld) {
-		c.w.flushHeld()
+		c.w.FlushHeld()
 	}
 	c.readWatch().disarm(&c.mu)
 	r.src.Release()

@@ -35,7 +35,7 @@ func (p place) ends() bool   { return p != first && p != middle }
 // connection that says something now and then (ARCHITECTURE.md, "Stacks").
 func (w *writer) frame(ctx context.Context, op wire.Op, at place, p []byte) error {
 	w.mu.Lock()
-	if at == whole && w.joins(len(p)) && w.writable(ctx) == nil {
+	if at == whole && w.joins(len(p)) && (w.c.doneOf(ctx) == nil || ctx.Err() == nil) {
 		err := w.join(op, p)
 		w.mu.Unlock()
 		return err
@@ -252,7 +252,7 @@ func (w *writer) reply(ctx context.Context, ev *wire.Event, more bool) (err erro
 	case more && !w.full():
 		w.holdForAWhile()
 		err = w.failed()
-	default: // as flushHeld does, without its frame on the stack
+	default: // as FlushHeld does, without its frame on the stack
 		if w.unhold(); !w.corked || w.full() {
 			w.flushNoWait(nil)
 			err = w.failed()

@@ -85,8 +85,8 @@ func (w *writer) failed() error {
 //	writing  empty, or what    finish; where again is set the next write begins at once
 //	         came since begin
 //
-// From hold until begin the timer runs and outputHeld is set, in whatever phase; where
-// Cork alone holds the queue there is neither.
+// From hold until begin a timer runs, in a turn the loop's (sock.Holder), and outputHeld is set,
+// in whatever phase; where Cork alone holds the queue there is neither.
 type phase uint8
 
 const (
@@ -195,8 +195,10 @@ func (w *writer) holdForAWhile() {
 	if w.c.is(outputHeld) {
 		return
 	}
-	if x := w.needRare(); x.timer == nil {
-		x.timer = time.AfterFunc(holdTime, w.flushHeld)
+	if s := w.c.r.socket; s != nil && w.lent {
+		s.Holding(w, holdTime) // at most until the turn ends
+	} else if x := w.needRare(); x.timer == nil {
+		x.timer = time.AfterFunc(holdTime, w.FlushHeld)
 	} else {
 		x.timer.Reset(holdTime)
 	}
@@ -207,7 +209,9 @@ func (w *writer) holdForAWhile() {
 func (w *writer) unhold() {
 	if w.c.is(outputHeld) {
 		w.c.state.And(^outputHeld)
-		w.rare.timer.Stop()
+		if x := w.rare; x != nil && x.timer != nil {
+			x.timer.Stop()
+		}
 	}
 }
 
@@ -215,8 +219,9 @@ func (w *writer) unhold() {
 // several answers, but the first. It is the fast path: awaitTurn, appendFrame and send
 // would come to the same.
 func (w *writer) joins(n int) bool {
+	const held = outputHeld | inputPending
 	return w.queue != nil && len(w.queue.B)+n+frameRoom <= min(cap(w.queue.B), holdMost) &&
-		w.c.is(outputHeld) && w.c.is(inputPending) && !w.message && w.backlog() == nil
+		w.c.state.Load()&(held|closed) == held && !w.message && w.backlog() == nil && w.failed() == nil
 }
 
 // Sending what is queued: send holds it where it may; flush waits until it has gone;
@@ -348,9 +353,9 @@ func (w *writer) lend(fd uintptr) {
 	w.mu.Unlock()
 }
 
-// flushHeld ends a hold, unless the connection is corked: for the timer, and for the
+// FlushHeld ends a hold, unless the connection is corked: for the timer, and for the
 // reader before it waits.
-func (w *writer) flushHeld() {
+func (w *writer) FlushHeld() {
 	w.mu.Lock()
 	w.unhold()
 	if w.mayGo() {

@@ -124,6 +124,30 @@ func TestEchoIsHeldBack(t *testing.T) {
 	}
 }
 
+// An answer goes though the function that is called for the next message does not return: it is
+// held for that message's answer, but not for long.
+func TestAnswerIsNotHeldForLong(t *testing.T) {
+	heard := make(chan struct{}, 100)
+	e := &draftwire.Events{Message: func(c *draftwire.Conn, op draftwire.Op, p []byte) error {
+		if string(p) == "wait" {
+			select {
+			case <-heard:
+			case <-time.After(5 * time.Second):
+				t.Error("the answer before was held")
+			}
+		}
+		return c.Write(c.Context(), op, p)
+	}}
+	_, addr := serve(t, e)
+	eachVersion(t, func(t *testing.T, v draftwire.Version) {
+		p := open(t, addr, v)
+		p.Write(append(p.Text("first"), p.Text("wait")...))
+		p.hear(t, "first")
+		heard <- struct{}{}
+		p.hear(t, "wait")
+	})
+}
+
 // A pong has the bytes of its ping, though it had to wait, and others were read meanwhile.
 func TestPongThatWaits(t *testing.T) {
 	writing := make(chan struct{}, 100)
