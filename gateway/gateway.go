@@ -126,7 +126,7 @@ type Gateway struct {
 	mu       sync.Mutex
 	ports    []*port
 	old      []*port // replaced or removed by a reload, and still with connections
-	sessions map[*Session]struct{}
+	sessions sessions
 	rooms    []*rooms // of all routes that have or had some
 	running  bool
 	closed   bool
@@ -134,6 +134,7 @@ type Gateway struct {
 	working  sync.WaitGroup
 	fatal    chan error
 	left     sync.Once // leaveLoops
+	watched  watched
 }
 
 // state is a configuration in force.
@@ -149,7 +150,7 @@ type state struct {
 func New(cfg *Config, o Options) (*Gateway, error) {
 	g := &Gateway{
 		hooks: o.Hooks, listen: o.Listen, dial: o.Dial, errors: o.ErrorLog, began: time.Now(),
-		sessions: make(map[*Session]struct{}), fatal: make(chan error, 1),
+		fatal: make(chan error, 1),
 	}
 	g.connectRooms(cfg, o)
 	g.clock.Store(1)
@@ -439,7 +440,7 @@ func (g *Gateway) cut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ended = true
-	for s := range g.sessions {
+	for _, s := range g.sessions.all {
 		s.peer.cut()
 	}
 }

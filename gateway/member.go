@@ -140,6 +140,7 @@ func (m *member) publish() {
 	defer cancel()
 	holds := m.holds(ClientSide)
 	holds.Store(true)
+	m.s.g.watched.add(m.s)
 	var err error
 	if x.route.Load().Rooms.Backend == "one" {
 		name = x.inName(m.path)

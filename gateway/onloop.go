@@ -186,6 +186,7 @@ func (l *onLoop) went(this *looped, err error) {
 	case this.to().lagging() && !this.paused:
 		this.paused = true
 		l.holds(this.sender()).Store(true)
+		l.s.g.watched.add(l.s)
 		this.conn().Pause()
 	}
 }

@@ -32,7 +32,8 @@ type Session struct {
 	meters    [2]func(op draftwire.Op, n, times int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
 	keeps     bool          // it counts in Gateway.headsKept
-	pinged    [2]pinged     // the client and the backend; for tend alone
+	pinged    [2]pinged     // the client and the backend; slot and at under Gateway.mu, the rest for tend alone
+	place     int32         // of sessions, from 1; 0 where it is not open; under Gateway.mu
 	id        uint64        // set by keep
 	last      atomic.Uint32 // Gateway.clock at the last message
 }
@@ -247,6 +248,7 @@ func (g *Gateway) serve(_ context.Context, c *draftwire.Conn) error {
 		c.CloseNow()
 		s.peer.cut()
 	}
+	g.watched.add(s)
 	(&pump{r, s.client, s.peer}).run()
 	return nil
 }

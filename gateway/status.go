@@ -151,10 +151,10 @@ func (g *Gateway) Status() Status {
 		s.Versions[v.String()] = 0
 	}
 	g.mu.Lock()
-	for x := range g.sessions {
+	for _, x := range g.sessions.all {
 		s.Versions[x.handshake.Version().String()]++
 	}
-	s.Connections = len(g.sessions)
+	s.Connections = len(g.sessions.all)
 	for _, p := range g.ports {
 		n := p.server.Counts()
 		s.Listeners = append(s.Listeners, ListenerStatus{p.Name, p.listener.Addr().String(), n.Pending, n.Open, n.HTTP})

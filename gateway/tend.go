@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -18,13 +17,14 @@ func (g *Gateway) tend() {
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	checked := make(map[*backend]time.Time)
+	var due []dueSide
 	for {
 		select {
 		case <-g.ctx.Done():
 			return
 		case now := <-t.C:
 			g.clock.Store(uint32(now.Sub(g.began)/tick) + 1)
-			g.pingDue(now)
+			due = g.pingDue(now, due)
 			g.dropGone()
 			g.checkDue(now, checked)
 			g.dropOld()
@@ -39,50 +39,78 @@ func (g *Gateway) tend() {
 func (g *Gateway) keep(s *Session) bool {
 	s.id = g.lastID.Add(1)
 	now := time.Now()
-	for i, every := range s.pings() {
-		if every > 0 { // spread at random, so that clients that came together are not pinged together
-			s.pinged[i].next = now.Add(every/2 + rand.N(every/2)).UnixNano()
-		}
-	}
+	back, _ := s.peer.(*socket)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.sessions[s] = struct{}{}
+	g.sessions.add(s)
+	for side, every := range s.pings() {
+		if every > 0 { // spread at random, so that clients that came together are not pinged together
+			first := now.Add(every/2 + rand.N(every/2))
+			s.pinged[side].next = first.UnixNano()
+			g.sessions.plan(s, side, g.second(first))
+		}
+	}
+	if back != nil && back.fresh != nil { // its keepalive is due
+		g.sessions.unplan(s, backendsSide)
+		g.sessions.plan(s, backendsSide, 0)
+	}
 	return !g.ended
 }
 
+// backendsSide is the index of Session.pinged for the backend.
+const backendsSide = 1
+
 func (g *Gateway) forget(s *Session) {
 	g.mu.Lock()
-	delete(g.sessions, s)
+	g.sessions.remove(s)
 	g.mu.Unlock()
+	g.watched.remove(s)
 }
 
 // Sessions returns the open sessions.
 func (g *Gateway) Sessions() []*Session {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.AppendSeq(make([]*Session, 0, len(g.sessions)), maps.Keys(g.sessions))
+	return slices.Clone(g.sessions.all)
 }
 
-// pingDue pings the sides of sessions whose next ping is due, and sets the keepalive of new ones.
-func (g *Gateway) pingDue(now time.Time) {
+// pingDue pings the sides of sessions whose next ping is due, and sets the keepalive of new ones. It
+// gives back due, whose memory it uses.
+func (g *Gateway) pingDue(now time.Time, due []dueSide) []dueSide {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	for s := range g.sessions {
-		if back, ok := s.peer.(*socket); ok {
-			back.keepAlive()
-		}
-		for i, every := range s.pings() {
-			if every <= 0 || now.UnixNano() < s.pinged[i].next {
-				continue
-			}
-			s.pinged[i].next = now.Add(every).UnixNano()
-			if i == 0 {
-				s.ping(ClientSide, s.client, &s.pinged[i], every)
-			} else if back, ok := s.peer.(*socket); ok {
-				s.ping(BackendSide, back, &s.pinged[i], every)
-			}
+	due = g.sessions.take(g.second(now), due[:0])
+	g.mu.Unlock()
+	for i := range due { // without the lock, for which handshakes would wait
+		due[i].again = due[i].look(now)
+	}
+	g.mu.Lock()
+	for _, v := range due {
+		if v.again && v.s.place != 0 { // it is still open
+			g.sessions.plan(v.s, v.side, g.second(time.Unix(0, v.s.pinged[v.side].next)))
 		}
 	}
+	g.mu.Unlock()
+	clear(due)
+	return due
+}
+
+// look does what is due of a side. It reports whether it is to be looked at again, for its next ping.
+func (v *dueSide) look(now time.Time) (again bool) {
+	s, p, every := v.s, &v.s.pinged[v.side], v.s.pings()[v.side]
+	side, c := ClientSide, s.client
+	if v.side == backendsSide {
+		back, ok := s.peer.(*socket)
+		if !ok {
+			return false
+		}
+		back.keepAlive()
+		side, c = BackendSide, back
+	}
+	if every > 0 && now.UnixNano() >= p.next {
+		p.next = now.Add(every).UnixNano()
+		s.ping(side, c, p, every)
+	}
+	return every > 0
 }
 
 // keepAlive sets package net's keepalive, once.
@@ -96,42 +124,41 @@ func (s *socket) keepAlive() {
 // dropGone ends the sessions of which one side has reset its connection while it was not
 // read, because the other side is slow. A read would have shown it.
 func (g *Gateway) dropGone() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for s := range g.sessions {
-		s.dropUnread(ClientSide, s.client)
-		if back, ok := s.peer.(*socket); ok {
-			s.dropUnread(BackendSide, back)
+	w := &g.watched
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for s := range w.all {
+		held := s.dropUnread(ClientSide, s.client)
+		if back, ok := s.peer.(*socket); ok && s.dropUnread(BackendSide, back) {
+			held = true
+		}
+		if !held && (s.loop != nil || s.member != nil) {
+			delete(w.all, s)
 		}
 	}
 }
 
 var errReset = errors.New("gateway: the connection was reset")
 
-// dropUnread ends a side that is gone, if it was not read at two ticks in a row.
-func (s *Session) dropUnread(side Side, c *socket) {
+// dropUnread ends a side that is gone, if it was not read at two ticks in a row. It reports whether it is
+// not read.
+func (s *Session) dropUnread(side Side, c *socket) (held bool) {
 	r := s.relay.Load()
 	if r == nil || !r.holds(side).Load() {
 		c.unread = false
-		return
+		return false
 	}
 	if c.unread && c.PeerGone() {
 		s.g.working.Go(func() { s.drop(side, c, errReset) })
 	}
 	c.unread = true
+	return true
 }
 
 // pings returns how often the client and the backend are pinged.
 func (s *Session) pings() [2]time.Duration {
 	p := &s.route.Policy
 	return [2]time.Duration{time.Duration(p.Ping), time.Duration(p.PingBackend)}
-}
-
-// pinged is what is known of a side that is pinged.
-type pinged struct {
-	next   int64 // in Unix nanoseconds
-	before bool  // a ping was sent
-	unread bool  // the side was not read then, as the other one is slow
 }
 
 var errSilent = errors.New("gateway: nothing has come since the last ping")
