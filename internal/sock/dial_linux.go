@@ -3,6 +3,7 @@
 package sock
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"os"
@@ -80,7 +81,7 @@ func Adopt(nc net.Conn) net.Conn {
 	if t, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		at = peerAt(t.AddrPort())
 	}
-	s, err := newSocket(loops.some(), own, at)
+	s, err := newSocket(loops.some(), own, at, nil)
 	if err != nil {
 		loops.Close()
 		return nc
@@ -173,7 +174,7 @@ func (x *sharedLoops) socket(fd int, from peer) (net.Conn, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock() // the loops do not end meanwhile
 	if x.loops != nil {
-		return newSocket(x.loops.some(), fd, from)
+		return newSocket(x.loops.some(), fd, from, nil)
 	}
 	f := os.NewFile(uintptr(fd), "")
 	defer f.Close()
@@ -191,6 +192,31 @@ func (ls *Loops) Dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
 }
 
 func (ls *Loops) dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
+	s, connects, err := ls.some().connect(to, func(s *Socket) { s.needWaits() })
+	if err != nil {
+		return nil, err
+	}
+	begun(s)
+	if connects {
+		if err := s.connected(); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if s.isItself() {
+		s.Close()
+		return nil, errItself
+	}
+	return s, nil
+}
+
+// errItself is the error of a connection to itself, which is none.
+var errItself = os.NewSyscallError("connect", syscall.ECONNREFUSED)
+
+// connect makes a socket of l that connects to an address, or has connected where connects is
+// false. It is registered when it connects: before, the kernel would tell of its end. prepare is
+// called before that.
+func (l *loop) connect(to netip.AddrPort, prepare func(*Socket)) (s *Socket, connects bool, err error) {
 	at := peerAt(to)
 	address := syscall.Sockaddr(&syscall.SockaddrInet6{Port: int(to.Port()), ZoneId: at.zone, Addr: at.ip})
 	if at.kind == syscall.AF_INET {
@@ -198,48 +224,44 @@ func (ls *Loops) dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
 	}
 	fd, err := syscall.Socket(int(at.kind), syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return nil, false, os.NewSyscallError("socket", err)
 	}
 	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 	fault := syscall.Connect(fd, address)
 	if fault != nil && fault != syscall.EINPROGRESS && fault != syscall.EINTR {
 		syscall.Close(fd)
-		return nil, os.NewSyscallError("connect", fault)
+		return nil, false, os.NewSyscallError("connect", fault)
 	}
-	s, err := newSocket(ls.some(), fd, at) // it is registered when it connects: before, the kernel would tell of its end
-	if err != nil {
-		return nil, err
-	}
-	begun(s)
-	if fault != nil {
-		if err := s.connected(address); err != nil {
-			s.Close()
-			return nil, err
-		}
-	}
-	if s.isItself() {
-		s.Close()
-		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
-	}
-	return s, nil
+	s, err = newSocket(l, fd, at, prepare)
+	return s, fault != nil, err
 }
 
-// connected waits until a socket that connects has connected, or has failed to.
-func (s *Socket) connected(to syscall.Sockaddr) (fault error) {
-	err := s.do(writes, func(fd uintptr) bool {
-		switch err := syscall.Connect(int(fd), to); err {
-		case syscall.EALREADY, syscall.EINPROGRESS, syscall.EINTR:
-			return false
-		case nil, syscall.EISCONN:
-		default:
-			fault = os.NewSyscallError("connect", err)
-		}
-		return true
-	})
-	if err != nil {
+// connected waits until a socket that connects has connected, or has failed to: the first news of
+// it says so.
+func (s *Socket) connected() error {
+	if onLoop() {
+		return ErrOnLoop
+	}
+	if err := s.needWaits().await(writes); err != nil {
 		return err
 	}
-	return fault
+	return s.connectFault()
+}
+
+// connectFault returns why a socket of which there was news has not connected, nil where it has.
+func (s *Socket) connectFault() (fault error) {
+	if !s.ends.Load() { // a failure is news of the end
+		return nil
+	}
+	_, err := s.try(func(fd uintptr) bool {
+		code, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+		if err == nil && code != 0 {
+			err = syscall.Errno(code)
+		}
+		fault = os.NewSyscallError("connect", err)
+		return true
+	})
+	return cmp.Or(err, fault)
 }
 
 // isItself reports whether the socket is connected to itself, which TCP allows where nobody

@@ -332,6 +332,9 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 		return
 	}
 	const ends = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+	if ev.Events&ends != 0 {
+		s.ends.Store(true)
+	}
 	if w := s.waits.Load(); w != nil {
 		if ev.Events&(syscall.EPOLLIN|ends) != 0 {
 			w.news(reads)
@@ -339,9 +342,6 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 		if ev.Events&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
 			w.news(writes)
 		}
-	}
-	if ev.Events&ends != 0 {
-		s.ends.Store(true)
 	}
 	if ev.Events&(syscall.EPOLLIN|ends) != 0 {
 		l.turn(s)
@@ -435,7 +435,7 @@ func (l *loop) acceptFrom(a *acceptor, listener uintptr) {
 			l.pauseAccept(a, int(listener))
 			return
 		}
-		if s, err := newSocket(l, fd, from); err == nil {
+		if s, err := newSocket(l, fd, from, nil); err == nil {
 			a.accept(s)
 		}
 	}

@@ -52,11 +52,14 @@ const (
 )
 
 // newSocket makes the descriptor of a connection a socket of l. It closes the descriptor where it
-// cannot.
-func newSocket(l *loop, fd int, at peer) (*Socket, error) {
+// cannot. prepare, unless it is nil, is called before the first news.
+func newSocket(l *loop, fd int, at peer, prepare func(*Socket)) (*Socket, error) {
 	s := &Socket{fd: int32(fd), peer: at}
 	s.loop.Store(l)
 	s.state.Store(oneHold)
+	if prepare != nil {
+		prepare(s)
+	}
 	made(s)
 	err := sockets.put(s)
 	if err == nil {
