@@ -257,6 +257,13 @@ func (c *Conn) recoverEvent() {
 
 // Loops.
 
+// loopListener is a listener that is no socket itself, and may let loops accept its connections
+// nevertheless.
+type loopListener interface {
+	// ServeOnLoops returns true when the listener is closed; false, at once, where no loop accepts.
+	ServeOnLoops(accept func(net.Conn)) bool
+}
+
 // loopOn lets the loops of s take the connections of l. It is false where they cannot.
 func (s *Server) loopOn(l net.Listener) (ok bool, err error) {
 	if s.Events == nil || !sock.IsSocket(l) {

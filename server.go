@@ -183,6 +183,14 @@ func (s *Server) Serve(l net.Listener) error {
 	s.listen[l] = struct{}{}
 	s.mu.Unlock()
 	s.start.Do(func() { go s.http.Serve(s.feed) })
+	if own, ok := l.(loopListener); ok && s.Events != nil && own.ServeOnLoops(s.begin) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closing {
+			return http.ErrServerClosed
+		}
+		return net.ErrClosed
+	}
 	if ok, err := s.loopOn(l); ok || err != nil {
 		return cmp.Or(err, s.awaitClosed(l))
 	}

@@ -73,7 +73,7 @@ func (s *Server) begin(nc net.Conn) {
 	}
 	h.src.Reset(nc)
 	if sk, ok := nc.(*sock.Socket); ok && sk.OnLoop() {
-		sk.DriveHere(h)
+		sk.DriveFirst(h)
 		return
 	}
 	go h.run()

@@ -12,6 +12,9 @@ import (
 // successor, and no client is refused. (A second descriptor of the same socket is no way to
 // do it: package net makes the socket blocking for a moment when it duplicates it, and an
 // Accept call in that moment never returns.)
+//
+// Where the port's server has its connections read by loops, these accept them, and call the
+// server; otherwise a goroutine does, the pump, and the server calls Accept.
 type door struct {
 	net.Listener
 	from net.Listener // the same socket, as it accepts
@@ -19,10 +22,14 @@ type door struct {
 
 	begin  sync.Once // of the pump
 	mu     sync.Mutex
-	change sync.Cond // of holder and closed
-	holder *lease    // nil while no port holds the door
-	closed bool
-	pumped chan struct{} // closed when the socket accepts no more
+	change sync.Cond     // of holder and closed
+	holder *lease        // nil while no port holds the door
+	closed bool          // by its last holder
+	pumps  bool          // the pump has begun
+	loops  *sock.Loops   // that accept; nil while none do
+	pumped chan struct{} // closed when the pump accepts no more
+	shut   chan struct{} // closed when the socket is
+	shuts  sync.Once
 }
 
 // lease is the time for which a port holds a door. It is a listener, and closing it leaves
@@ -30,6 +37,7 @@ type door struct {
 type lease struct {
 	*door
 	accepts chan accepted
+	accept  func(net.Conn) // for loops; nil: there is who calls Accept
 	over    chan struct{}
 	end     sync.Once
 }
@@ -41,7 +49,7 @@ type accepted struct {
 
 // openDoor returns a door for a listener.
 func openDoor(l net.Listener, keep bool) *door {
-	d := &door{Listener: l, from: sock.Accepts(l), keep: keep, pumped: make(chan struct{})}
+	d := &door{Listener: l, from: sock.Accepts(l), keep: keep, pumped: make(chan struct{}), shut: make(chan struct{})}
 	d.change.L = &d.mu
 	return d
 }
@@ -55,7 +63,7 @@ func (d *door) handOver(to *lease) {
 	d.mu.Lock()
 	before := d.holder
 	d.holder = to
-	d.change.Broadcast()
+	d.changed()
 	d.mu.Unlock()
 	if before != nil {
 		before.Close()
@@ -65,7 +73,73 @@ func (d *door) handOver(to *lease) {
 // serve begins to accept, if the door does not do so yet. Until a port wants a connection
 // all stay in the socket's queue: this process may still fail to start, and another one that
 // has the socket too would serve them.
-func (d *door) serve() { d.begin.Do(func() { go d.pump() }) }
+func (d *door) serve() {
+	d.begin.Do(func() {
+		d.mu.Lock()
+		d.pumps = true
+		d.mu.Unlock()
+		go d.pump()
+	})
+}
+
+// changed tells of a change of holder or closed. The caller holds the lock.
+func (d *door) changed() {
+	d.change.Broadcast()
+	d.letLoops()
+}
+
+// letLoops makes loops accept while the holder wants them to. The caller holds the lock.
+func (d *door) letLoops() {
+	wanted := d.holder != nil && d.holder.accept != nil && !d.isShut()
+	switch {
+	case wanted && d.loops == nil:
+		if d.loops = sock.NewLoops(); d.loops != nil && d.loops.Listen(d.Listener, d.take) != nil {
+			d.loops.Close()
+			d.loops = nil
+		}
+	case !wanted && d.loops != nil:
+		d.loops.Unlisten(d.Listener)
+		d.loops.Close()
+		d.loops = nil
+	}
+}
+
+func (d *door) isShut() bool {
+	select {
+	case <-d.shut:
+		return true
+	default:
+		return false
+	}
+}
+
+// take gives what a loop has accepted to the holder.
+func (d *door) take(nc net.Conn) {
+	d.mu.Lock()
+	holder := d.holder
+	d.mu.Unlock()
+	if holder != nil && holder.accept != nil {
+		holder.accept(nc)
+		return
+	}
+	go func() { // the holder has changed meanwhile
+		if !d.give(accepted{nc, nil}) {
+			nc.Close()
+		}
+	}()
+}
+
+// close closes the socket. What was accepted before is the holder's then.
+func (d *door) close() (err error) {
+	d.shuts.Do(func() {
+		d.mu.Lock()
+		close(d.shut)
+		d.letLoops()
+		d.mu.Unlock()
+		err = d.from.Close()
+	})
+	return err
+}
 
 // pump accepts until the socket is closed.
 func (d *door) pump() {
@@ -94,6 +168,10 @@ func (d *door) give(a accepted) bool {
 		if holder == nil {
 			return false
 		}
+		if a.nc != nil && holder.accept != nil {
+			holder.accept(a.nc)
+			return true
+		}
 		select {
 		case holder.accepts <- a:
 			return true
@@ -120,6 +198,34 @@ func (l *lease) Accept() (net.Conn, error) {
 	}
 }
 
+// ServeOnLoops lets loops accept, which call accept for each connection, until the lease or the
+// socket is closed. It returns false, at once, where they cannot.
+func (l *lease) ServeOnLoops(accept func(net.Conn)) bool {
+	if !sock.IsSocket(l.Listener) {
+		return false
+	}
+	l.mu.Lock()
+	if l.pumps {
+		l.mu.Unlock()
+		return false
+	}
+	l.accept = accept
+	l.letLoops()
+	ok := l.loops != nil || l.holder != l || l.isShut()
+	if !ok {
+		l.accept = nil
+	}
+	l.mu.Unlock()
+	if !ok {
+		return false
+	}
+	select {
+	case <-l.over:
+	case <-l.shut:
+	}
+	return true
+}
+
 // Close implements net.Listener: it ends the lease. If the lease holds the door, Close also
 // closes the socket, unless the door keeps it for the next holder.
 func (l *lease) Close() (err error) {
@@ -128,12 +234,12 @@ func (l *lease) Close() (err error) {
 		last := l.holder == l
 		if last {
 			l.holder, l.closed = nil, !l.keep
-			l.change.Broadcast()
+			l.changed()
 		}
 		l.mu.Unlock()
 		close(l.over)
 		if last && !l.keep {
-			err = l.from.Close()
+			err = l.door.close()
 			l.serve() // if nobody did: it ends at once
 			<-l.pumped
 		}

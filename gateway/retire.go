@@ -59,9 +59,9 @@ func (g *Gateway) Retire(taken func(address string) bool) {
 		if u, ok := p.listener.Listener.(*net.UnixListener); ok && taken(p.Address) {
 			u.SetUnlinkOnClose(false)
 		}
-		// The socket first and the lease after it: the server takes what the pump has
-		// accepted last, then finds the socket closed.
-		p.listener.from.Close()
+		// The socket first and the lease after it: the server takes what was accepted last,
+		// then finds the socket closed.
+		p.listener.door.close()
 		if served[i] != nil {
 			<-served[i]
 		}
@@ -70,7 +70,7 @@ func (g *Gateway) Retire(taken func(address string) bool) {
 	named, _ := sockets()
 	for _, doors := range named {
 		for _, d := range doors {
-			d.from.Close()
+			d.close()
 		}
 	}
 	if g.alone {

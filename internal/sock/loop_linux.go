@@ -46,6 +46,7 @@ type sharedLoops struct {
 
 // loop is one goroutine and the sockets that it waits for.
 type loop struct {
+	of            *Loops
 	epoll, wakeup int
 	file          *os.File // of epoll, by which Go's own poller waits for it
 	raw           syscall.RawConn
@@ -107,10 +108,15 @@ func startLoops() *Loops {
 	for range runtime.GOMAXPROCS(0) {
 		l, err := newLoop()
 		if err != nil {
-			ls.end()
+			for _, l := range ls.all {
+				l.close()
+			}
 			return nil
 		}
+		l.of = ls
 		ls.all = append(ls.all, l)
+	}
+	for _, l := range ls.all {
 		go l.run()
 	}
 	return ls
@@ -435,11 +441,29 @@ func (l *loop) acceptFrom(a *acceptor, listener uintptr) {
 			l.pauseAccept(a, int(listener))
 			return
 		}
-		if s, err := newSocket(l, fd, from, nil); err == nil {
+		if s, err := newSocket(l.forNext(), fd, from, nil); err == nil {
 			a.accept(s)
 		}
 	}
 }
+
+// forNext returns the loop that gets the next connection that l accepts: l, unless it has far more
+// than another one. The kernel tells the same loop of all connections that come one by one.
+func (l *loop) forNext() *loop {
+	least := l
+	for _, x := range l.of.all {
+		if x.open.Load() < least.open.Load() {
+			least = x
+		}
+	}
+	if n := least.open.Load(); l.open.Load() <= n+n/8+leastApart {
+		return l
+	}
+	return least
+}
+
+// leastApart is how many connections more a loop may always have than another one.
+const leastApart = 32
 
 // accept accepts a connection. The runtime is told of the call: it waits in the kernel where
 // another process that has the socket too has made it blocking.
@@ -485,18 +509,21 @@ func (ls *loops) remove(l *loop) {
 }
 
 // onLoop reports whether the caller is the goroutine of a loop.
-func onLoop() bool {
+func onLoop() bool { return thisLoop() != nil }
+
+// thisLoop returns the loop whose goroutine the caller is, nil where it is none's.
+func thisLoop() *loop {
 	all := running.all.Load()
 	if all == nil {
-		return false
+		return nil
 	}
 	self := goroutine()
 	for _, l := range *all {
 		if l.self == self {
-			return true
+			return l
 		}
 	}
-	return false
+	return nil
 }
 
 // goroutine returns the address of the runtime's structure of the goroutine that calls, by

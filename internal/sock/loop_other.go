@@ -37,6 +37,9 @@ func (*Socket) Drive(Turner) {}
 // DriveHere is not called.
 func (*Socket) DriveHere(Turner) {}
 
+// DriveFirst is not called.
+func (*Socket) DriveFirst(Turner) {}
+
 // Again is not called.
 func (*Socket) Again() {}
 

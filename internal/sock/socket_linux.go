@@ -161,6 +161,16 @@ func (s *Socket) DriveHere(on Turner) {
 	s.driven.Store(on != nil)
 }
 
+// DriveFirst is DriveHere for a socket that was just accepted, and for the goroutine of any loop:
+// that of the socket hears of it, and gives it a turn.
+func (s *Socket) DriveFirst(on Turner) {
+	if thisLoop() == s.loop.Load() {
+		s.DriveHere(on)
+	} else {
+		s.Drive(on)
+	}
+}
+
 // Again gives the socket a turn, without news of the kernel.
 func (s *Socket) Again() {
 	if !s.again.Swap(true) {
