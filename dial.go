@@ -321,17 +321,58 @@ func (d *DialOptions) dial(ctx context.Context, u *url.URL, v Version) (*Conn, *
 
 // handshake speaks the opening handshake on nc. Of a refusal src has the bytes behind its head.
 func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, began time.Time, resp *wire.Response) (c *Conn, src *sock.Reader, err error) {
-	hs := draft.NewClient(d.Rand)
-	buf := pool.Get(requestSize)
-	defer pool.Put(buf)
-	var a asking
-	if buf.B, a, err = d.ask(hs, draft, offer, buf.B); err != nil {
+	q := question{d: d, nc: nc, draft: draft, offer: offer, began: began}
+	defer q.forget()
+	if err := q.ask(); err != nil {
 		return nil, nil, err
 	}
-	if err := a.send(nc); err != nil {
-		return nil, nil, err
+	return q.answered(resp)
+}
+
+// question is the opening handshake of a client: the request that was sent, and what its answer is
+// judged by.
+type question struct {
+	d     *DialOptions
+	nc    net.Conn
+	draft *row
+	offer *wire.Offer
+	began time.Time
+	hs    wire.ClientHandshake
+	asked asking
+	buf   *pool.Buf // has the request
+	src   *sock.Reader
+	conn  *Conn // what has come of it
+}
+
+// ask sends the request.
+func (q *question) ask() (err error) {
+	d := q.d
+	q.hs = q.draft.NewClient(d.Rand)
+	q.buf = pool.Get(requestSize)
+	if q.buf.B, q.asked, err = d.ask(q.hs, q.draft, q.offer, q.buf.B); err != nil {
+		return err
 	}
-	src = sock.NewReader(nc, nil)
+	if err := q.asked.send(q.nc); err != nil {
+		return err
+	}
+	q.src = sock.NewReader(q.nc, nil)
+	return nil
+}
+
+// forget gives back what the handshake has borrowed.
+func (q *question) forget() {
+	if q.buf != nil {
+		pool.Put(q.buf)
+		q.buf = nil
+	}
+}
+
+// answered reads the answer, and makes the connection. Of a refusal src has the bytes behind its
+// head.
+func (q *question) answered(resp *wire.Response) (c *Conn, src *sock.Reader, err error) {
+	d, nc, draft, offer := q.d, q.nc, q.draft, q.offer
+	hs, a, buf := q.hs, &q.asked, q.buf
+	src = q.src
 	if err := d.readResponse(src, resp); err != nil {
 		*resp = wire.Response{}
 		return nil, nil, err
@@ -364,7 +405,7 @@ func (d *DialOptions) handshake(nc net.Conn, draft *row, offer *wire.Offer, bega
 	if !d.DropHeads || d.Observer.Opened != nil {
 		request = string(buf.B)
 	}
-	info := newHandshake(began, request, d.DropHeads)
+	info := newHandshake(q.began, request, d.DropHeads)
 	info.facts = facts{
 		version: draft.Version, secure: offer.Secure, exact: true, tolerated: resp.Tolerated, rule: "chosen",
 		host: offer.Host, origin: offer.Origin, protocol: acc.Protocol, deflate: acc.Extensions,

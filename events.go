@@ -339,7 +339,7 @@ func (h *handshakeState) Turn(t *sock.Turn) {
 func (h *handshakeState) isWhole() bool {
 	b := h.src.Bytes()
 	end := httphead.End(b, 0)
-	if end < 0 || end > h.live.config.Limits.HeadLimit || detect.Preface(b) != detect.HTTP1 || h.live.proxy != nil || h.live.config.Authorize != nil {
+	if end < 0 || end > h.live.config.Limits.HeadLimit || detect.Preface(b) != detect.HTTP1 || h.live.proxy != nil || h.live.config.Authorize != nil && h.s.authorize == nil {
 		return false
 	}
 	if h.parseHead(end) != nil || !detect.IsAttempt(&h.req) {
@@ -359,20 +359,13 @@ const mayDecideLater = TolerateHybi01 | TolerateHixieFrames
 func (s *Server) openOnLoop(h *handshakeState, t *sock.Turn) {
 	defer s.recover(h)
 	h.onLoop = true
-	var c *Conn
-	switch {
-	case h.sniff() && h.readHead() && h.judge() && h.respond():
-		c = h.connect()
-		h.recycle()
-	case h.answered:
-		go h.leave()
+	ok := h.sniff() && h.readHead()
+	if ok && s.authorize != nil && h.live.config.Authorize != nil {
+		h.askOnLoop(t)
 		return
-	default:
-		s.unlist(h)
-		h.recycle()
 	}
+	c := h.finish(ok && h.judge())
 	if c == nil {
-		s.running.Done()
 		return
 	}
 	c.c.EndTurn(t)
@@ -382,6 +375,63 @@ func (s *Server) openOnLoop(h *handshakeState, t *sock.Turn) {
 	}
 	c.drive(onItsLoop)
 	c.c.Turn(t)
+}
+
+// finish answers a request on which a loop has decided, and returns the connection; nil where it has
+// ended.
+func (h *handshakeState) finish(admitted bool) (c *Conn) {
+	s := h.s
+	switch {
+	case admitted && h.respond():
+		c = h.connect()
+	case h.answered:
+		go h.leave()
+		return nil
+	default:
+		s.unlist(h)
+	}
+	h.recycle()
+	if c == nil {
+		s.running.Done()
+	}
+	return c
+}
+
+// askOnLoop asks Server.authorize in place of Authorize. What has come stays with h, and more waits in
+// the socket until the answer is there: then goOn is called.
+func (h *handshakeState) askOnLoop(t *sock.Turn) {
+	info := h.describeRequest()
+	if err := h.live.config.examine(&h.upgrade, &h.req, info); err != nil {
+		h.judged(info, err)
+		h.finish(false)
+		return
+	}
+	h.src.EndTurn(t)
+	h.s.authorize(info, &h.policy, t.Socket, h.then)
+}
+
+// goOn goes on with a handshake behind Server.authorize: ask returns what Authorize would have
+// returned. The caller is the loop's goroutine or any other that may wait.
+func (h *handshakeState) goOn(ask func() error) {
+	s := h.s
+	defer s.recover(h)
+	h.onLoop = h.below.(*sock.Socket).OnLoop()
+	err := h.authorized(ask())
+	if err == nil {
+		h.live.config.agree(&h.upgrade)
+	}
+	onLoop := h.onLoop
+	c := h.finish(h.judged(h.info, err))
+	switch {
+	case c == nil:
+	case !onLoop:
+		s.serve(c)
+	case s.onLoop(c):
+		c.drive(onItsLoop)
+		c.c.Stream().(*sock.Socket).Again()
+	default:
+		go serveConn(c, s.handler, s)
+	}
 }
 
 // leave ends a connection that a loop has refused, and that has to hear of it.

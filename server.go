@@ -108,6 +108,8 @@ type Server struct {
 	conns   openConns
 	heads   headTable
 	running sync.WaitGroup // goroutines of connections, and connections
+	// authorize takes the place of Options.Authorize on a loop: see inside.Authorize.
+	authorize func(h *Handshake, a *Answer, client *sock.Socket, then func(ask func() error))
 }
 
 func (s *Server) setup() {

@@ -25,8 +25,9 @@ type handshakeState struct {
 
 // scratch is the part that the next handshake uses again.
 type scratch struct {
-	run    func()      // the life of one connection
-	src    sock.Reader // what the client sends; empty between two handshakes
+	run    func()             // the life of one connection
+	then   func(func() error) // goOn
+	src    sock.Reader        // what the client sends; empty between two handshakes
 	answer answer
 }
 
@@ -82,6 +83,7 @@ func (s *Server) begin(nc net.Conn) {
 // init makes the functions that are given away, once: they would be made anew each time.
 func (h *handshakeState) init() {
 	h.answer.send, h.answer.bodyAwaited = h.answer.trySend, h.lacksBody
+	h.then = h.goOn
 	// The frame of run is as small as can be: it stays on the stack of the connection.
 	h.run = func() {
 		s := h.s
@@ -404,10 +406,19 @@ func (h *handshakeState) advance(stage uint32) bool {
 
 // judge decides on a request for WebSocket.
 func (h *handshakeState) judge() bool {
+	info := h.describeRequest()
+	return h.judged(info, h.live.config.admit(&h.upgrade, &h.req, info))
+}
+
+// describeRequest begins the description of a request for WebSocket.
+func (h *handshakeState) describeRequest() *Handshake {
+	h.req.Secure = h.src.Conn() != h.below || h.proxy.secure
+	return h.describe()
+}
+
+// judged goes on with a request that was admitted, and refuses one with err.
+func (h *handshakeState) judged(info *Handshake, err error) bool {
 	s, src := h.s, &h.src
-	h.req.Secure = src.Conn() != h.below || h.proxy.secure
-	info := h.describe()
-	err := h.live.config.admit(&h.upgrade, &h.req, info)
 	if err == nil && s.handler == nil {
 		err = wire.NewHandshakeError(info.version, wire.ReasonNotWebSocket, "no handler")
 	}

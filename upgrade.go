@@ -56,18 +56,37 @@ func (a *answer) trySend(fd uintptr) bool {
 // origin, subprotocol, authorisation. Nothing has been sent yet, so each can
 // still refuse with a status.
 func (c *config) admit(u *upgrade, req *wire.Request, info *Handshake) error {
+	if err := c.examine(u, req, info); err != nil {
+		return err
+	}
+	if c.Authorize != nil || u.authorize != nil {
+		ask := c.Authorize
+		if u.authorize != nil {
+			ask = u.authorize
+		}
+		if err := u.authorized(ask(u.info, &u.policy)); err != nil {
+			return err
+		}
+	}
+	c.agree(u)
+	return nil
+}
+
+// examine does the checks before authorisation.
+func (c *config) examine(u *upgrade, req *wire.Request, info *Handshake) error {
 	c.locate(u, req, info) // first, as a refusal names the client too
 	if err := c.find(u, req, info); err != nil {
 		return err
 	}
-	if err := c.admitVersion(u, req, info); err != nil {
-		return err
-	}
+	return c.admitVersion(u, req, info)
+}
+
+// agree decides what remains for a request that may be answered.
+func (c *config) agree(u *upgrade) {
 	c.compress(u, u.open.Extensions)
-	if info.tolerated != 0 {
-		c.Observer.tolerated(info.Remote(), info.tolerated)
+	if u.info.tolerated != 0 {
+		c.Observer.tolerated(u.info.Remote(), u.info.tolerated)
 	}
-	return nil
 }
 
 // locate finds out which client asks, and by which URL.
@@ -161,9 +180,7 @@ func (c *config) admitVersion(u *upgrade, req *wire.Request, info *Handshake) er
 
 	info.target, info.host, info.secure = req.Path(), req.Host(), u.url.Secure
 	info.origin, info.offered = open.Origin, open.Protocols
-	if c.Authorize != nil || u.authorize != nil {
-		return c.authorize(u)
-	}
+	u.policy.Protocol = u.acc.Protocol
 	return nil
 }
 
@@ -173,15 +190,9 @@ func (c *config) allows(page, host string) bool {
 		len(c.Origins) == 0 && c.public.Host != "" && origin.Allowed(nil, page, c.public.Host)
 }
 
-// authorize asks Authorize.
-func (c *config) authorize(u *upgrade) error {
+// authorized takes what Authorize has said: its error, and its answer in u.policy.
+func (u *upgrade) authorized(err error) error {
 	v, a := u.draft.Version, &u.policy
-	a.Protocol = u.acc.Protocol
-	ask := c.Authorize
-	if u.authorize != nil {
-		ask = u.authorize
-	}
-	err := ask(u.info, a)
 	u.info.rest.value = a.Value
 	if err != nil {
 		he, ok := errors.AsType[*HandshakeError](err)

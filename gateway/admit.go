@@ -20,23 +20,38 @@ import (
 // route, applies the limits, and opens the backend's connection. So a client that gets its
 // 101 has a backend.
 func (g *Gateway) admit(listener *Listener, h *draftwire.Handshake, a *draftwire.Answer) error {
-	st := g.state.Load()
-	if err := admitNetwork(listener.Allow, listener.Deny, h.Version(), h.Remote()); err != nil {
+	s, err := g.judge(listener, h)
+	if err == nil {
+		err = s.route.admit(h)
+	}
+	if err == nil {
+		err = s.enter(a)
+	}
+	if err != nil {
 		return err
 	}
+	return s.openAny(a)
+}
+
+// judge decides whether a client of a version may come, and finds its route.
+func (g *Gateway) judge(listener *Listener, h *draftwire.Handshake) (*Session, error) {
+	st := g.state.Load()
+	if err := admitNetwork(listener.Allow, listener.Deny, h.Version(), h.Remote()); err != nil {
+		return nil, err
+	}
 	if g.draining.Load() {
-		return wire.NewHandshakeError(h.Version(), wire.ReasonShutdown, "")
+		return nil, wire.NewHandshakeError(h.Version(), wire.ReasonShutdown, "")
 	}
 	s := &Session{g: g, Listener: listener.Name, handshake: h, key: keyOf(h.Remote())}
 	if err := st.judge(s); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.choose(st.routes); err != nil {
-		return err
-	}
-	if err := s.route.admit(h); err != nil {
-		return err
-	}
+	return s, s.choose(st.routes)
+}
+
+// enter applies the limits to a client that may come to its route.
+func (s *Session) enter(a *draftwire.Answer) error {
+	g, h := s.g, s.handshake
 	if h.Origin() != "" && !draftwire.OriginAllowed(s.route.Origins, h.Origin(), h.Host()) {
 		return wire.NewHandshakeError(h.Version(), wire.ReasonOrigin, fmt.Sprintf("origin %.200q", h.Origin()))
 	}
@@ -47,10 +62,15 @@ func (g *Gateway) admit(listener *Listener, h *draftwire.Handshake, a *draftwire
 	if n := s.route.backends.open.Add(1); s.route.Connections > 0 && n > int64(s.route.Connections) {
 		return g.limited(h, limitRoute)
 	}
+	return nil
+}
+
+// openAny opens what is behind the route.
+func (s *Session) openAny(a *draftwire.Answer) error {
 	if s.route.rooms != nil {
 		return s.enterRoom(a)
 	}
-	return s.open(a)
+	return s.newOpening(a).run()
 }
 
 // admit refuses a client that may not come to the route.
@@ -110,56 +130,107 @@ func (g *Gateway) limited(h *draftwire.Handshake, name string) error {
 	return he
 }
 
-// open opens a connection to the first backend that accepts it.
-func (s *Session) open(a *draftwire.Answer) error {
+// opening opens a connection to the first backend that accepts it.
+type opening struct {
+	s        *Session
+	a        *draftwire.Answer
+	by       time.Time  // after it the client could not be told the result
+	list     []*backend // in the order in which they are tried
+	i        int        // the next one
+	full     bool       // one was left out
+	failures []error
+	silent   []*backend // did not answer, which may be the client's fault
+}
+
+func (s *Session) newOpening(a *draftwire.Answer) *opening {
 	r := s.route
 	by := time.Now().Add(r.DialTimeout.timeout())
 	if end := s.handshake.Began().Add(s.handshakeTimeout()); end.Before(by) {
-		by = end // after it the client could not be told the result
+		by = end
 	}
-	var failures []error
-	var silent []*backend // did not answer, which may be the client's fault
-	list, full := r.backends.order(s.balanceKey()), false
-	for i, b := range list {
+	return &opening{s: s, a: a, by: by, list: r.backends.order(s.balanceKey())}
+}
+
+// attemptOf is what one backend is asked for.
+type attemptOf struct {
+	b      *backend
+	v      *visit
+	n      int  // of backends that remain, this one too
+	inTime bool // it has enough time
+}
+
+// next returns the next backend that has room, nil where there is none. A client that no backend can
+// take is an error.
+func (o *opening) next() (*attemptOf, error) {
+	for ; o.i < len(o.list); o.i++ {
+		b, s := o.list[o.i], o.s
 		v, err := s.visit(b)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !b.take() {
-			full = true
+			o.full = true
 			continue
 		}
 		v.observer, v.session, v.keepHeads = s.backendObserver(b), s, s.keepsHeads()
-		inTime := s.inTime(by)
-		p, answer, err := s.g.try(b, len(list)-i, by, v)
-		if err == nil {
-			b.accepted()
-			for _, x := range silent { // another backend took this client: the fault is theirs
-				x.rest(time.Duration(r.Health.Cooldown))
-			}
-			defer b.give()
-			return s.opened(b, p, a, answer)
+		o.i++
+		return &attemptOf{b, v, len(o.list) - o.i + 1, s.inTime(o.by)}, nil
+	}
+	return nil, nil
+}
+
+// run tries the backends that remain.
+func (o *opening) run() error {
+	for {
+		x, err := o.next()
+		switch {
+		case err != nil:
+			return err
+		case x == nil:
+			return o.none()
 		}
-		b.give()
-		switch whose := ownerOf(err); {
-		case whose == ofClient:
-			return s.refuse(b, v, err)
-		case whose == ofGateway:
-			return s.unable(err)
-		case inTime || !timedOut(err):
-			if s.blame(b, whose, err) {
-				silent = append(silent, b)
-			}
-		}
-		failures = append(failures, err)
-		if s.g.accepting.Err() != nil || !time.Now().Before(by) {
-			break
+		p, answer, err := o.s.g.try(x.b, x.n, o.by, x.v)
+		if over, err := o.tried(x, p, answer, err); over {
+			return err
 		}
 	}
-	if full && len(failures) == 0 {
-		return s.g.limited(s.handshake, limitBackends)
+}
+
+// tried takes the result of an attempt. over says that none follows.
+func (o *opening) tried(x *attemptOf, p peer, answer wire.Fields, err error) (over bool, _ error) {
+	s, b := o.s, x.b
+	if err == nil {
+		b.accepted()
+		for _, x := range o.silent { // another backend took this client: the fault is theirs
+			x.rest(time.Duration(s.route.Health.Cooldown))
+		}
+		defer b.give()
+		return true, s.opened(b, p, o.a, answer)
 	}
-	return s.noBackend(failures)
+	b.give()
+	switch whose := ownerOf(err); {
+	case whose == ofClient:
+		return true, s.refuse(b, x.v, err)
+	case whose == ofGateway:
+		return true, s.unable(err)
+	case x.inTime || !timedOut(err):
+		if s.blame(b, whose, err) {
+			o.silent = append(o.silent, b)
+		}
+	}
+	o.failures = append(o.failures, err)
+	if s.g.accepting.Err() != nil || !time.Now().Before(o.by) {
+		return true, o.none()
+	}
+	return false, nil
+}
+
+// none refuses a client that no backend has accepted.
+func (o *opening) none() error {
+	if o.full && len(o.failures) == 0 {
+		return o.s.g.limited(o.s.handshake, limitBackends)
+	}
+	return o.s.noBackend(o.failures)
 }
 
 // balanceKey returns what the client is balanced by, or "".

@@ -254,22 +254,11 @@ const minTry = time.Second
 // tried, and has its share of the time until by: a backend that accepts connections and does
 // not answer must not use up the time of the others.
 func (g *Gateway) try(b *backend, n int, by time.Time, v *visit) (p peer, answer wire.Fields, err error) {
-	now := time.Now()
-	if share := now.Add(max(by.Sub(now)/time.Duration(n), minTry)); share.Before(by) {
-		by = share
-	}
+	by = share(n, by)
 	if b.url != nil && g.quick {
-		var own *sock.Socket
-		v.events = g.backendEvents
-		p, answer, err = b.openWith(v, func(o *draftwire.DialOptions) (c *draftwire.Conn, answer wire.Fields, err error) {
-			c, own, answer, err = b.quickOpen(g, by, v.remote, o)
-			return c, answer, err
+		return g.tryQuick(b, v, func(o *draftwire.DialOptions) (*draftwire.Conn, *sock.Socket, wire.Fields, error) {
+			return b.quickOpen(g, by, v.remote, o)
 		})
-		if err == nil {
-			back := p.(*socket)
-			back.fresh, back.onLoop = own, own != nil && b.url.Scheme == "ws"
-		}
-		return p, answer, err
 	}
 	ctx, cancel := context.WithDeadline(forClient(g.accepting, v.remote), by)
 	defer cancel()
@@ -283,17 +272,34 @@ func (g *Gateway) try(b *backend, n int, by time.Time, v *visit) (p peer, answer
 	return b.openWith(v, func(o *draftwire.DialOptions) (*draftwire.Conn, wire.Fields, error) { return b.dial(ctx, g.dial, o) })
 }
 
+// share is when the try of the first of n backends ends.
+func share(n int, by time.Time) time.Time {
+	now := time.Now()
+	if share := now.Add(max(by.Sub(now)/time.Duration(n), minTry)); share.Before(by) {
+		return share
+	}
+	return by
+}
+
+// tryQuick is try with quickOpen, or what takes its place.
+func (g *Gateway) tryQuick(b *backend, v *visit, open func(*draftwire.DialOptions) (*draftwire.Conn, *sock.Socket, wire.Fields, error)) (p peer, answer wire.Fields, err error) {
+	var own *sock.Socket
+	v.events = g.backendEvents
+	p, answer, err = b.openWith(v, func(o *draftwire.DialOptions) (c *draftwire.Conn, answer wire.Fields, err error) {
+		c, own, answer, err = open(o)
+		return c, answer, err
+	})
+	if err == nil {
+		back := p.(*socket)
+		back.fresh, back.onLoop = own, own != nil && b.url.Scheme == "ws"
+	}
+	return p, answer, err
+}
+
 // openWith opens a connection to the backend by calls of open. answer has the fields of its
 // response.
 func (b *backend) openWith(v *visit, open func(*draftwire.DialOptions) (*draftwire.Conn, wire.Fields, error)) (p peer, answer wire.Fields, err error) {
-	o := &draftwire.DialOptions{
-		Version: b.version, Origin: v.origin, Protocols: v.protocols, Fields: v.fields, Target: v.target,
-		TLS: b.tls, Limits: v.limits, InvalidText: v.text, Tolerate: b.faults, Observer: v.observer,
-		Compression: draftwire.Compression{Mode: v.compression}, DropHeads: !v.keepHeads, Events: v.events, Value: v.session,
-	}
-	if v.host != "" {
-		o.Fields = append(o.Fields[:len(o.Fields):len(o.Fields)], wire.Field{Name: "Host", Value: v.host})
-	}
+	o := b.options(v)
 	c, answer, err := open(o)
 	if other := otherVersion(err, b.version); other != draftwire.Unknown {
 		o.Version = other
@@ -308,6 +314,19 @@ func (b *backend) openWith(v *visit, open func(*draftwire.DialOptions) (*draftwi
 	}
 	c.AllowHalfOpen()
 	return &socket{Conn: c}, answer, nil
+}
+
+// options are those of the connection to the backend.
+func (b *backend) options(v *visit) *draftwire.DialOptions {
+	o := &draftwire.DialOptions{
+		Version: b.version, Origin: v.origin, Protocols: v.protocols, Fields: v.fields, Target: v.target,
+		TLS: b.tls, Limits: v.limits, InvalidText: v.text, Tolerate: b.faults, Observer: v.observer,
+		Compression: draftwire.Compression{Mode: v.compression}, DropHeads: !v.keepHeads, Events: v.events, Value: v.session,
+	}
+	if v.host != "" {
+		o.Fields = append(o.Fields[:len(o.Fields):len(o.Fields)], wire.Field{Name: "Host", Value: v.host})
+	}
+	return o
 }
 
 // dial opens a connection to the backend with what opens connections for the gateway.
@@ -334,19 +353,27 @@ func (b *backend) quickOpen(g *Gateway, by time.Time, remote string, o *draftwir
 	}
 	own, _ = a.nc.(*sock.Socket)
 	c, answer, err = draftwire.Open(nc, b.url, o)
+	if err = a.ended(c, o.Version, err); err != nil {
+		nc.Close()
+		return nil, nil, answer, err
+	}
+	return c, own, answer, nil
+}
+
+// ended ends the attempt behind its handshake, and returns the error of both.
+func (a *attempt) ended(c *draftwire.Conn, v draftwire.Version, err error) error {
 	why := a.end()
-	if why == nil && err == nil {
-		return c, own, answer, nil
+	if why == nil {
+		return err
 	}
 	if err == nil { // its deadline has passed meanwhile
 		c.CloseNow()
-		err = wire.NewHandshakeError(o.Version, wire.ReasonTimeout, "")
+		err = wire.NewHandshakeError(v, wire.ReasonTimeout, "")
 	}
-	nc.Close()
-	if he, ok := errors.AsType[*draftwire.HandshakeError](err); ok && why != nil {
+	if he, ok := errors.AsType[*draftwire.HandshakeError](err); ok {
 		he.Err = why
 	}
-	return nil, nil, answer, err
+	return err
 }
 
 // otherVersion returns the newest version that a backend lists in its refusal of ours;

@@ -20,6 +20,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/internal/inside"
+	"github.com/draftwire/draftwire/internal/sock"
 	"github.com/draftwire/draftwire/oldtls"
 	"github.com/draftwire/draftwire/wire"
 )
@@ -165,6 +167,9 @@ func (g *Gateway) newServer(p *port) (*draftwire.Server, error) {
 			CompressionFor: compressionFor,
 		},
 	}
+	inside.Authorize(s, func(h *draftwire.Handshake, a *draftwire.Answer, client *sock.Socket, then func(func() error)) {
+		g.admitOnLoop(&pc.Listener, h, a, client, then)
+	})
 	if g.hooks.Observer != nil {
 		s.Options.Observer = g.hooks.Observer(name)
 	}

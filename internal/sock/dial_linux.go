@@ -86,7 +86,7 @@ func Adopt(nc net.Conn) net.Conn {
 		loops.Close()
 		return nc
 	}
-	s.guest.Store(true)
+	s.guest = true
 	nc.Close()
 	return s
 }
@@ -185,10 +185,7 @@ func (x *sharedLoops) socket(fd int, from peer) (net.Conn, error) {
 // the wait.
 func (ls *Loops) Dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
 	s, err := ls.dial(to, begun)
-	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: err}
-	}
-	return s, nil
+	return s, dialFault(to, err)
 }
 
 func (ls *Loops) dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
@@ -208,6 +205,41 @@ func (ls *Loops) dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
 		return nil, errItself
 	}
 	return s, nil
+}
+
+// DialBeside begins to connect to an address, for the goroutine of the loop of s, which then is that
+// of the new socket too. Its Turner is on, which gets a turn when Connecting has become false.
+func (s *Socket) DialBeside(to netip.AddrPort, on Turner) (*Socket, error) {
+	x, _, err := s.loop.Load().connect(to, func(x *Socket) {
+		x.connecting = true
+		x.DriveHere(on)
+	})
+	return x, dialFault(to, err)
+}
+
+// dialFault is the error of a connection to an address that fault has kept from opening.
+func dialFault(to netip.AddrPort, fault error) error {
+	if fault == nil {
+		return nil
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: fault}
+}
+
+// Connecting reports whether a socket of DialBeside still connects. It is for the goroutine of its loop.
+func (s *Socket) Connecting() bool { return s.connecting }
+
+// DialFault returns why a socket of DialBeside has not connected, when Connecting is false; nil where
+// it has.
+func (s *Socket) DialFault() error { return dialFault(s.peer.addrPort(), s.connectFault()) }
+
+// IsItself returns the error of a socket of DialBeside that is connected to itself, which is no
+// connection. It is nil for others. Dial asks this by itself; here it is asked of one whose peer has
+// not answered as it should.
+func (s *Socket) IsItself() error {
+	if !s.isItself() {
+		return nil
+	}
+	return dialFault(s.peer.addrPort(), errItself)
 }
 
 // errItself is the error of a connection to itself, which is none.

@@ -349,7 +349,8 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 			w.news(writes)
 		}
 	}
-	if ev.Events&(syscall.EPOLLIN|ends) != 0 {
+	if s.connecting || ev.Events&(syscall.EPOLLIN|ends) != 0 {
+		s.connecting = false
 		l.turn(s)
 	}
 }

@@ -77,6 +77,18 @@ func Accepts(l net.Listener) net.Listener { return l }
 // Dial is not called.
 func (*Loops) Dial(netip.AddrPort, func(*Socket)) (*Socket, error) { return nil, nil }
 
+// DialBeside is not called.
+func (*Socket) DialBeside(netip.AddrPort, Turner) (*Socket, error) { return nil, nil }
+
+// Connecting is not called.
+func (*Socket) Connecting() bool { return false }
+
+// DialFault is not called.
+func (*Socket) DialFault() error { return nil }
+
+// IsItself is not called.
+func (*Socket) IsItself() error { return nil }
+
 // Join is not called.
 func (*Socket) Join(*Socket) error { return nil }
 

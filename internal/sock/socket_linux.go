@@ -32,8 +32,9 @@ type Socket struct {
 	driven atomic.Bool
 	// ends says that the peer has ended its half of the stream, or that the stream has
 	// failed, and that this was not read yet: the kernel tells of it once.
-	ends  atomic.Bool
-	guest atomic.Bool // it keeps the Loops alive
+	ends       atomic.Bool
+	guest      bool // it keeps the Loops alive; set before anybody has the socket
+	connecting bool // DialBeside has begun, and there was no news; for the loop's goroutine alone
 }
 
 // peer is the address of the peer.
@@ -143,7 +144,7 @@ func (s *Socket) close() error {
 	s.release()
 	s.Again()
 	s.loop.Load().leave()
-	if s.guest.Load() {
+	if s.guest {
 		shared.leave()
 	}
 	return nil
