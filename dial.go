@@ -370,9 +370,9 @@ func (q *question) forget() {
 // answered reads the answer, and makes the connection. Of a refusal src has the bytes behind its
 // head.
 func (q *question) answered(resp *wire.Response) (c *Conn, src *sock.Reader, err error) {
-	d, nc, draft, offer := q.d, q.nc, q.draft, q.offer
-	hs, a, buf := q.hs, &q.asked, q.buf
-	src = q.src
+	d, nc := q.d, q.nc
+	draft, offer := q.draft, q.offer
+	hs, src := q.hs, q.src
 	if err := d.readResponse(src, resp); err != nil {
 		*resp = wire.Response{}
 		return nil, nil, err
@@ -385,7 +385,7 @@ func (q *question) answered(resp *wire.Response) (c *Conn, src *sock.Reader, err
 	var params deflate.Params
 	if offer.Extensions != "" { // otherwise hs.Check fails if the server names an extension
 		var ok bool
-		if params, ok = a.accepted(resp.Fields.List("Sec-WebSocket-Extensions"), d.Compression.Takeover); !ok {
+		if params, ok = q.asked.accepted(resp.Fields.List("Sec-WebSocket-Extensions"), d.Compression.Takeover); !ok {
 			return nil, nil, wire.NewHandshakeError(draft.Version, wire.ReasonNotOffered, fmt.Sprintf("extension %q", acc.Extensions))
 		}
 	}
@@ -403,7 +403,7 @@ func (q *question) answered(resp *wire.Response) (c *Conn, src *sock.Reader, err
 	}
 	request := ""
 	if !d.DropHeads || d.Observer.Opened != nil {
-		request = string(buf.B)
+		request = string(q.buf.B)
 	}
 	info := newHandshake(q.began, request, d.DropHeads)
 	info.facts = facts{

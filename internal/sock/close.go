@@ -41,6 +41,27 @@ func Drain(nc net.Conn) {
 	}
 }
 
+// DrainTurn is Drain for a turn, which has dropped so many bytes before: it does not wait. over says
+// that nothing more is to be read.
+func DrainTurn(t *Turn, before int) (n int, over bool) {
+	if t.Buf == nil {
+		t.Buf = pool.Get(turnRead)
+	}
+	b := t.Buf.B[:cap(t.Buf.B)]
+	for more := true; more && before+n < drainMost; {
+		if t.nothing() {
+			return n, false
+		}
+		got, err := readNow(t.FD, b)
+		if err != nil {
+			return n, true
+		}
+		n += got
+		more = t.more(got, len(b), nil)
+	}
+	return n, before+n >= drainMost
+}
+
 // Gone reports whether the system knows that the peer of a TCP connection, below TLS or
 // not, has reset it, or has given it up as the peer does not answer: for a program that
 // does not read at the moment, and so is not told. Where the system cannot say, it is

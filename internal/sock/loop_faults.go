@@ -69,6 +69,9 @@ func suffer(fd uintptr, op faultnet.Op, room int) (most int, err error) {
 	return room, nil
 }
 
+// newsIsSure says that what a short read has left is news: it is not where the read was made short here.
+const newsIsSure = false
+
 // tellAgain does what a loop does with the kernel's news.
 func (s *Socket) tellAgain(in time.Duration) {
 	time.AfterFunc(in, func() {

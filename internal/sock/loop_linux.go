@@ -341,6 +341,9 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 	if ev.Events&ends != 0 {
 		s.ends.Store(true)
 	}
+	if s.drained && ev.Events&(syscall.EPOLLIN|ends) != 0 {
+		s.drained = false
+	}
 	if w := s.waits.Load(); w != nil {
 		if ev.Events&(syscall.EPOLLIN|ends) != 0 {
 			w.news(reads)

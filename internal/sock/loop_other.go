@@ -13,8 +13,12 @@ import (
 // Socket is a socket of a loop. There is none on this system.
 type Socket struct {
 	net.Conn
-	ends atomic.Bool
+	ends    atomic.Bool
+	drained bool
 }
+
+// newsIsSure is not asked.
+const newsIsSure = true
 
 // Loops are there on Linux alone.
 type Loops struct{}

@@ -281,6 +281,9 @@ func (r *Reader) TryRead(fd uintptr) (done, full bool) {
 // bytes that were read before have to be discarded. full says that there may be more to read
 // at once. Without bytes and error there is nothing to read.
 func (r *Reader) BeginTurn(t *Turn) (full bool, err error) {
+	if r.tls == nil && t.nothing() {
+		return false, nil
+	}
 	switch {
 	case t.Buf != nil:
 		r.Release()
@@ -306,18 +309,26 @@ func (r *Reader) readNow(t *Turn, p []byte) (n int, full bool, err error) {
 		n, err = r.tls.read(t.FD, p)
 		return n, n > 0 && r.tls.more, err
 	}
+	if t.nothing() {
+		return 0, false, nil
+	}
 	n, err = readNow(t.FD, p)
-	return n, t.more(n, len(p)), err
+	return n, t.more(n, len(p), err), err
 }
 
 // more reports whether there may be more to read behind n bytes, for which there was that
 // much room: bytes, or the end of the stream.
-func (t *Turn) more(n, room int) bool {
+func (t *Turn) more(n, room int, err error) bool {
 	if n == 0 {
 		t.Socket.ends.Store(false) // it was no news of this socket
 	}
-	return n > 0 && (n == room || t.Socket.ends.Load())
+	more := n > 0 && (n == room || t.Socket.ends.Load())
+	t.Socket.drained = newsIsSure && !more && err == nil
+	return more
 }
+
+// nothing reports whether there is nothing to read, as an earlier turn has found it.
+func (t *Turn) nothing() bool { return t.Socket.drained && t.FD != NoSocket }
 
 // EndTurn gives the turn its buffer back, if r still has it, and keeps the bytes in it that
 // were not discarded.

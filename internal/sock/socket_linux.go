@@ -35,6 +35,9 @@ type Socket struct {
 	ends       atomic.Bool
 	guest      bool // it keeps the Loops alive; set before anybody has the socket
 	connecting bool // DialBeside has begun, and there was no news; for the loop's goroutine alone
+	// drained says that a turn has read all that there was, and that there was no news since. It is for the
+	// loop's goroutine alone.
+	drained bool
 }
 
 // peer is the address of the peer.

@@ -73,6 +73,7 @@ func (c *Conn) closeStream(how ending) {
 	c.hooks.Closed(c.endCause())
 	c.endTold()
 	switch {
+	case how == linger && c.lingersInTurns():
 	case how == linger:
 		go c.lingerClose()
 	case c.is(looping|staying) && !c.is(driven) && c.Polls():
@@ -115,11 +116,49 @@ func (c *Conn) lingerClose() {
 	if c.is(driven) {
 		c.w.awaitWritten()
 	}
+	c.beginLinger()
+	sock.Drain(c.Stream())
+}
+
+func (c *Conn) beginLinger() {
 	if c.ses.Role() == wire.Server || !c.supports(wire.CapCloseFrame) {
 		sock.CloseWrite(c.Stream())
 	}
 	c.Stream().SetReadDeadline(time.Now().Add(lingerTime))
-	sock.Drain(c.Stream())
+}
+
+// lingersInTurns is lingerClose for a driven connection whose turns go on with it. It is false where
+// something is still to be written.
+func (c *Conn) lingersInTurns() bool {
+	_, plain := c.Stream().(*sock.Socket)
+	if !plain || !c.is(driven) || !c.w.isWritten() {
+		return false
+	}
+	c.beginLinger()
+	c.state.Or(lingering)
+	c.again()
+	return true
+}
+
+// lingerTurn is what a turn does of lingerClose.
+func (c *Conn) lingerTurn(t *sock.Turn) {
+	over := t.FD == sock.NoSocket || t.Socket.Expired()
+	if !over {
+		x := c.needRare()
+		var n int
+		n, over = sock.DrainTurn(t, x.drained)
+		x.drained += n
+	}
+	if over && c.state.And(^lingering)&lingering != 0 {
+		c.abortStream()
+	}
+}
+
+// isWritten reports whether there is nothing that a turn has left to a goroutine.
+func (w *writer) isWritten() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.writing || w.failed() != nil
 }
 
 // markReleased notes that the stream is closed.

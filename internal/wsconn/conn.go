@@ -57,6 +57,7 @@ type rare struct {
 	answer      *time.Timer      // answers it where the program does not; under Conn.mu
 	second      *sock.Second     // of the body of a Messages; under reader.mu
 	later       func()           // handOver's
+	drained     int              // bytes that came while lingering; for turns
 	pauses      int              // that had no Resume; under Conn.mu
 	aways       int              // of these, that are Leaves; under Conn.mu
 	resumed     chan struct{}    // closed by a Resume; made by AwaitResume, under Conn.mu
@@ -157,6 +158,7 @@ const (
 	drained                        // lagging has ended, which is not told yet
 	toldClosed                     // Hooks.PeerClosed was called
 	forwards                       // relayed: Forward was called
+	lingering                      // driven: turns wait for the end of the stream, as lingerClose does
 
 	// By these two the halves see each other without a lock: a change of the own one, then a
 	// load of the other's, on both sides (Dekker's pattern). The reader, before it waits for

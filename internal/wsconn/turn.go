@@ -208,6 +208,9 @@ func (c *Conn) Turn(t *sock.Turn) {
 	r.unlock()
 	c.tellPeerClosed()
 	c.tellEnd()
+	if c.is(lingering) {
+		c.lingerTurn(t)
+	}
 }
 
 // tellPeerClosed tells of the close that the program is to answer.
