@@ -4,12 +4,14 @@ package sock
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // This file makes sockets of loops that no loop has accepted: for a goroutine that then does a
@@ -250,23 +252,54 @@ var errItself = os.NewSyscallError("connect", syscall.ECONNREFUSED)
 // called before that.
 func (l *loop) connect(to netip.AddrPort, prepare func(*Socket)) (s *Socket, connects bool, err error) {
 	at := peerAt(to)
-	address := syscall.Sockaddr(&syscall.SockaddrInet6{Port: int(to.Port()), ZoneId: at.zone, Addr: at.ip})
-	if at.kind == syscall.AF_INET {
-		address = &syscall.SockaddrInet4{Port: int(to.Port()), Addr: [4]byte(at.ip[:4])}
-	}
 	fd, err := syscall.Socket(int(at.kind), syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, false, os.NewSyscallError("socket", err)
 	}
-	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
-	fault := syscall.Connect(fd, address)
-	if fault != nil && fault != syscall.EINPROGRESS && fault != syscall.EINTR {
-		syscall.Close(fd)
+	setNoDelay(fd)
+	fault := at.connect(fd)
+	if fault != 0 && fault != syscall.EINPROGRESS && fault != syscall.EINTR {
+		closeNow(fd)
 		return nil, false, os.NewSyscallError("connect", fault)
 	}
 	s, err = newSocket(l, fd, at, prepare)
-	return s, fault != nil, err
+	return s, fault != 0, err
 }
+
+// These calls do not wait, and the runtime is not told of them: one that lasts as long as a packet
+// through the loopback device would make it look after this goroutine's processor all the time.
+
+func setNoDelay(fd int) {
+	one := int32(1)
+	syscall.RawSyscall6(syscall.SYS_SETSOCKOPT, uintptr(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY, uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one), 0)
+}
+
+// connect begins to connect a socket, which does not block, to p.
+func (p *peer) connect(fd int) syscall.Errno {
+	var to syscall.RawSockaddrAny
+	size := unsafe.Sizeof(syscall.RawSockaddrInet6{})
+	to.Addr.Family = p.kind
+	if p.kind == syscall.AF_INET {
+		a := (*syscall.RawSockaddrInet4)(unsafe.Pointer(&to))
+		size = unsafe.Sizeof(*a)
+		copy(a.Addr[:], p.ip[:])
+		setPort(&a.Port, p.port)
+	} else {
+		a := (*syscall.RawSockaddrInet6)(unsafe.Pointer(&to))
+		a.Addr, a.Scope_id = p.ip, p.zone
+		setPort(&a.Port, p.port)
+	}
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to)), size)
+	return errno
+}
+
+// setPort is the inverse of portOf.
+func setPort(p *uint16, port uint16) {
+	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(p))[:], port)
+}
+
+// closeNow closes a socket, which does not linger.
+func closeNow(fd int) { syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // connected waits until a socket that connects has connected, or has failed to: the first news of
 // it says so.

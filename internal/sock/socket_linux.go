@@ -71,7 +71,7 @@ func newSocket(l *loop, fd int, at peer, prepare func(*Socket)) (*Socket, error)
 	}
 	if err != nil {
 		sockets.forget(s)
-		syscall.Close(fd)
+		closeNow(fd)
 		return nil, err
 	}
 	l.open.Add(1)
@@ -124,7 +124,7 @@ func (s *Socket) hold() bool {
 
 func (s *Socket) release() {
 	if s.state.Add(^uint32(oneHold-1)) == socketClosed {
-		syscall.Close(int(s.fd))
+		closeNow(int(s.fd))
 	}
 }
 
