@@ -116,10 +116,13 @@ func (d *door) isShut() bool {
 // take gives what a loop has accepted to the holder.
 func (d *door) take(nc net.Conn) {
 	d.mu.Lock()
-	holder := d.holder
+	var accept func(net.Conn)
+	if d.holder != nil {
+		accept = d.holder.accept
+	}
 	d.mu.Unlock()
-	if holder != nil && holder.accept != nil {
-		holder.accept(nc)
+	if accept != nil {
+		accept(nc)
 		return
 	}
 	go func() { // the holder has changed meanwhile
@@ -164,12 +167,16 @@ func (d *door) give(a accepted) bool {
 			d.change.Wait()
 		}
 		holder := d.holder
-		d.mu.Unlock()
-		if holder == nil {
-			return false
+		var accept func(net.Conn)
+		if holder != nil {
+			accept = holder.accept
 		}
-		if a.nc != nil && holder.accept != nil {
-			holder.accept(a.nc)
+		d.mu.Unlock()
+		switch {
+		case holder == nil:
+			return false
+		case a.nc != nil && accept != nil:
+			accept(a.nc)
 			return true
 		}
 		select {
