@@ -102,15 +102,18 @@ func (o *opening) begin(client *sock.Socket, then answerer) {
 	}
 	at, ok := g.opensOnLoop(x.b)
 	if !ok {
-		g.elsewhere(then, func() error {
-			p, answer, err := g.try(x.b, x.n, o.by, x.v)
-			return o.goOn(x, p, answer, err)
-		})
+		g.elsewhere(then, func() error { return o.try(x) })
 		return
 	}
 	x.v.events = g.backendEvents
 	d := &onLoopDial{o: o, x: x, then: then, by: share(x.n, o.by), options: x.b.options(x.v)}
 	d.begin(client, at)
+}
+
+// try makes an attempt, and tries the backends that remain.
+func (o *opening) try(x *attemptOf) error {
+	p, answer, err := o.s.g.try(x.b, x.n, o.by, x.v)
+	return o.goOn(x, p, answer, err)
 }
 
 // goOn takes the result of an attempt, and tries the backends that remain.
@@ -147,6 +150,10 @@ func (d *onLoopDial) begin(client *sock.Socket, at netip.AddrPort) {
 func (d *onLoopDial) unreached(at netip.AddrPort, err error) {
 	switch why := d.attempt.end(); why {
 	case nil:
+		if !d.x.b.literal.IsValid() { // its name may stand for another address by now
+			d.o.s.g.elsewhere(d.then, func() error { return d.o.try(d.x) })
+			return
+		}
 	case context.Canceled:
 		err = why
 	default:

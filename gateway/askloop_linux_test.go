@@ -1,0 +1,200 @@
+package gateway_test
+
+import (
+	"bufio"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/draftwire/draftwire"
+	"github.com/draftwire/draftwire/gateway"
+)
+
+// scripted starts a backend that gives each connection, whose request it has read, to answer.
+func scripted(t *testing.T, answer func(nc net.Conn, r *http.Request, accept string)) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				r, err := http.ReadRequest(bufio.NewReader(nc))
+				if err == nil {
+					answer(nc, r, acceptOf(r.Header.Get("Sec-WebSocket-Key")))
+				}
+			}()
+		}
+	}()
+	return "ws://" + l.Addr().String()
+}
+
+func acceptOf(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+
+// hello is a message in a frame of a server.
+const hello = "\x81\x05hello"
+
+// What a backend does with its answer comes to the client, though a loop opens the connection: the usual
+// by itself, and the rest with the help of a goroutine.
+func TestOpensOnLoop(t *testing.T) {
+	stay := func(nc net.Conn) { io.Copy(io.Discard, nc) }
+	refused := func() string { // where nobody listens
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		return "ws://" + l.Addr().String()
+	}()
+	tests := []struct {
+		name   string
+		answer func(nc net.Conn, r *http.Request, accept string)
+		status int // of the refusal; 0: the session opens, and the client gets hello
+	}{
+		{"at once", func(nc net.Conn, _ *http.Request, accept string) {
+			io.WriteString(nc, switching+accept+"\r\n\r\n"+hello)
+			stay(nc)
+		}, 0},
+		{"in parts", func(nc net.Conn, _ *http.Request, accept string) {
+			io.WriteString(nc, switching)
+			time.Sleep(10 * time.Millisecond)
+			io.WriteString(nc, accept+"\r\n\r")
+			time.Sleep(10 * time.Millisecond)
+			io.WriteString(nc, "\n"+hello)
+			stay(nc)
+		}, 0},
+		{"behind another one", func(nc net.Conn, _ *http.Request, accept string) {
+			io.WriteString(nc, "HTTP/1.1 103 Early Hints\r\n\r\n")
+			time.Sleep(10 * time.Millisecond)
+			io.WriteString(nc, switching+accept+"\r\n\r\n"+hello)
+			stay(nc)
+		}, 0},
+		{"with much for the client", func(nc net.Conn, _ *http.Request, accept string) {
+			io.WriteString(nc, switching+accept+strings.Repeat("\r\nSet-Cookie: "+strings.Repeat("x", 900), 8)+"\r\n\r\n"+hello)
+			stay(nc)
+		}, 0},
+		{"in another version", func(nc net.Conn, r *http.Request, accept string) {
+			if r.Header.Get("Sec-WebSocket-Version") == "13" {
+				io.WriteString(nc, "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8\r\nContent-Length: 0\r\n\r\n")
+				return
+			}
+			io.WriteString(nc, switching+accept+"\r\n\r\n"+hello)
+			stay(nc)
+		}, 0},
+		{"that it may not come", func(nc net.Conn, _ *http.Request, _ string) {
+			io.WriteString(nc, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+		}, http.StatusForbidden},
+		{"of nonsense", func(nc net.Conn, _ *http.Request, _ string) { io.WriteString(nc, "220 mail.example ready\r\n") }, http.StatusBadGateway},
+		{"that is none", func(net.Conn, *http.Request, string) {}, http.StatusBadGateway},
+		{"that does not come", func(nc net.Conn, _ *http.Request, _ string) { stay(nc) }, http.StatusGatewayTimeout},
+		{"with a wrong key", func(nc net.Conn, _ *http.Request, _ string) { io.WriteString(nc, switching+"x\r\n\r\n") }, http.StatusBadGateway},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url := scripted(t, tt.answer)
+			r := opener(t, url)
+			c, res, err := draftwire.Dial(bg, "ws://"+r.address("front")+"/", nil)
+			if tt.status != 0 {
+				he, ok := errors.AsType[*draftwire.HandshakeError](err)
+				if !ok || he.Status != tt.status {
+					t.Fatalf("%v, not %d", err, tt.status)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.CloseNow()
+			if _, p, err := c.Read(bg); err != nil || string(p) != "hello" {
+				t.Errorf("%q, %v", p, err)
+			}
+			if n := len(res.Header["Set-Cookie"]); strings.Contains(tt.name, "much") != (n == 8) {
+				t.Errorf("%d cookies", n)
+			}
+		})
+	}
+	t.Run("behind one that is not there", func(t *testing.T) {
+		t.Parallel()
+		r := opener(t, refused, named(t, "there"))
+		for range 4 {
+			c, err := r.client(r.address("front"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(c.Write(bg, draftwire.OpText, []byte("who?"))); got != "<nil>" {
+				t.Error(got)
+			}
+			if _, p, err := c.Read(bg); err != nil || string(p) != "there" {
+				t.Errorf("%q, %v", p, err)
+			}
+		}
+	})
+	t.Run("of nobody", func(t *testing.T) {
+		t.Parallel()
+		_, err := opener(t, refused).client(opener(t, refused).address("front"))
+		if he, ok := errors.AsType[*draftwire.HandshakeError](err); !ok || he.Status != http.StatusBadGateway {
+			t.Error(err)
+		}
+	})
+}
+
+// opener is a gateway with these backends.
+func opener(t *testing.T, urls ...string) *real {
+	t.Helper()
+	cfg := &gateway.Config{
+		Listen: []gateway.Listener{{Name: "front", Address: "127.0.0.1:0"}},
+		Routes: []gateway.Route{{Name: "all", DialTimeout: gateway.Duration(300 * time.Millisecond)}},
+	}
+	for _, url := range urls {
+		cfg.Routes[0].Backends = append(cfg.Routes[0].Backends, gateway.Backend{URL: url})
+	}
+	return realGateway(t, cfg, gateway.Options{})
+}
+
+// A client that leaves while its backend is opened, and a gateway that ends meanwhile, leave nothing.
+func TestLeavesWhileOpened(t *testing.T) {
+	asked := make(chan struct{}, 8)
+	url := scripted(t, func(nc net.Conn, _ *http.Request, _ string) {
+		asked <- struct{}{}
+		io.Copy(io.Discard, nc)
+	})
+	r := opener(t, url)
+	for _, end := range []func(nc net.Conn){
+		func(nc net.Conn) { nc.Close() },
+		func(nc net.Conn) { r.gw.Close() },
+	} {
+		nc, err := net.Dial("tcp", r.address("front"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		<-asked
+		end(nc)
+		for until := time.Now().Add(5 * time.Second); r.gw.Status().Connections+len(r.gw.ByAddress()) > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(until) {
+				t.Fatalf("%d connections, %v", r.gw.Status().Connections, r.gw.ByAddress())
+			}
+		}
+	}
+}
