@@ -65,8 +65,7 @@ func newConn(cfg *connConfig) *Conn {
 	return c
 }
 
-//go:noinline
-func prepareConn(cfg *connConfig) *Conn { // noinline: keeps a cold frame off the 2 KiB stack
+func prepareConn(cfg *connConfig) *Conn {
 	c := &Conn{info: cfg.info}
 	c.info.took = time.Since(c.info.Began())
 	e := &cfg.engine
@@ -84,8 +83,7 @@ func prepareConn(cfg *connConfig) *Conn { // noinline: keeps a cold frame off th
 	return c
 }
 
-//go:noinline
-func (c *Conn) opened() { // noinline: keeps a cold frame off the 2 KiB stack
+func (c *Conn) opened() {
 	set := c.set()
 	set.obs.opened(c)
 	if set.dropHeads {

@@ -51,9 +51,7 @@ func (r *Reader) sysRead(fd uintptr) (done bool) {
 }
 
 // readRecords is sysRead where the socket speaks TLS.
-//
-//go:noinline
-func (r *Reader) readRecords(fd uintptr) (done bool) { // noinline: keeps a cold frame off the 2 KiB stack
+func (r *Reader) readRecords(fd uintptr) (done bool) {
 	b := r.buf.B
 	n, err := r.tls.read(fd, b[len(b):cap(b)])
 	r.err, r.buf.B = err, b[:len(b)+n]
@@ -125,9 +123,7 @@ func (w *Writer) tryWrite(fd uintptr) bool {
 
 // tryRecords is tryWrite where the socket speaks TLS: what the socket has not taken of the records so
 // far goes first, and then the next ones are made.
-//
-//go:noinline
-func (w *Writer) tryRecords(fd uintptr) bool { // noinline: keeps a cold frame off the 2 KiB stack
+func (w *Writer) tryRecords(fd uintptr) bool {
 	for {
 		progress, err := w.TLS.flush(fd)
 		w.progress = w.progress || progress

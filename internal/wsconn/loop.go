@@ -53,9 +53,7 @@ func (p *Pace) Busy(c *Conn) bool {
 }
 
 // again begins to count anew, and reports whether the messages have come within a short time.
-//
-//go:noinline
-func (p *Pace) again(c *Conn) bool { // noinline: keeps a cold frame off the 2 KiB stack
+func (p *Pace) again(c *Conn) bool {
 	began := time.Duration(*p)
 	*p = NewPace()
 	return now()-began < busyTime && c.Polls() && !c.ses.Compresses() && !c.is(staying)

@@ -169,9 +169,7 @@ func (r *reader) control(ctx context.Context, more bool, err error) (ok bool, _ 
 
 // unanswered is called where the ping in hand has no answer. Where ctx has ended while the
 // peer took no answers, the next call that reads goes on with it.
-//
-//go:noinline
-func (r *reader) unanswered(ctx context.Context, err error) error { // noinline: keeps a cold frame off the 2 KiB stack
+func (r *reader) unanswered(ctx context.Context, err error) error {
 	r.owesPong = ctx.Err() != nil && !r.c.is(closed)
 	if r.owesPong {
 		r.ev.Data = bytes.Clone(r.ev.Data) // a turn gives its buffer back
@@ -180,8 +178,7 @@ func (r *reader) unanswered(ctx context.Context, err error) error { // noinline:
 	return r.fail(err, abort)
 }
 
-//go:noinline
-func (r *reader) answerOwed(ctx context.Context) error { // noinline: keeps a cold frame off the 2 KiB stack
+func (r *reader) answerOwed(ctx context.Context) error {
 	if err := r.c.w.reply(ctx, &r.ev, r.src.Buffered() > 0); err != nil {
 		return r.unanswered(ctx, err)
 	}
@@ -401,9 +398,7 @@ func (r *reader) endReading(err error) error {
 }
 
 // failFault ends the connection of a peer that broke the rules.
-//
-//go:noinline
-func (r *reader) failFault(err error) error { // noinline: keeps a cold frame off the 2 KiB stack
+func (r *reader) failFault(err error) error {
 	if r.handOver(func() { r.failFault(err) }) {
 		return err
 	}
@@ -416,9 +411,7 @@ func (r *reader) failFault(err error) error { // noinline: keeps a cold frame of
 }
 
 // failClosed answers the peer's close, and ends the connection.
-//
-//go:noinline
-func (r *reader) failClosed(ctx context.Context) error { // noinline: keeps a cold frame off the 2 KiB stack
+func (r *reader) failClosed(ctx context.Context) error {
 	ce := &wire.CloseError{Code: r.ev.Code, Reason: string(r.ev.Data)}
 	if r.c.holdClose(ce) {
 		return r.endReading(ce)

@@ -291,9 +291,7 @@ func (w *writer) flushNoWait(alone []byte) {
 }
 
 // leave leaves a write to another goroutine.
-//
-//go:noinline
-func (w *writer) leave(op *writeOp) { // noinline: keeps a cold frame off the 2 KiB stack
+func (w *writer) leave(op *writeOp) {
 	if w.lent && w.c.is(driven) {
 		w.lag()
 	}
