@@ -35,14 +35,14 @@ func (g *Gateway) admit(listener *Listener, h *draftwire.Handshake, a *draftwire
 
 // judge decides whether a client of a version may come, and finds its route.
 func (g *Gateway) judge(listener *Listener, h *draftwire.Handshake) (*Session, error) {
-	st := g.state.Load()
-	if err := admitNetwork(listener.Allow, listener.Deny, h.Version(), h.Remote()); err != nil {
+	st, remote := g.state.Load(), h.Remote()
+	if err := admitNetwork(listener.Allow, listener.Deny, h.Version(), remote); err != nil {
 		return nil, err
 	}
 	if g.draining.Load() {
 		return nil, wire.NewHandshakeError(h.Version(), wire.ReasonShutdown, "")
 	}
-	s := &Session{g: g, Listener: listener.Name, handshake: h, key: keyOf(h.Remote())}
+	s := &Session{g: g, Listener: listener.Name, handshake: h, key: keyOf(remote)}
 	if err := st.judge(s); err != nil {
 		return nil, err
 	}
@@ -75,13 +75,14 @@ func (s *Session) openAny(a *draftwire.Answer) error {
 
 // admit refuses a client that may not come to the route.
 func (r *route) admit(h *draftwire.Handshake) error {
-	if err := admitNetwork(r.Allow, r.Deny, h.Version(), h.Remote()); err != nil {
-		return err
-	}
-	if r.guard == nil {
+	if len(r.Allow)+len(r.Deny) == 0 && r.guard == nil {
 		return nil
 	}
-	return r.guard.admit(h.Version(), h.Remote(), h.Target(), h.Fields())
+	remote := h.Remote()
+	if err := admitNetwork(r.Allow, r.Deny, h.Version(), remote); err != nil || r.guard == nil {
+		return err
+	}
+	return r.guard.admit(h.Version(), remote, h.Target(), h.Fields())
 }
 
 // choose finds the client's route.
@@ -424,7 +425,6 @@ func rawProtocol(h *draftwire.Handshake) string {
 func (s *Session) visit(b *backend) (*visit, error) {
 	r, h, l := s.route, s.handshake, &s.g.state.Load().cfg.Limits
 	v := &visit{
-		remote: h.Remote(),
 		origin: h.Origin(), protocols: offered(h), fields: s.fields(),
 		compression: compressionModes[r.Policy.CompressionBackend],
 		text:        textPolicy(r.Policy.InvalidText),
@@ -433,7 +433,10 @@ func (s *Session) visit(b *backend) (*visit, error) {
 			CloseTimeout: l.CloseTimeout.timeout(), WriteTimeout: l.WriteTimeout.timeout(),
 		},
 	}
-	if r.Origin != "" || r.drop[fieldKey("Origin")] {
+	if b.proxy != 0 {
+		v.remote = h.Remote()
+	}
+	if r.Origin != "" || r.drop[originKey] {
 		v.origin = r.Origin
 	}
 	if len(h.Offered()) == 0 && r.Subprotocol != "" {

@@ -232,7 +232,7 @@ type dialer = func(ctx context.Context, network, address string) (net.Conn, erro
 
 // visit is what a backend is asked for on behalf of a client.
 type visit struct {
-	remote      string // the client's address
+	remote      string // the client's address, for a PROXY header
 	target      string
 	host        string // "": the backend's own
 	origin      string

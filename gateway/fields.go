@@ -55,6 +55,9 @@ var claimFamilies = []string{
 // any punctuation mark in it for any other, as CGI does with - and _.
 func fieldKey(name string) string { return string(appendKey(nil, name)) }
 
+// originKey is the fieldKey of Origin.
+var originKey = fieldKey("Origin")
+
 // appendKey appends the fieldKey of a name.
 func appendKey(b []byte, name string) []byte {
 	for _, c := range []byte(name) {
@@ -115,9 +118,10 @@ func (s *Session) fields() wire.Fields {
 // fieldsOfConnection returns the keys of the fields that Connection names, without those that
 // no request passes on.
 func fieldsOfConnection(all wire.Fields) (keys []string) {
+	var b [64]byte
 	for _, name := range all.List("Connection") {
-		if key := fieldKey(name); !hop[key] {
-			keys = append(keys, key)
+		if key := appendKey(b[:0], name); !hop[string(key)] {
+			keys = append(keys, string(key))
 		}
 	}
 	return keys

@@ -101,12 +101,20 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
+	text := err.Error()
+	if !strings.Contains(text, "\n") {
+		return errorLine(text)
+	}
 	var lines []string
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		line = strings.ReplaceAll(strings.TrimPrefix(line, "draftwire: "), ": draftwire: ", ": ")
-		lines = append(lines, visible(withoutEchoes(line)))
+	for line := range strings.SplitSeq(text, "\n") {
+		lines = append(lines, errorLine(line))
 	}
 	return strings.Join(lines, "; ")
+}
+
+func errorLine(line string) string {
+	line = strings.ReplaceAll(strings.TrimPrefix(line, "draftwire: "), ": draftwire: ", ": ")
+	return visible(withoutEchoes(line))
 }
 
 // withoutEchoes leaves out each prefix that the next one repeats: packages that wrap each
@@ -118,6 +126,9 @@ func withoutEchoes(line string) string {
 		if i+1 == len(parts) || part != parts[i+1] && !strings.HasPrefix(parts[i+1], part+" ") {
 			kept = append(kept, part)
 		}
+	}
+	if len(kept) == len(parts) {
+		return line
 	}
 	return strings.Join(kept, ": ")
 }
