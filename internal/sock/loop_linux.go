@@ -50,12 +50,11 @@ type loop struct {
 	epoll, wakeup int
 	file          *os.File // of epoll, by which Go's own poller waits for it
 	raw           syscall.RawConn
-	try           func(fd uintptr) bool
-	n             int     // events that try has got
 	self          uintptr // the goroutine
 	turning       Turn
 	buf           *pool.Buf
 	listeners     map[int]*acceptor
+	accepted      bool      // there was news of a listener since the loop has looked for some
 	ready         []*Socket // that get another turn, without news of the kernel
 	repeated      []*Socket // those whose other turn it is
 	events        [256]syscall.EpollEvent
@@ -157,10 +156,6 @@ func newLoop() (*loop, error) {
 	l := &loop{epoll: epoll, wakeup: int(wakeup), listeners: make(map[int]*acceptor)}
 	syscall.SetNonblock(epoll, true) // which tells os.NewFile that it can be waited for
 	l.file = os.NewFile(uintptr(epoll), "epoll")
-	l.try = func(uintptr) bool {
-		l.n = l.poll()
-		return l.n != 0
-	}
 	if l.raw, err = l.file.SyscallConn(); err == nil {
 		err = l.watch(int(wakeup), syscall.EPOLLIN|edge, 0)
 	}
@@ -254,40 +249,44 @@ func (l *loop) wake() {
 	}
 }
 
-// run is the goroutine of the loop.
+// run is the goroutine of the loop. It waits, as for any other descriptor, in Go's own poller: a thread that waits in a
+// call of ours would cost more, since Go's scheduler has to take the processor away from it each time.
+//
+// All the work is done inside the poller's call, which forgets what it was told when it begins and not when it waits. So a
+// loop that has looked for news once, and has handled it, waits without looking again: what has come
+// meanwhile wakes it. That saves two of four system calls where each piece of news comes alone.
 func (l *loop) run() {
 	l.self = goroutine()
 	running.add(l)
 	defer running.remove(l)
 	defer l.close()
-	for !l.takePosted() {
-		n := l.wait()
+	l.raw.Read(func(uintptr) (ended bool) { return l.work() })
+}
+
+// work does what there is to do, until the loop has to wait. It reports whether the loop has ended.
+func (l *loop) work() (ended bool) {
+	for {
+		l.asleep.Store(false)
+		if l.takePosted() {
+			return true
+		}
+		n := l.poll()
 		for i := range l.events[:n] {
 			l.news(&l.events[i])
 		}
 		l.repeat()
+		if n == len(l.events) || len(l.ready) > 0 || l.accepted {
+			l.accepted = false
+			continue
+		}
+		l.asleep.Store(true)
+		l.mu.Lock()
+		posted := len(l.posted) > 0 || l.ended && l.open.Load() == 0 // behind the last socket's end: see leave
+		l.mu.Unlock()
+		if !posted {
+			return false
+		}
 	}
-}
-
-// wait returns how many sockets there is news of. Where there is none it waits, as for any
-// other descriptor, in Go's own poller: a thread that waits in a call of ours would cost more,
-// since Go's scheduler has to take the processor away from it each time.
-func (l *loop) wait() int {
-	n := l.poll()
-	if n != 0 || len(l.ready) > 0 {
-		return n
-	}
-	l.asleep.Store(true)
-	defer l.asleep.Store(false)
-	l.mu.Lock()
-	posted := len(l.posted) > 0 || l.ended && l.open.Load() == 0 // behind the last socket's end: see leave
-	l.mu.Unlock()
-	if posted {
-		return 0
-	}
-	l.n = 0
-	l.raw.Read(l.try)
-	return l.n
 }
 
 func (l *loop) poll() int {
@@ -325,12 +324,11 @@ func (l *loop) takePosted() (ended bool) {
 func (l *loop) news(ev *syscall.EpollEvent) {
 	fd := int(ev.Fd)
 	switch {
-	case ev.Pad == isListener:
+	case ev.Pad == isListener: // this is no edge: there may be more that is told of only to who asks
+		l.accepted = true
 		l.accept(fd)
 		return
-	case fd == l.wakeup:
-		var b [8]byte
-		syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 8)
+	case fd == l.wakeup: // it counts on, as each write to it is news
 		return
 	}
 	s := sockets.of(fd)
