@@ -417,7 +417,7 @@ func (q *question) answered(resp *wire.Response) (c *Conn, src *sock.Reader, err
 		info.rest.response = intern.Whole(resp.Raw)
 	}
 	if d.DropHeads {
-		info.own(nil, &intern.Head{})
+		info.own(&dialledOutlines, &intern.Head{})
 	}
 	return newConn(&connConfig{
 		draft: draft, role: wire.Client, info: info, acc: &acc,
@@ -425,6 +425,9 @@ func (q *question) answered(resp *wire.Response) (c *Conn, src *sock.Reader, err
 		set: d.settings(), src: src,
 	}), nil, nil
 }
+
+// dialledOutlines are of connections that were opened without their heads: many to few servers.
+var dialledOutlines outlines
 
 // dialled are what the options of a connection decide of its settings.
 type dialled struct {

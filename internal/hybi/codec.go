@@ -101,9 +101,7 @@ type Codec struct {
 	tolerate wire.Tolerances
 	role     wire.Role
 	rsv1Use  wire.RSV1Use
-	// fastPath: decodeShort may be tried. It is so for a server whose clients mask the
-	// payload alone and whose first bit is FIN, until a frame was faulty.
-	fastPath bool
+	quick    quick
 
 	// the reading half
 	failed    bool  // extra.err says why
@@ -121,8 +119,21 @@ type Codec struct {
 	delivered bool    // an event of this message was delivered
 }
 
-// extra is what few codecs need. That of a client, and where masks have a key or hide the head,
-// is made with the codec; otherwise the reading half makes it, and the other one has no need
+// quick is what a codec may do in a quicker way.
+type quick uint8
+
+const (
+	nothingQuick quick = iota
+	// quickReads: decodeShort may be tried. It is so for a server whose clients mask the payload alone
+	// and whose first bit is FIN, until a frame was faulty.
+	quickReads
+	// quickMasks: a client's masks are newMask's and stand before the payload, so that what it sends needs
+	// nothing of extra.
+	quickMasks
+)
+
+// extra is what few codecs need. That of a client whose masks come from elsewhere, and where they have a key
+// or hide the head, is made with the codec; otherwise the reading half makes it, and the other one has no need
 // of it.
 type extra struct {
 	seen func(wire.Tolerances)
@@ -158,8 +169,13 @@ const maskSize = sha1.Size // the longest mask, that of MaskHash
 // NewCodec returns a codec for one connection.
 func NewCodec(p *FrameProfile, cfg wire.CodecConfig) *Codec {
 	c := &Codec{profile: p, role: cfg.Role, tolerate: cfg.Tolerate, rsv1Use: cfg.RSV1, limit: math.MaxInt64}
-	c.fastPath = cfg.Role == wire.Server && p.Masking == MaskPayload && !p.MoreBit
-	if cfg.Role == wire.Client || p.Masking.hidesHead() || cfg.Seen != nil {
+	switch {
+	case cfg.Role == wire.Server && p.Masking == MaskPayload && !p.MoreBit:
+		c.quick = quickReads
+	case cfg.Role == wire.Client && cfg.Rand == nil && !p.Masking.hidesHead():
+		c.quick = quickMasks
+	}
+	if cfg.Role == wire.Client && c.quick != quickMasks || p.Masking.hidesHead() || cfg.Seen != nil {
 		c.extra = &extra{seen: cfg.Seen, rand: cfg.Rand, key: cfg.MaskKey}
 	}
 	return c
@@ -175,7 +191,10 @@ func (c *Codec) SetLimit(n int64) {
 
 //go:noinline
 func (c *Codec) fail(f wire.Fault, code wire.CloseCode, section, msg string) *wire.ProtocolError { // noinline: keeps a cold frame off the 2 KiB stack
-	c.fastPath, c.failed = false, true
+	c.failed = true
+	if c.quick == quickReads {
+		c.quick = nothingQuick
+	}
 	err := &wire.ProtocolError{Version: c.profile.Version, Fault: f, Section: section, Code: code, Msg: msg}
 	c.needExtra().err = err
 	return err
@@ -234,7 +253,7 @@ func (c *Codec) Decode(p []byte, ev *wire.Event) (int, error) {
 // of Decode does what is needed. Most frames of most clients are such messages.
 func (c *Codec) decodeShort(p []byte, ev *wire.Event) int {
 	const head, maxLength = 6, 0x80 | 125
-	if !c.fastPath || c.inFrame || c.headLen > 0 || c.messageOp != wire.OpNone || len(p) < head || p[0]&0xF0 != 0x80 || p[1] < 0x80 || p[1] > maxLength {
+	if c.quick != quickReads || c.inFrame || c.headLen > 0 || c.messageOp != wire.OpNone || len(p) < head || p[0]&0xF0 != 0x80 || p[1] < 0x80 || p[1] > maxLength {
 		return 0
 	}
 	op, end := c.profile.Opcodes.ops[p[0]&0x0F], head+int(p[1]&0x7F)

@@ -28,28 +28,33 @@ func (c *Codec) AppendFrame(dst []byte, op wire.Op, fin bool, payload []byte) ([
 // appendMasked appends a client's frame.
 func (c *Codec) appendMasked(dst []byte, op wire.Op, fin bool, payload []byte) ([]byte, error) {
 	masked := c.profile.Masking != MaskNone
+	var own [maskSize]byte
+	sent := &own
 	if masked {
-		// Four random bytes. They are in mask until the mask is made of them.
-		if c.extra.rand == nil {
-			newMask(c.extra.sent[:4])
+		// Four random bytes. They are in sent until the mask is made of them.
+		if c.quick != quickMasks {
+			sent = &c.extra.sent // rand may keep what it fills: that is not of the stack
+		}
+		if c.quick == quickMasks || c.extra.rand == nil {
+			newMask(sent[:4])
 		} else if _, err := io.ReadFull(c.extra.rand, c.extra.sent[:4]); err != nil {
 			return dst, fmt.Errorf("draftwire: no mask: %w", err)
 		}
 	}
 	maskedFrom := 0 // where the masked part of dst begins
 	if masked && c.profile.Masking.hidesHead() {
-		dst = append(dst, c.extra.sent[:4]...)
-		c.makeMask(&c.extra.sent, dst[len(dst)-4:])
+		dst = append(dst, sent[:4]...)
+		c.makeMask(sent, dst[len(dst)-4:])
 		maskedFrom = len(dst)
 	}
 	dst = c.appendHead(dst, op, fin, masked && maskedFrom == 0, len(payload))
 	if masked && maskedFrom == 0 {
-		dst = append(dst, c.extra.sent[:4]...)
+		dst = append(dst, sent[:4]...)
 		maskedFrom = len(dst)
 	}
 	dst = append(dst, payload...)
 	if masked {
-		c.profile.Masking.apply(dst[maskedFrom:], &c.extra.sent, 0)
+		c.profile.Masking.apply(dst[maskedFrom:], sent, 0)
 	}
 	return dst, nil
 }

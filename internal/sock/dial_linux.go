@@ -315,7 +315,7 @@ func (s *Socket) connected() error {
 
 // connectFault returns why a socket of which there was news has not connected, nil where it has.
 func (s *Socket) connectFault() (fault error) {
-	if !s.ends.Load() { // a failure is news of the end
+	if !s.is(peerEnded) { // a failure is news of the end
 		return nil
 	}
 	_, err := s.try(func(fd uintptr) bool {

@@ -45,7 +45,7 @@ func suffer(fd uintptr, op faultnet.Op, room int) (most int, err error) {
 		return room, nil
 	case op == faultnet.OpSend && a.Fault != faultnet.Interrupt && s.sends.Add(1) <= handshakeSends && (a.Fault == faultnet.Again || a.Fault == faultnet.Short):
 		return room, nil
-	case op == faultnet.OpRecv && a.Fault == faultnet.Again && onLoop() && s.ends.Load(): // there is something: the end
+	case op == faultnet.OpRecv && a.Fault == faultnet.Again && onLoop() && s.is(peerEnded): // there is something: the end
 		return room, nil
 	}
 	switch a.Fault {

@@ -313,7 +313,7 @@ func (l *loop) takePosted() (ended bool) {
 			p.s.DriveHere(p.on)
 			l.turn(p.s)
 		default:
-			p.s.again.Store(false)
+			p.s.set(again, false)
 			l.turn(p.s)
 		}
 	}
@@ -337,7 +337,7 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 	}
 	const ends = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 	if ev.Events&ends != 0 {
-		s.ends.Store(true)
+		s.set(peerEnded, true)
 	}
 	if s.drained && ev.Events&(syscall.EPOLLIN|ends) != 0 {
 		s.drained = false
@@ -363,7 +363,7 @@ func (l *loop) turn(s *Socket) {
 		sockets.forget(s)
 	}
 	switch {
-	case !s.driven.Load():
+	case !s.is(driven):
 	case s.loop.Load() != l: // Join has moved it
 		s.Again()
 	default:

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // patience ends a hang: nothing here takes so long.
@@ -272,4 +273,11 @@ func TestOldNewsOfListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
+}
+
+// What every connection of a loop holds fits a class of the allocator.
+func TestSocketSize(t *testing.T) {
+	if n := unsafe.Sizeof(Socket{}); n > 80 {
+		t.Errorf("a Socket has %d bytes, above 80", n)
+	}
 }

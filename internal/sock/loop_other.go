@@ -5,7 +5,6 @@ package sock
 import (
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -13,9 +12,13 @@ import (
 // Socket is a socket of a loop. There is none on this system.
 type Socket struct {
 	net.Conn
-	ends    atomic.Bool
 	drained bool
 }
+
+const peerEnded = 0
+
+func (*Socket) is(int) bool        { return false }
+func (*Socket) set(int, bool) bool { return false }
 
 // newsIsSure is not asked.
 const newsIsSure = true

@@ -317,9 +317,9 @@ func (r *Reader) readNow(t *Turn, p []byte) (n int, full bool, err error) {
 // much room: bytes, or the end of the stream.
 func (t *Turn) more(n, room int, err error) bool {
 	if n == 0 {
-		t.Socket.ends.Store(false) // it was no news of this socket
+		t.Socket.set(peerEnded, false) // it was no news of this socket
 	}
-	more := n > 0 && (n == room || t.Socket.ends.Load())
+	more := n > 0 && (n == room || t.Socket.is(peerEnded))
 	t.Socket.drained = newsIsSure && !more && err == nil
 	return more
 }

@@ -26,18 +26,39 @@ type Socket struct {
 	waits atomic.Pointer[waits]
 	tls   atomic.Pointer[TLS] // what it speaks as a net.Conn; nil: the bytes are as they are
 	peer  peer
-	again atomic.Bool // a turn was posted
-	// driven says that there is a Turner. Where it is set it was set by the goroutine of the
-	// loop that the socket has now, so that another one, which has still heard of it, knows.
-	driven atomic.Bool
-	// ends says that the peer has ended its half of the stream, or that the stream has
-	// failed, and that this was not read yet: the kernel tells of it once.
-	ends       atomic.Bool
+	flags atomic.Uint32
+
 	guest      bool // it keeps the Loops alive; set before anybody has the socket
 	connecting bool // DialBeside has begun, and there was no news; for the loop's goroutine alone
 	// drained says that a turn has read all that there was, and that there was no news since. It is for the
 	// loop's goroutine alone.
 	drained bool
+}
+
+// The bits of Socket.flags.
+const (
+	again uint32 = 1 << iota // a turn was posted
+	// driven says that there is a Turner. Where it is set it was set by the goroutine of the
+	// loop that the socket has now, so that another one, which has still heard of it, knows.
+	driven
+	// peerEnded says that the peer has ended its half of the stream, or that the stream has
+	// failed, and that this was not read yet: the kernel tells of it once.
+	peerEnded
+)
+
+func (s *Socket) is(flag uint32) bool { return s.flags.Load()&flag != 0 }
+
+// set sets a flag, or takes it back, and reports whether it was set.
+func (s *Socket) set(flag uint32, yes bool) (before bool) {
+	was := s.flags.Load()
+	switch {
+	case was&flag != 0 == yes:
+	case yes:
+		was = s.flags.Or(flag)
+	default:
+		was = s.flags.And(^flag)
+	}
+	return was&flag != 0
 }
 
 // peer is the address of the peer.
@@ -162,7 +183,7 @@ func (s *Socket) Drive(on Turner) {
 // DriveHere is Drive for the goroutine of the loop, without a turn.
 func (s *Socket) DriveHere(on Turner) {
 	s.on = on
-	s.driven.Store(on != nil)
+	s.set(driven, on != nil)
 }
 
 // DriveFirst is DriveHere for a socket that was just accepted, and for the goroutine of any loop:
@@ -177,7 +198,7 @@ func (s *Socket) DriveFirst(on Turner) {
 
 // Again gives the socket a turn, without news of the kernel.
 func (s *Socket) Again() {
-	if !s.again.Swap(true) {
+	if !s.set(again, true) {
 		s.loop.Load().post(post{s: s})
 	}
 }

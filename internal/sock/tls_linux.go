@@ -84,11 +84,11 @@ func (t *TLS) Read(p []byte) (int, error) {
 	case err != nil:
 		return 0, err
 	case n == 0:
-		t.s.ends.Store(false) // it was no news of this socket
+		t.s.set(peerEnded, false) // it was no news of this socket
 		t.drained = true
 		return 0, errWouldBlock
 	}
-	t.drained = n < len(p) && !t.s.ends.Load()
+	t.drained = n < len(p) && !t.s.is(peerEnded)
 	return n, nil
 }
 
