@@ -118,7 +118,7 @@ func (w *watch) carried(s *gateway.Session, c *draftwire.Conn, last bool) {
 		delete(w.told, s)
 	case by != gateway.NoSide:
 		return
-	default:
+	case now != (draftwire.Stats{}): // of a session that has said nothing, nothing is kept
 		w.told[s] = now
 	}
 	w.book.traffic(c.Version(), w.clientOf(c.Handshake()), usage.Traffic{
