@@ -128,10 +128,10 @@ func (c *Conn) beginLinger() {
 }
 
 // lingersInTurns is lingerClose for a driven connection whose turns go on with it. It is false where
-// something is still to be written.
+// something is still to be written, and over TLS, whose end is not that of the bytes below.
 func (c *Conn) lingersInTurns() bool {
-	_, plain := c.Stream().(*sock.Socket)
-	if !plain || !c.is(driven) || !c.w.isWritten() {
+	s := c.r.socket
+	if s == nil || s.TLS() != nil || !c.is(driven) || !c.w.isWritten() {
 		return false
 	}
 	c.beginLinger()
