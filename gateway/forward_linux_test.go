@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"testing"
@@ -77,7 +78,7 @@ func TestForward(t *testing.T) {
 		policy          gateway.Policy
 		change          func(*gateway.Config)
 		in              []byte // the two messages by default
-		traced          bool
+		traced, tls     bool
 		asSent, echoes  int
 		lost            int // passed on, and then the session ends
 	}{
@@ -98,6 +99,7 @@ func TestForward(t *testing.T) {
 		"within the limit of a message": {change: func(c *gateway.Config) { c.Routes[0].Message = 12 }, asSent: 2, echoes: 2},
 		"above the limit":               {change: func(c *gateway.Config) { c.Routes[0].Message = 11 }},
 		"text that is not UTF-8":        {in: append(ownMasked(0x81, "a"), ownMasked(0x81, "\xff")...), asSent: 1, lost: 1},
+		"TLS in front":                  {tls: true, asSent: 2, echoes: 2},
 		"behind half a frame":           {in: append(text, text[:9]...), asSent: 1, echoes: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,6 +116,9 @@ func TestForward(t *testing.T) {
 			if x.change != nil {
 				x.change(cfg)
 			}
+			if x.tls {
+				cfg.Listen[0].TLS = &gateway.TLS{Certificates: []gateway.KeyPair{certificate(t)}}
+			}
 			counted := &counts{n: make(map[gateway.Side]int)}
 			r := realGateway(t, cfg, gateway.Options{Hooks: gateway.Hooks{
 				Meter:    counted.meter,
@@ -123,7 +128,7 @@ func TestForward(t *testing.T) {
 			if in == nil {
 				in = two
 			}
-			echoes := counted.sendRaw(t, r.address("main"), x.client, in, x.echoes)
+			echoes := sendRaw(t, r.address("main"), x.client, x.tls, in, x.echoes)
 			if echoes != x.echoes {
 				t.Errorf("%d messages came back, want %d", echoes, x.echoes)
 			}
@@ -174,11 +179,14 @@ func (c *counts) of(side gateway.Side) int {
 
 // sendRaw opens a connection, writes bytes to it past its engine, and returns how many messages come back: want, or
 // fewer where it ends before.
-func (c *counts) sendRaw(t *testing.T, address string, v draftwire.Version, in []byte, want int) (echoes int) {
+func sendRaw(t *testing.T, address string, v draftwire.Version, secure bool, in []byte, want int) (echoes int) {
 	var nc net.Conn
 	conn, _, err := draftwire.Dial(bg, "ws://"+address+"/", &draftwire.DialOptions{Version: v,
 		NetDial: func(ctx context.Context, network, _ string) (_ net.Conn, err error) {
 			nc, err = new(net.Dialer).DialContext(ctx, network, address)
+			if secure && err == nil {
+				nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+			}
 			return nc, err
 		}})
 	if err != nil {

@@ -396,10 +396,10 @@ func (s *Socket) try(f func(fd uintptr) bool) (done bool, err error) {
 // FD returns the descriptor, for a turn.
 func (s *Socket) FD() uintptr { return uintptr(s.fd) }
 
-// WriteSome writes what the socket takes at once, and returns how much. An error comes again with the next
-// call that writes.
+// WriteSome writes what the socket takes at once, and returns how much. Over TLS that is nothing, as there are records to
+// be made. An error comes again with the next call that writes.
 func (s *Socket) WriteSome(p []byte) int {
-	if !s.hold() {
+	if s.TLS() != nil || !s.hold() {
 		return 0
 	}
 	defer s.release()
