@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 
@@ -139,6 +140,28 @@ func TestForward(t *testing.T) {
 				t.Errorf("%d messages of the client were counted, want %d", n, x.echoes+x.lost)
 			}
 		})
+	}
+}
+
+// What goes on as it came to a client within TLS goes in records, however much it is.
+func TestForwardTLS(t *testing.T) {
+	at := tappedBackend(t, open(draftwire.AllVersions))
+	cfg := to(gateway.Policy{}, "ws://"+at.Addr().String())
+	cfg.Listen = []gateway.Listener{{Name: "main", Address: "127.0.0.1:0", TLS: &gateway.TLS{Certificates: []gateway.KeyPair{certificate(t)}}}}
+	r := realGateway(t, cfg, gateway.Options{})
+	c, _, err := draftwire.Dial(bg, "wss://"+r.address("main")+"/", &draftwire.DialOptions{TLS: &tls.Config{InsecureSkipVerify: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	for n := 1; n < 1<<20; n *= 4 {
+		said := strings.Repeat("x", n)
+		if err := c.Write(bg, draftwire.OpText, []byte(said)); err != nil {
+			t.Fatal(err)
+		}
+		if _, p, err := c.Read(bg); err != nil || string(p) != said {
+			t.Fatalf("%d bytes came back of %d, %v", len(p), n, err)
+		}
 	}
 }
 

@@ -58,8 +58,8 @@ func (c *Conn) WriteRun(p []byte, run *session.Run) (ok bool, err error) {
 	if c.ses.CloseSent() {
 		return true, wire.ErrClosed
 	}
-	if w.phase() == idle && !w.corked {
-		n := c.r.socket.WriteSome(p)
+	if s := c.r.socket; w.phase() == idle && !w.corked && s.TLS() == nil { // within TLS there are records to be made
+		n := s.WriteSome(p)
 		w.queued += uint64(n)
 		w.written += uint64(n)
 		p = p[n:]
