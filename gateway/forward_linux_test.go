@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -161,6 +163,32 @@ func TestForwardTLS(t *testing.T) {
 		}
 		if _, p, err := c.Read(bg); err != nil || string(p) != said {
 			t.Fatalf("%d bytes came back of %d, %v", len(p), n, err)
+		}
+	}
+}
+
+// Many small messages that have to go the other way are not looked for anew behind each of them: that took minutes.
+func TestForwardRefused(t *testing.T) {
+	frames := bytes.Repeat([]byte("\x81\x01x"), 1<<20)
+	url := scripted(t, func(nc net.Conn, _ *http.Request, accept string) {
+		io.WriteString(nc, switching+accept+"\r\n\r\n")
+		nc.Write(frames)
+		io.Copy(io.Discard, nc)
+	})
+	cfg := to(gateway.Policy{}, url)
+	cfg.Listen = []gateway.Listener{{Name: "main", Address: "127.0.0.1:0"}}
+	r := realGateway(t, cfg, gateway.Options{Hooks: gateway.Hooks{
+		Observer: func(string) *draftwire.Observer { return traceAll(true) },
+	}})
+	c, err := r.client(r.address("main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(bg, patience/4)
+	defer cancel()
+	for i := range 1 << 20 {
+		if _, _, err := c.ReadBorrowed(ctx); err != nil {
+			t.Fatalf("%v behind %d messages", err, i)
 		}
 	}
 }

@@ -23,24 +23,28 @@ func (c *Conn) Forward(to *Conn) bool {
 
 var runs = sync.Pool{New: func() any { return new(session.Run) }}
 
-// forward gives the messages that have come whole to Hooks.Run. It is false where there are none, or
-// where they have to go the other way.
-func (r *reader) forward() bool {
+// forward gives the messages that have come whole to Hooks.Run. ok is false where there are none, or
+// where they have to go the other way. may is false where all that was read has to: to find the messages again behind each
+// of them would take as long as there are many, squared.
+func (r *reader) forward() (ok, may bool) {
 	c := r.c
 	if c.is(closing) {
-		return false
+		return false, false
 	}
 	run := runs.Get().(*session.Run)
 	defer runs.Put(run)
 	p := r.src.Bytes()
-	if c.ses.Run(p, run); run.Messages == 0 || !c.hooks.Run(p[:run.Len], run) {
-		return false
+	if c.ses.Run(p, run); run.Messages == 0 {
+		return false, true
+	}
+	if !c.hooks.Run(p[:run.Len], run) {
+		return false, false
 	}
 	r.src.Discard(run.Len)
 	r.messages += uint64(run.Messages)
 	r.bytes += uint64(run.Payload)
 	r.gave = true
-	return true
+	return true, true
 }
 
 // WriteRun sends messages of another connection as they came: p are the bytes of run. It is for the goroutine of

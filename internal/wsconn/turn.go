@@ -263,13 +263,17 @@ func (r *reader) checkDeadline(t *sock.Turn) {
 func (r *reader) takeTurn(t *sock.Turn, until uint64) bool {
 	c := r.c
 	const stops = readEnded | stuck | paused | handed
+	mayForward := c.is(forwards)
 	for !c.is(stops) && (r.src.Buffered() > 0 || c.ses.Pending()) {
 		if r.bytes >= until {
 			t.Again = true
 			return false
 		}
-		if c.is(forwards) && r.forward() {
-			continue
+		if mayForward {
+			var ok bool
+			if ok, mayForward = r.forward(); ok {
+				continue
+			}
 		}
 		if !r.takeEvent(r.src.Bytes()) {
 			return false
