@@ -192,7 +192,7 @@ func (d *onLoopDial) Turn(t *sock.Turn) {
 	switch {
 	case t.FD != sock.NoSocket && !own.Expired():
 		if d.asked == nil {
-			d.connected(own)
+			d.connected(t)
 		} else {
 			d.read(t)
 		}
@@ -215,8 +215,10 @@ func (d *onLoopDial) recover(own *sock.Socket) {
 	}
 }
 
-// connected sends the request, when the socket has connected.
-func (d *onLoopDial) connected(own *sock.Socket) {
+// connected sends the request, when the socket has connected. The news of that may be of an answer too,
+// or of an end: of a backend that does not wait for the request.
+func (d *onLoopDial) connected(t *sock.Turn) {
+	own := t.Socket
 	if own.Connecting() {
 		return
 	}
@@ -233,6 +235,7 @@ func (d *onLoopDial) connected(own *sock.Socket) {
 		return
 	}
 	d.asked = asked
+	d.read(t)
 }
 
 // read reads the answer.

@@ -158,6 +158,37 @@ func TestOpensOnLoop(t *testing.T) {
 	})
 }
 
+// A backend that answers before it is asked, as one that has no room may do, is heard at once: the news of its answer may be
+// that of the connection.
+func TestAnswersUnasked(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				io.WriteString(nc, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+				nc.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, nc)
+			}()
+		}
+	}()
+	r := opener(t, "ws://"+l.Addr().String())
+	for range 100 {
+		_, err := r.client(r.address("front"))
+		if he, ok := errors.AsType[*draftwire.HandshakeError](err); !ok || he.Status != http.StatusServiceUnavailable {
+			t.Fatal(err)
+		}
+	}
+}
+
 // opener is a gateway with these backends.
 func opener(t *testing.T, urls ...string) *real {
 	t.Helper()

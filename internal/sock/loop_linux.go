@@ -339,8 +339,11 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 	if ev.Events&ends != 0 {
 		s.set(peerEnded, true)
 	}
-	if s.drained && ev.Events&(syscall.EPOLLIN|ends) != 0 {
+	switch {
+	case ev.Events&(syscall.EPOLLIN|ends) != 0:
 		s.drained = false
+	case s.connecting:
+		s.drained = newsIsSure
 	}
 	if w := s.waits.Load(); w != nil {
 		if ev.Events&(syscall.EPOLLIN|ends) != 0 {
