@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,6 +201,42 @@ func opener(t *testing.T, urls ...string) *real {
 		cfg.Routes[0].Backends = append(cfg.Routes[0].Backends, gateway.Backend{URL: url})
 	}
 	return realGateway(t, cfg, gateway.Options{})
+}
+
+// A client whose close comes behind what its backend has not taken, as it is gone, is answered at once.
+func TestCloseBehindReset(t *testing.T) {
+	url := scripted(t, func(nc net.Conn, _ *http.Request, accept string) {
+		io.WriteString(nc, switching+accept+"\r\n\r\n")
+		nc.(*net.TCPConn).SetLinger(0)
+	})
+	cfg := to(gateway.Policy{}, url)
+	cfg.Listen = []gateway.Listener{{Name: "front", Address: "127.0.0.1:0"}}
+	cfg.Limits.CloseTimeout = gateway.Duration(patience)
+	r := realGateway(t, cfg, gateway.Options{})
+	visit := func() error {
+		nc, err := net.Dial("tcp", r.address("front"))
+		if err != nil {
+			return err
+		}
+		defer nc.Close()
+		nc.SetDeadline(time.Now().Add(patience / 4))
+		io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		nc.Write(append(ownMasked(0x81, "one"), ownMasked(0x88, "\x03\xe8")...))
+		_, err = io.ReadAll(nc)
+		return err
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				if err := visit(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // A client that leaves while its backend is opened, and a gateway that ends meanwhile, leave nothing.

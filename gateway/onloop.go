@@ -220,7 +220,9 @@ func (l *onLoop) endOf(side Side, err error) {
 	this.ended, this.over = true, true
 	l.resume(other) // nothing that it sends has to wait any more
 	if x := this.discards; x != nil {
-		l.decide(blame(side.other(), x.why), x.why)
+		if l.decide(blame(side.other(), x.why), x.why) && closeOf(err) != nil { // who is gone answers no close
+			l.closeLost(this.from(), side.other(), nil)
+		}
 		return
 	}
 	this.end(err)
