@@ -212,8 +212,10 @@ func (ls *Loops) dial(to netip.AddrPort, begun func(*Socket)) (*Socket, error) {
 // DialBeside begins to connect to an address, for the goroutine of the loop of s, which then is that
 // of the new socket too. Its Turner is on, which gets a turn when Connecting has become false.
 func (s *Socket) DialBeside(to netip.AddrPort, on Turner) (*Socket, error) {
-	x, _, err := s.loop.Load().connect(to, func(x *Socket) {
+	l := s.loop.Load()
+	x, _, err := l.connect(to, func(x *Socket) {
 		x.connecting = true
+		l.begun = append(l.begun, x)
 		x.DriveHere(on)
 	})
 	return x, dialFault(to, err)

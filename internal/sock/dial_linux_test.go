@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -65,5 +66,46 @@ func TestDialItself(t *testing.T) {
 			t.Errorf("connected, from %v", s.LocalAddr())
 			s.Close()
 		}
+	}
+}
+
+// The news that a loop has of a socket which another one's turn has closed is no news of a socket that connects, and has
+// got the descriptor.
+func TestDialBesideOldNews(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, s := accepted(t, "tcp", "127.0.0.1:0", nil)
+	connected := make(chan bool, 1)
+	began := false
+	s.Drive(turner(func(turn *Turn) {
+		if began {
+			return
+		}
+		began = true
+		first := true
+		x, err := s.DialBeside(l.Addr().(*net.TCPAddr).AddrPort(), turner(func(turn *Turn) {
+			if first {
+				first = false
+				connected <- !turn.Socket.Connecting()
+				turn.Socket.Close()
+			}
+		}))
+		if err != nil {
+			t.Error(err)
+			connected <- true
+			return
+		}
+		on := s.loop.Load()
+		on.news(&syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP, Fd: x.fd})
+		if !x.Connecting() {
+			t.Error("old news was taken for that of the connection")
+		}
+	}))
+	client.Write([]byte("news"))
+	if !<-connected {
+		t.Error("a turn before there was news of the connection")
 	}
 }

@@ -57,6 +57,7 @@ type loop struct {
 	accepted      bool      // there was news of a listener since the loop has looked for some
 	ready         []*Socket // that get another turn, without news of the kernel
 	repeated      []*Socket // those whose other turn it is
+	begun         []*Socket // that connect, and have begun to since the loop has looked for news
 	events        [256]syscall.EpollEvent
 	open          atomic.Int64 // its sockets that are not closed
 	holds         holds
@@ -270,6 +271,8 @@ func (l *loop) work() (ended bool) {
 		if l.takePosted() {
 			return true
 		}
+		clear(l.begun)
+		l.begun = l.begun[:0]
 		n := l.poll()
 		for i := range l.events[:n] {
 			l.news(&l.events[i])
@@ -333,6 +336,9 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 	}
 	s := sockets.of(fd)
 	if s == nil || s.loop.Load() != l { // the descriptor has another socket meanwhile, or this one another loop
+		return
+	}
+	if s.connecting && slices.Contains(l.begun, s) { // it is of a socket that was closed since, and had the descriptor
 		return
 	}
 	const ends = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
