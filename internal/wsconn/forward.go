@@ -62,8 +62,8 @@ func (c *Conn) WriteRun(p []byte, run *session.Run) (ok bool, err error) {
 	if c.ses.CloseSent() {
 		return true, wire.ErrClosed
 	}
-	if s := c.r.socket; w.phase() == idle && !w.corked && s.TLS() == nil { // within TLS there are records to be made
-		n := s.WriteSome(p)
+	if w.phase() == idle && !w.corked {
+		n := c.r.socket.WriteSome(p) // nothing within TLS: there are records to be made
 		w.queued += uint64(n)
 		w.written += uint64(n)
 		p = p[n:]
