@@ -117,8 +117,16 @@ func (r *report) compare(name string) error {
 	if err != nil {
 		return err
 	}
+	times := map[way]int{} // a client's port may be used again
 	for _, c := range ours {
-		if why := c.leftOut(); why != "" {
+		times[way{c.client, c.server}]++
+	}
+	for _, c := range ours {
+		why := c.leftOut()
+		if why == "" && times[way{c.client, c.server}] > 1 {
+			why = "another one has the same addresses"
+		}
+		if why != "" {
 			r.left[why]++
 			continue
 		}
