@@ -5,6 +5,7 @@ package sock
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -105,7 +106,7 @@ func (*Socket) TLS() *TLS { return nil }
 // TLS is the transport of crypto/tls over a socket of a loop. There is none on this system.
 type TLS struct {
 	net.Conn
-	more bool
+	more atomic.Bool
 }
 
 // Below is not called.

@@ -269,7 +269,7 @@ func (r *Reader) TryRead(fd uintptr) (done, full bool) {
 	if r.buf == nil {
 		return done, false
 	}
-	full = len(r.buf.B) == cap(r.buf.B) || r.tls != nil && r.tls.more
+	full = len(r.buf.B) == cap(r.buf.B) || r.tls != nil && r.tls.more.Load()
 	r.adapt()
 	return done, full
 }
@@ -304,7 +304,7 @@ func (r *Reader) ReadTurn(t *Turn, p []byte) (n int, full bool, err error) {
 func (r *Reader) readNow(t *Turn, p []byte) (n int, full bool, err error) {
 	if r.tls != nil {
 		n, err = r.tls.read(t.FD, p)
-		return n, n > 0 && r.tls.more, err
+		return n, n > 0 && r.tls.more.Load(), err
 	}
 	if t.nothing() {
 		return 0, false, nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,10 +32,11 @@ type TLS struct {
 	s        *Socket
 	settled  bool
 
-	// For the goroutine that reads.
-	fd      uintptr // the descriptor, while it is held for a read
-	drained bool    // the socket has nothing more, as far as the kernel has told
-	more    bool    // there may be more to read, though the last read has not filled its buffer
+	// reading is held by who reads: a turn may still do so when the goroutine of a gentle close does too.
+	reading sync.Mutex
+	fd      uintptr     // the descriptor, while it is held for a read
+	drained bool        // the socket has nothing more, as far as the kernel has told
+	more    atomic.Bool // there may be more to read, though the last read has not filled its buffer
 
 	mu   sync.Mutex
 	out  *pool.Buf // records that the socket has not taken; nil where there are none
@@ -94,14 +96,18 @@ func (t *TLS) Read(p []byte) (int, error) {
 
 // read reads into p as much as there is. Without bytes and error there is nothing to read.
 func (t *TLS) read(fd uintptr, p []byte) (n int, err error) {
-	t.fd, t.drained, t.more = fd, false, true
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	t.fd, t.drained = fd, false
+	t.more.Store(true)
 	for n < len(p) && err == nil {
 		var m int
 		m, err = t.conn.Read(p[n:])
 		n += m
 	}
 	if err == errWouldBlock {
-		err, t.more = nil, false
+		err = nil
+		t.more.Store(false)
 	}
 	if t.owes() { // crypto/tls has answered the peer
 		err = cmp.Or(err, t.answer(fd))
