@@ -276,6 +276,10 @@ func (e *HandlerError) Unwrap() []error { return []error{e.End, e.Err} }
 
 // codeBehind returns the code to close with behind a handler that returned err. Where
 // that is CodeInternal it keeps err for the observer.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func (c *Conn) codeBehind(err error) CloseCode {
 	code := codeFor(err)
 	if code == CodeInternal {

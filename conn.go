@@ -91,7 +91,9 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 }
 
 // messagesBusy is Messages while the connection is busy, and reports whether it goes on then.
-func (c *Conn) messagesBusy(ctx context.Context, yield func(Message, error) bool) bool {
+//
+//go:noinline
+func (c *Conn) messagesBusy(ctx context.Context, yield func(Message, error) bool) bool { // noinline: keeps a cold frame off the 2 KiB stack
 	more, err := c.c.MessagesBusy(ctx, func(op Op, p []byte) bool { return yield(Message{op, p}, nil) })
 	if err != nil && !isClean(err) {
 		yield(Message{}, err)

@@ -268,6 +268,10 @@ func stateOf(t *tls.Conn) *tls.ConnectionState {
 }
 
 // peerAddr returns the address of the peer, as its String does.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func peerAddr(nc net.Conn) string {
 	if s, ok := nc.(*sock.Socket); ok {
 		if ap := s.RemoteAddrPort(); ap.IsValid() {

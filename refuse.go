@@ -82,6 +82,10 @@ func refusalFields(e *HandshakeError) wire.Fields {
 }
 
 // asHandshakeError returns err as a *HandshakeError.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func asHandshakeError(err error) *HandshakeError {
 	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		return he

@@ -381,6 +381,10 @@ func (h *handshakeState) parseHead(end int) error {
 
 // refuseLoose refuses an ordinary request whose head needed a tolerance: net/http, or who
 // gets the request from it, might read it in another way.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func (h *handshakeState) refuseLoose() {
 	he := looseStart()
 	if err := httphead.ParseRequest(h.head, &wire.Request{Fields: h.req.Fields[:0]}); err != nil {

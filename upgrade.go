@@ -90,6 +90,10 @@ func (c *config) agree(u *upgrade) {
 }
 
 // locate finds out which client asks, and by which URL.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func (c *config) locate(u *upgrade, req *wire.Request, info *Handshake) {
 	req.Tolerate = c.Tolerate
 	peer := ""
@@ -104,6 +108,10 @@ func (c *config) locate(u *upgrade, req *wire.Request, info *Handshake) {
 }
 
 // find finds out which version the client speaks.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func (c *config) find(u *upgrade, req *wire.Request, info *Handshake) error {
 	host := req.Host()
 	found, err := detect.Request(req, c.Versions, c.Tolerate)
@@ -119,6 +127,10 @@ func (c *config) find(u *upgrade, req *wire.Request, info *Handshake) error {
 // excuse completes a refusal whose fault can be tolerated: it names all tolerances that the head
 // needs, not only the one for the fault that was found first, and none where the head has faults
 // that nothing tolerates.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func (c *config) excuse(he *HandshakeError, head string) {
 	if he.Tolerance == 0 {
 		return

@@ -62,6 +62,10 @@ func (e *element) next() bool {
 }
 
 // unescaped returns the content of a quoted string.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func unescaped(s string) string { return strings.ReplaceAll(s, `\`, "") }
 
 // window parses the bits of a window: 8 to 15, without sign or leading zero.

@@ -97,6 +97,10 @@ func (s *Server) Head(dst []byte, acc *wire.Accept) ([]byte, int) {
 }
 
 // appendRest appends the lines of the answer that follow the proof.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func (s *Server) appendRest(dst []byte, acc *wire.Accept) []byte {
 	dst = append(dst, "\r\n"...)
 	if s.Profile.Nonce {

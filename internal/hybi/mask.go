@@ -38,6 +38,10 @@ func (c *Codec) makeMask(mask *[maskSize]byte, clear []byte) {
 }
 
 // hashMask is makeMask for MaskHash.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func (c *Codec) hashMask(mask *[maskSize]byte, clear []byte) {
 	*mask = FrameKey(clear, c.extra.key)
 }

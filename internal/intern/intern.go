@@ -109,6 +109,9 @@ func (t *Table) Intern(fingerprint uint, whole string, h *Head) {
 	slot.Store(h.base)
 }
 
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func cloned(s string) *string {
 	s = strings.Clone(s)
 	return &s
@@ -140,6 +143,10 @@ func differ(whole, base string) (lines uint64, n int, ok bool) {
 }
 
 // pick returns these lines of whole, n bytes in all.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func pick(whole string, lines uint64, n int) string {
 	if n == 0 {
 		return ""

@@ -33,6 +33,10 @@ func Get(n int) *Buf {
 }
 
 // newBuf makes a buffer that no pool had.
+//
+// noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
+//
+//go:noinline
 func newBuf(n int) *Buf { return &Buf{B: make([]byte, 0, n)} }
 
 // Put gives a buffer back, which must not be used afterwards. It leaves a buffer of twice

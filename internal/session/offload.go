@@ -86,7 +86,9 @@ func (s *Session) offloadExpand(ev *wire.Event) error {
 }
 
 // packHere compresses a message or a frame on this goroutine, whose stack is deep anyway.
-func (s *Session) packHere(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) {
+//
+//go:noinline
+func (s *Session) packHere(dst []byte, op wire.Op, fin bool, p []byte) ([]byte, error) { // noinline: keeps a cold frame off the 2 KiB stack
 	return s.z.out.pack(s.coder(), dst, op, fin, p)
 }
 

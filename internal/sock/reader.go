@@ -172,9 +172,12 @@ func (r *Reader) read(where placement) (int, error) {
 // left than a read has.
 func (r *Reader) Prepare() {
 	if r.try == nil && r.raw != nil {
-		r.try = r.tryRead
+		r.prepare()
 	}
 }
+
+//go:noinline
+func (r *Reader) prepare() { r.try = r.tryRead } // noinline: keeps a cold frame off the 2 KiB stack
 
 // borrow borrows a buffer for the next read.
 func (r *Reader) borrow() {

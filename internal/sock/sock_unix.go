@@ -51,7 +51,9 @@ func (r *Reader) sysRead(fd uintptr) (done bool) {
 }
 
 // readRecords is sysRead where the socket speaks TLS.
-func (r *Reader) readRecords(fd uintptr) (done bool) {
+//
+//go:noinline
+func (r *Reader) readRecords(fd uintptr) (done bool) { // noinline: keeps a cold frame off the 2 KiB stack
 	b := r.buf.B
 	n, err := r.tls.read(fd, b[len(b):cap(b)])
 	r.err, r.buf.B = err, b[:len(b)+n]
@@ -123,7 +125,9 @@ func (w *Writer) tryWrite(fd uintptr) bool {
 
 // tryRecords is tryWrite where the socket speaks TLS: what the socket has not taken of the records so
 // far goes first, and then the next ones are made.
-func (w *Writer) tryRecords(fd uintptr) bool {
+//
+//go:noinline
+func (w *Writer) tryRecords(fd uintptr) bool { // noinline: keeps a cold frame off the 2 KiB stack
 	for {
 		progress, err := w.TLS.flush(fd)
 		w.progress = w.progress || progress

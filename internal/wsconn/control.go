@@ -30,7 +30,9 @@ func handle(at *atomic.Pointer[func([]byte) error], fn func([]byte) error) {
 
 // told gives the ping or pong in hand to whom OnPing or OnPong named; ok is false where
 // nobody was.
-func (r *reader) told() (ok bool, err error) {
+//
+//go:noinline
+func (r *reader) told() (ok bool, err error) { // noinline: keeps a cold frame off the 2 KiB stack
 	x := r.c.rare.Load()
 	if x == nil {
 		return false, nil

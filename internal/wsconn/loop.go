@@ -53,7 +53,9 @@ func (p *Pace) Busy(c *Conn) bool {
 }
 
 // again begins to count anew, and reports whether the messages have come within a short time.
-func (p *Pace) again(c *Conn) bool {
+//
+//go:noinline
+func (p *Pace) again(c *Conn) bool { // noinline: keeps a cold frame off the 2 KiB stack
 	began := time.Duration(*p)
 	*p = NewPace()
 	return now()-began < busyTime && c.Polls() && !c.ses.Compresses() && !c.is(staying)

@@ -87,7 +87,9 @@ const bodyLook = 50 * time.Millisecond
 
 // fillInBody is fill within the body of Messages. Where it is to end without bytes the error is
 // for fillFailed.
-func (r *reader) fillInBody(dst []byte) (int, error) {
+//
+//go:noinline
+func (r *reader) fillInBody(dst []byte) (int, error) { // noinline: keeps a cold frame off the 2 KiB stack
 	c := r.c
 	x := c.needRare()
 	if x.second == nil {

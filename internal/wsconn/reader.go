@@ -169,7 +169,9 @@ func (r *reader) control(ctx context.Context, more bool, err error) (ok bool, _ 
 
 // unanswered is called where the ping in hand has no answer. Where ctx has ended while the
 // peer took no answers, the next call that reads goes on with it.
-func (r *reader) unanswered(ctx context.Context, err error) error {
+//
+//go:noinline
+func (r *reader) unanswered(ctx context.Context, err error) error { // noinline: keeps a cold frame off the 2 KiB stack
 	r.owesPong = ctx.Err() != nil && !r.c.is(closed)
 	if r.owesPong {
 		r.ev.Data = bytes.Clone(r.ev.Data) // a turn gives its buffer back
@@ -178,7 +180,8 @@ func (r *reader) unanswered(ctx context.Context, err error) error {
 	return r.fail(err, abort)
 }
 
-func (r *reader) answerOwed(ctx context.Context) error {
+//go:noinline
+func (r *reader) answerOwed(ctx context.Context) error { // noinline: keeps a cold frame off the 2 KiB stack
 	if err := r.c.w.reply(ctx, &r.ev, r.src.Buffered() > 0); err != nil {
 		return r.unanswered(ctx, err)
 	}
@@ -398,7 +401,9 @@ func (r *reader) endReading(err error) error {
 }
 
 // failFault ends the connection of a peer that broke the rules.
-func (r *reader) failFault(err error) error {
+//
+//go:noinline
+func (r *reader) failFault(err error) error { // noinline: keeps a cold frame off the 2 KiB stack
 	if r.handOver(func() { r.failFault(err) }) {
 		return err
 	}
@@ -411,7 +416,9 @@ func (r *reader) failFault(err error) error {
 }
 
 // failClosed answers the peer's close, and ends the connection.
-func (r *reader) failClosed(ctx context.Context) error {
+//
+//go:noinline
+func (r *reader) failClosed(ctx context.Context) error { // noinline: keeps a cold frame off the 2 KiB stack
 	ce := &wire.CloseError{Code: r.ev.Code, Reason: string(r.ev.Data)}
 	if r.c.holdClose(ce) {
 		return r.endReading(ce)

@@ -97,7 +97,9 @@ func (w *writer) queues(err error) bool { return err == sock.ErrOnLoop && w.c.is
 
 // beginMessage is awaitTurn for a message in parts, which then is under way. What is posted
 // before goes before it; meanwhile nothing is posted, as that would come in between.
-func (w *writer) beginMessage(ctx context.Context, n int) (direct bool, err error) {
+//
+//go:noinline
+func (w *writer) beginMessage(ctx context.Context, n int) (direct bool, err error) { // noinline: keeps a cold frame off the 2 KiB stack
 	for w.message {
 		if err := w.awaitChange(ctx); err != nil {
 			return false, err
@@ -114,7 +116,9 @@ func (w *writer) beginMessage(ctx context.Context, n int) (direct bool, err erro
 }
 
 // awaitRoom waits until the queue takes something behind that part of the backlog.
-func (w *writer) awaitRoom(ctx context.Context, behind posted) error {
+//
+//go:noinline
+func (w *writer) awaitRoom(ctx context.Context, behind posted) error { // noinline: keeps a cold frame off the 2 KiB stack
 	for w.blocked(behind) {
 		if err := w.awaitChange(ctx); err != nil {
 			return err

@@ -291,7 +291,9 @@ func (w *writer) flushNoWait(alone []byte) {
 }
 
 // leave leaves a write to another goroutine.
-func (w *writer) leave(op *writeOp) {
+//
+//go:noinline
+func (w *writer) leave(op *writeOp) { // noinline: keeps a cold frame off the 2 KiB stack
 	if w.lent && w.c.is(driven) {
 		w.lag()
 	}
