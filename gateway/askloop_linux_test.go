@@ -21,6 +21,17 @@ import (
 // scripted starts a backend that gives each connection, whose request it has read, to answer.
 func scripted(t *testing.T, answer func(nc net.Conn, r *http.Request, accept string)) (url string) {
 	t.Helper()
+	return unasked(t, func(nc net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(nc))
+		if err == nil {
+			answer(nc, r, acceptOf(r.Header.Get("Sec-WebSocket-Key")))
+		}
+	})
+}
+
+// unasked starts a backend that gives each connection to say, and closes it then.
+func unasked(t *testing.T, say func(nc net.Conn)) (url string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -34,15 +45,15 @@ func scripted(t *testing.T, answer func(nc net.Conn, r *http.Request, accept str
 			}
 			go func() {
 				defer nc.Close()
-				r, err := http.ReadRequest(bufio.NewReader(nc))
-				if err == nil {
-					answer(nc, r, acceptOf(r.Header.Get("Sec-WebSocket-Key")))
-				}
+				say(nc)
 			}()
 		}
 	}()
 	return "ws://" + l.Addr().String()
 }
+
+// asks is a request that asks for an upgrade.
+const asks = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 func acceptOf(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
@@ -162,26 +173,11 @@ func TestOpensOnLoop(t *testing.T) {
 // A backend that answers before it is asked, as one that has no room may do, is heard at once: the news of its answer may be
 // that of the connection.
 func TestAnswersUnasked(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer nc.Close()
-				io.WriteString(nc, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
-				nc.(*net.TCPConn).CloseWrite()
-				io.Copy(io.Discard, nc)
-			}()
-		}
-	}()
-	r := opener(t, "ws://"+l.Addr().String())
+	r := opener(t, unasked(t, func(nc net.Conn) {
+		io.WriteString(nc, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+		nc.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, nc)
+	}))
 	for range 100 {
 		_, err := r.client(r.address("front"))
 		if he, ok := errors.AsType[*draftwire.HandshakeError](err); !ok || he.Status != http.StatusServiceUnavailable {
@@ -209,8 +205,7 @@ func TestCloseBehindReset(t *testing.T) {
 		io.WriteString(nc, switching+accept+"\r\n\r\n")
 		nc.(*net.TCPConn).SetLinger(0)
 	})
-	cfg := to(gateway.Policy{}, url)
-	cfg.Listen = []gateway.Listener{{Name: "front", Address: "127.0.0.1:0"}}
+	cfg := tcp(url, "front")
 	cfg.Limits.CloseTimeout = gateway.Duration(patience)
 	r := realGateway(t, cfg, gateway.Options{})
 	visit := func() error {
@@ -220,7 +215,7 @@ func TestCloseBehindReset(t *testing.T) {
 		}
 		defer nc.Close()
 		nc.SetDeadline(time.Now().Add(patience / 4))
-		io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		io.WriteString(nc, asks)
 		nc.Write(append(ownMasked(0x81, "one"), ownMasked(0x88, "\x03\xe8")...))
 		_, err = io.ReadAll(nc)
 		return err
@@ -256,13 +251,11 @@ func TestLeavesWhileOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer nc.Close()
-		io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		io.WriteString(nc, asks)
 		<-asked
 		end(nc)
-		for until := time.Now().Add(5 * time.Second); r.gw.Status().Connections+len(r.gw.ByAddress()) > 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(until) {
-				t.Fatalf("%d connections, %v", r.gw.Status().Connections, r.gw.ByAddress())
-			}
+		if !within(patience, func() bool { return r.gw.Status().Connections+len(r.gw.ByAddress()) == 0 }) {
+			t.Fatalf("%d connections, %v", r.gw.Status().Connections, r.gw.ByAddress())
 		}
 	}
 }

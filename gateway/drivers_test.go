@@ -26,11 +26,16 @@ func tcpBackend(t *testing.T, f draftwire.HandlerFunc) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &draftwire.Server{Options: open(draftwire.AllVersions), WebSocket: f}
+	serveOn(t, l, open(draftwire.AllVersions), f)
+	return l.Addr().String()
+}
+
+// serveOn serves until the test ends.
+func serveOn(t *testing.T, l net.Listener, o draftwire.AcceptOptions, f draftwire.HandlerFunc) {
+	s := &draftwire.Server{Options: o, WebSocket: f}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() { s.Close(); <-done; s.Shutdown(bg) })
-	return l.Addr().String()
 }
 
 // flood writes until it fails, and tells when it does or when nothing has been taken for a while.

@@ -19,7 +19,7 @@ import (
 // ownMask is the mask of the frames that these tests send: whoever finds it at the backend has got a frame as it came.
 var ownMask = [4]byte{0x5A, 0xC3, 0x99, 0x17}
 
-// masked returns a client's frame.
+// ownMasked returns a client's frame.
 func ownMasked(first byte, payload string) []byte {
 	p := []byte(payload)
 	hybi.Mask(p, ownMask, 0)
@@ -64,10 +64,7 @@ func tappedBackend(t *testing.T, o draftwire.AcceptOptions) *tapped {
 		t.Fatal(err)
 	}
 	at := &tapped{Listener: l}
-	s := &draftwire.Server{Options: o, WebSocket: echo}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(at) }()
-	t.Cleanup(func() { s.Close(); <-done; s.Shutdown(bg) })
+	serveOn(t, at, o, echo)
 	return at
 }
 
@@ -114,8 +111,8 @@ func TestForward(t *testing.T) {
 			if x.backend != draftwire.Unknown {
 				url += "/?version=" + x.backend.String()
 			}
-			cfg := to(x.policy, url)
-			cfg.Listen = []gateway.Listener{{Name: "main", Address: "127.0.0.1:0"}}
+			cfg := tcp(url, "main")
+			cfg.Routes[0].Policy = x.policy
 			if x.change != nil {
 				x.change(cfg)
 			}
@@ -148,8 +145,8 @@ func TestForward(t *testing.T) {
 // What goes on as it came to a client within TLS goes in records, however much it is.
 func TestForwardTLS(t *testing.T) {
 	at := tappedBackend(t, open(draftwire.AllVersions))
-	cfg := to(gateway.Policy{}, "ws://"+at.Addr().String())
-	cfg.Listen = []gateway.Listener{{Name: "main", Address: "127.0.0.1:0", TLS: &gateway.TLS{Certificates: []gateway.KeyPair{certificate(t)}}}}
+	cfg := tcp("ws://"+at.Addr().String(), "main")
+	cfg.Listen[0].TLS = &gateway.TLS{Certificates: []gateway.KeyPair{certificate(t)}}
 	r := realGateway(t, cfg, gateway.Options{})
 	c, _, err := draftwire.Dial(bg, "wss://"+r.address("main")+"/", &draftwire.DialOptions{TLS: &tls.Config{InsecureSkipVerify: true}})
 	if err != nil {
@@ -175,9 +172,7 @@ func TestForwardRefused(t *testing.T) {
 		nc.Write(frames)
 		io.Copy(io.Discard, nc)
 	})
-	cfg := to(gateway.Policy{}, url)
-	cfg.Listen = []gateway.Listener{{Name: "main", Address: "127.0.0.1:0"}}
-	r := realGateway(t, cfg, gateway.Options{Hooks: gateway.Hooks{
+	r := realGateway(t, tcp(url, "main"), gateway.Options{Hooks: gateway.Hooks{
 		Observer: func(string) *draftwire.Observer { return traceAll(true) },
 	}})
 	c, err := r.client(r.address("main"))
