@@ -37,7 +37,8 @@ type door struct {
 type lease struct {
 	*door
 	accepts chan accepted
-	accept  func(net.Conn) // for loops; nil: there is who calls Accept
+	accept  func(net.Conn) // for loops; nil: nobody has asked for them yet, or there is who calls Accept
+	looped  chan struct{}  // closed when loops call accept
 	over    chan struct{}
 	end     sync.Once
 }
@@ -55,7 +56,7 @@ func openDoor(l net.Listener, keep bool) *door {
 }
 
 func (d *door) lease() *lease {
-	return &lease{door: d, accepts: make(chan accepted), over: make(chan struct{})}
+	return &lease{door: d, accepts: make(chan accepted), looped: make(chan struct{}), over: make(chan struct{})}
 }
 
 // handOver makes to the holder of the door, and ends the lease that held it before.
@@ -182,6 +183,7 @@ func (d *door) give(a accepted) bool {
 		select {
 		case holder.accepts <- a:
 			return true
+		case <-holder.looped:
 		case <-holder.over:
 		}
 	}
@@ -226,6 +228,7 @@ func (l *lease) ServeOnLoops(accept func(net.Conn)) bool {
 	if !ok {
 		return false
 	}
+	close(l.looped)
 	select {
 	case <-l.over:
 	case <-l.shut:
