@@ -47,6 +47,8 @@ func kinds(r *replay.Result) string {
 // Each kind of difference is found, and what follows one is compared again.
 func TestDifferences(t *testing.T) {
 	old := texts("> one", "< two", "< three", "< four", "> five", "< six")
+	closes := texts("> one", "< two", "< three", "< four", "> five", "< six")
+	closes.Closer = recording.Server
 	for name, x := range map[string]struct {
 		now  *replay.Session
 		want string
@@ -54,8 +56,9 @@ func TestDifferences(t *testing.T) {
 		"same":      {texts("> one", "< two", "< three", "< four", "> five", "< six"), ""},
 		"differs":   {texts("> one", "< two", "< 3", "< four", "> five", "< six"), "differs three/3"},
 		"missing":   {texts("> one", "< two", "< four", "> five", "< six"), "missing three/what follows it came"},
-		"the last":  {texts("> one", "< two", "< three", "< four", "> five"), "missing six/nothing came in time, closes open, until this side closes/draftwire: closed: 1006 (abnormal)"},
+		"the last":  {texts("> one", "< two", "< three", "< four", "> five"), "missing six/nothing came in time"},
 		"in order":  {texts("> one", "< three", "< two", "< four", "> five", "< six"), "missing two/what follows it came, differs four/two, differs six/four"},
+		"closes":    {closes, "closes open, until this side closes/draftwire: closed: 1000 (normal)"},
 		"one more":  {texts("> one", "< two", "< three", "< four", "> five", "< six", "< seven"), "extra /seven"},
 		"all other": {texts("> one", "< a", "< b", "< c", "> five", "< d"), "differs two/a, differs three/b, differs four/c, differs six/d"},
 	} {

@@ -69,13 +69,13 @@ func (o *offload) result() (dst []byte, err error) {
 // session then needs no goroutine for DEFLATE.
 func (s *Session) OnDeepStack() {
 	if s.z != nil {
-		s.z.deepStack = true
+		s.z.deepStack.Store(true)
 	}
 }
 
 // offloadExpand calls expand on a goroutine of its own.
 func (s *Session) offloadExpand(ev *wire.Event) error {
-	if s.z.deepStack {
+	if s.z.deepStack.Load() {
 		return s.expand(ev)
 	}
 	o := offloads.Get().(*offload)

@@ -61,7 +61,7 @@ type compression struct {
 	in  inflation
 	out deflation
 
-	deepStack bool // OnDeepStack was called
+	deepStack atomic.Bool // OnDeepStack was called, maybe while somebody closes the connection
 }
 
 // Config is what a session is made from.
@@ -328,7 +328,7 @@ func (s *Session) AppendFrame(dst []byte, op wire.Op, fin bool, p []byte) ([]byt
 		return dst, err
 	}
 	if s.z != nil && (kind.IsData() || kind == wire.OpContinuation) && s.z.out.packs(kind, fin, len(p)) {
-		if s.z.deepStack {
+		if s.z.deepStack.Load() {
 			dst, err = s.packHere(dst, kind, fin, p)
 		} else {
 			o := s.packOffload(dst, kind, fin, p)

@@ -51,6 +51,8 @@ type loop struct {
 	file          *os.File // of epoll, by which Go's own poller waits for it
 	raw           syscall.RawConn
 	self          uintptr // the goroutine
+	take          func(listener uintptr)
+	taken         taken // what take has accepted
 	turning       Turn
 	buf           *pool.Buf
 	listeners     map[int]*acceptor
@@ -82,6 +84,13 @@ type acceptor struct {
 	accept func(net.Conn)
 	mu     sync.Mutex
 	gone   bool // Unlisten was called
+}
+
+// taken is what one call of accept4 has given.
+type taken struct {
+	fd    int
+	from  peer
+	errno syscall.Errno
 }
 
 // isListener in an event's second word tells a listener from a socket.
@@ -155,6 +164,7 @@ func newLoop() (*loop, error) {
 		return nil, errno
 	}
 	l := &loop{epoll: epoll, wakeup: int(wakeup), listeners: make(map[int]*acceptor)}
+	l.take = func(listener uintptr) { l.taken.fd, l.taken.from, l.taken.errno = accept(listener) }
 	syscall.SetNonblock(epoll, true) // which tells os.NewFile that it can be waited for
 	l.file = os.NewFile(uintptr(epoll), "epoll")
 	if l.raw, err = l.file.SyscallConn(); err == nil {
@@ -432,30 +442,33 @@ const acceptMost = 64
 // mostly: the connections wait in the socket's queue.
 const acceptPause = 50 * time.Millisecond
 
-// accept takes connections from a listener. It borrows the listener's descriptor: the news may be
-// old, and the number that of another listener by now.
+// accept takes connections from a listener.
 func (l *loop) accept(listener int) {
 	a := l.listeners[listener]
-	a.raw.Control(func(fd uintptr) { l.acceptFrom(a, fd) })
-}
-
-func (l *loop) acceptFrom(a *acceptor, listener uintptr) {
 	for range acceptMost {
-		fd, from, errno := accept(listener)
-		switch errno {
+		switch c := l.takeFrom(a); c.errno {
 		case 0:
-		case syscall.EAGAIN, syscall.EBADF, syscall.EINVAL: // the latter: it is closed
+			if s, err := newSocket(l.forNext(), c.fd, c.from, nil); err == nil {
+				a.accept(s)
+			}
+		case syscall.EAGAIN, syscall.EBADF, syscall.EINVAL: // the latter two: it is closed
 			return
 		case syscall.ECONNABORTED, syscall.EINTR:
-			continue
 		default:
-			l.pauseAccept(a, int(listener))
+			l.pauseAccept(a)
 			return
 		}
-		if s, err := newSocket(l.forNext(), fd, from, nil); err == nil {
-			a.accept(s)
-		}
 	}
+}
+
+// takeFrom accepts one connection. It borrows the listener's descriptor, as the news may be old, and the number that
+// of another listener by now; and for no longer than the call takes, as who closes the listener waits for that, maybe with
+// a lock that the new connection needs.
+func (l *loop) takeFrom(a *acceptor) *taken {
+	if a.raw.Control(l.take) != nil {
+		l.taken.errno = syscall.EBADF
+	}
+	return &l.taken
 }
 
 // forNext returns the loop that gets the next connection that l accepts: l, unless it has far more
@@ -487,8 +500,8 @@ func accept(listener uintptr) (fd int, from peer, errno syscall.Errno) {
 }
 
 // pauseAccept lets a listener rest.
-func (l *loop) pauseAccept(a *acceptor, listener int) {
-	syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, listener, nil)
+func (l *loop) pauseAccept(a *acceptor) {
+	a.raw.Control(func(fd uintptr) { syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, int(fd), nil) })
 	time.AfterFunc(acceptPause, func() { l.post(post{from: a}) })
 }
 

@@ -281,3 +281,45 @@ func TestSocketSize(t *testing.T) {
 		t.Errorf("a Socket has %d bytes, above 80", n)
 	}
 }
+
+// Who closes a listener may have a lock that is needed for the connection which a loop has just accepted.
+func TestCloseWhileAccepted(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	loops := NewLoops()
+	t.Cleanup(loops.Close)
+	var lock sync.Mutex
+	accepts, done := make(chan struct{}), make(chan struct{})
+	err = loops.Listen(l, func(nc net.Conn) {
+		close(accepts)
+		lock.Lock()
+		defer lock.Unlock()
+		nc.Close()
+		close(done)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Lock()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	<-accepts
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		loops.Unlisten(l)
+		l.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Error("the listener waits for who needs the lock")
+	}
+	lock.Unlock()
+	<-done
+}
