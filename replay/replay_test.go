@@ -62,7 +62,7 @@ func TestDifferences(t *testing.T) {
 		"one more":  {texts("> one", "< two", "< three", "< four", "> five", "< six", "< seven"), "extra /seven"},
 		"all other": {texts("> one", "< a", "< b", "< c", "> five", "< d"), "differs two/a, differs three/b, differs four/c, differs six/d"},
 	} {
-		a, _ := against(t, old, x.now, replay.Options{})
+		a, _ := against(t, old, x.now, replay.Options{Linger: 250 * time.Millisecond}) // longer than the server
 		if got := kinds(a); got != x.want && !(name == "in order" && strings.HasPrefix(got, "missing two")) {
 			t.Errorf("%s: %s", name, got)
 		}
