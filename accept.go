@@ -108,8 +108,8 @@ func (c *config) accept(w http.ResponseWriter, r *http.Request, authorize func(*
 	u := upgrade{authorize: authorize}
 	f := fedOf(r)
 	req.Secure = req.Secure || f.secure
-	info := newHandshake(began, head, c.DropHeads)
-	info.rest.tls = r.TLS
+	info := newHandshake(began, head, c.DropHeads, nil)
+	info.setTLS(r.TLS)
 	info.setRemote(r.RemoteAddr, f.via)
 	var s *Server // of the connection, once the upgrade has entered it
 	refuse := func(err error) (*Conn, *Server, error) {

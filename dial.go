@@ -405,14 +405,14 @@ func (q *question) answered(resp *wire.Response) (c *Conn, src *sock.Reader, err
 	if !d.DropHeads || d.Observer.Opened != nil {
 		request = string(q.buf.B)
 	}
-	info := newHandshake(q.began, request, d.DropHeads)
+	info := newHandshake(q.began, request, d.DropHeads, nc)
 	info.facts = facts{
 		version: draft.Version, secure: offer.Secure, exact: true, tolerated: resp.Tolerated, rule: "chosen",
 		host: offer.Host, origin: offer.Origin, protocol: acc.Protocol, deflate: acc.Extensions,
 	}
 	info.target, info.offered = offer.Target, offer.Protocols
-	info.setPeer(nc)
-	info.rest.tls, info.rest.value = tlsState(nc), d.Value
+	info.setTLS(tlsState(nc))
+	info.value = d.Value
 	if request != "" {
 		info.rest.response = intern.Whole(resp.Raw)
 	}

@@ -1,6 +1,7 @@
 package draftwire
 
 import (
+	"cmp"
 	"crypto/tls"
 	"io"
 	"net"
@@ -21,35 +22,69 @@ type Handshake struct {
 	target string
 	began  moment
 	took   time.Duration
-	peer   *sock.Socket // its peer is Remote; nil where that is in rest
+	value  any
+	peer   *sock.Socket // its peer is Remote; nil where that is in way
 	rest   *rest        // nil where there is none, as in a Server with Events that drops the heads
 }
 
 // rest is what not all handshakes have in the end.
 type rest struct {
 	request, response intern.Head // empty where they are forgotten
+	way               *way        // nil where the connection is a Socket that came straight
+}
 
+// way is how a connection came.
+type way struct {
 	tls    *tls.ConnectionState
 	remote string
 	via    string
-	value  any
 }
 
-// newHandshake returns the description of a handshake that began then, with this request. Of one
-// whose heads will be dropped the rest may go with them.
-func newHandshake(began time.Time, request string, dropped bool) *Handshake {
+var noWay way
+
+// came returns how the connection came.
+func (h *Handshake) came() *way {
+	if h.rest == nil || h.rest.way == nil {
+		return &noWay
+	}
+	return h.rest.way
+}
+
+// setCame returns how the connection came, to be written.
+func (h *Handshake) setCame() *way {
+	if h.rest.way == nil {
+		h.rest.way = new(way)
+	}
+	return h.rest.way
+}
+
+// newHandshake returns the description of a handshake that began then, with this request, on nc, or where that is
+// nil, with a client of which setRemote says who it is. Of one whose heads will be dropped the rest may go with them.
+func newHandshake(began time.Time, request string, dropped bool, nc net.Conn) *Handshake {
 	var h *Handshake
-	if dropped {
+	s, straight := nc.(*sock.Socket)
+	switch {
+	case dropped:
 		h = &Handshake{rest: new(rest)}
-	} else {
+	case straight:
 		both := new(struct {
 			h    Handshake
 			rest rest
 		})
 		h, both.h.rest = &both.h, &both.rest
+	default:
+		all := new(struct {
+			h    Handshake
+			rest rest
+			way  way
+		})
+		h, all.h.rest, all.rest.way = &all.h, &all.rest, &all.way
 	}
-	h.outline, h.began = new(outline), momentOf(began)
+	h.outline, h.began, h.peer = new(outline), momentOf(began), s
 	h.rest.request = intern.Whole(request)
+	if nc != nil && !straight {
+		h.setCame().remote = peerAddr(nc)
+	}
 	return h
 }
 
@@ -57,23 +92,23 @@ func newHandshake(began time.Time, request string, dropped bool) *Handshake {
 func (h *Handshake) forgetHeads() {
 	x := h.rest
 	x.request, x.response = intern.Head{}, intern.Head{}
-	if x.tls == nil && x.remote == "" && x.value == nil {
+	if x.way == nil {
 		h.rest = nil
 	}
 }
 
-// setPeer says that the client is the peer of nc.
-func (h *Handshake) setPeer(nc net.Conn) {
-	if s, ok := nc.(*sock.Socket); ok {
-		h.peer = s
-	} else {
-		h.rest.remote = peerAddr(nc)
+// setTLS sets the state of the TLS connection, nil for none.
+func (h *Handshake) setTLS(state *tls.ConnectionState) {
+	if state != nil {
+		h.setCame().tls = state
 	}
 }
 
 // setRemote says who the client is, in words; via is as for Via.
 func (h *Handshake) setRemote(remote, via string) {
-	h.peer, h.rest.remote, h.rest.via = nil, remote, via
+	h.peer = nil
+	x := h.setCame()
+	x.remote, x.via = remote, via
 }
 
 // said returns the outline, an empty one of the zero Handshake.
@@ -119,33 +154,26 @@ func (h *Handshake) Deflate() string { return h.said().deflate }
 
 // TLS returns a copy of the state of the TLS connection, or nil where there is none.
 func (h *Handshake) TLS() *tls.ConnectionState {
-	if h.rest == nil || h.rest.tls == nil {
+	x := h.came()
+	if x.tls == nil {
 		return nil
 	}
-	s := *h.rest.tls
+	s := *x.tls
 	return &s
 }
 
 // Remote returns the address and the port of the peer, or of the client that a proxy
 // named (see Via); port 0 where the proxy did not say it.
 func (h *Handshake) Remote() string {
-	switch {
-	case h.peer != nil:
+	if h.peer != nil {
 		return peerAddr(h.peer)
-	case h.rest != nil:
-		return h.rest.remote
 	}
-	return ""
+	return h.came().remote
 }
 
 // Via returns the address of the proxy that named the client, or "" where Remote is the
 // peer.
-func (h *Handshake) Via() string {
-	if h.rest == nil {
-		return ""
-	}
-	return h.rest.via
-}
+func (h *Handshake) Via() string { return h.came().via }
 
 // Began returns when the connection was accepted or dialled.
 func (h *Handshake) Began() time.Time { return h.began.time() }
@@ -154,12 +182,7 @@ func (h *Handshake) Began() time.Time { return h.began.time() }
 func (h *Handshake) Took() time.Duration { return h.took }
 
 // Value returns what Authorize left for the handler in Answer.Value, or nil.
-func (h *Handshake) Value() any {
-	if h.rest == nil {
-		return nil
-	}
-	return h.rest.value
-}
+func (h *Handshake) Value() any { return h.value }
 
 // Exact reports whether Request gives the very bytes, in their order and spelling. It is
 // false for a request that came by net/http.
@@ -223,7 +246,7 @@ func (h *Handshake) own(shared *outlines, kept *intern.Head) {
 
 // Field returns the value of the first of the request's header lines with that name, in any
 // case, and "" where there is none: Fields().Get(name), but it reads only the lines up to that
-// one, and copies nothing.
+// one, and copies no other.
 func (h *Handshake) Field(name string) string {
 	if h.Tolerated()&wire.TolerateLineEnds != 0 { // where a line ends has to be judged
 		return h.Fields().Get(name)
@@ -232,8 +255,9 @@ func (h *Handshake) Field(name string) string {
 		return ""
 	}
 	isField := false
-	for line := range h.rest.request.Lines() {
-		if value, ok := httphead.FieldValue(line, name); ok && isField {
+	for shared, own := range h.rest.request.Lines() {
+		if _, ok := httphead.FieldValue(cmp.Or(shared, own), name); ok && isField {
+			value, _ := httphead.FieldValue(shared+own, name)
 			return value
 		}
 		isField = true // from the second line on

@@ -30,7 +30,7 @@ func FuzzOneField(f *testing.F) {
 			if end != len(head) || httphead.ParseRequest(head, &req) != nil {
 				continue
 			}
-			interned, whole := newHandshake(time.Now(), "", false), newHandshake(time.Now(), head, false)
+			interned, whole := newHandshake(time.Now(), "", false, nil), newHandshake(time.Now(), head, false, nil)
 			table.Intern(intern.Fingerprint(req.Fields), head, &interned.rest.request)
 			for _, h := range []*Handshake{interned, whole} {
 				h.tolerated = req.Tolerated
@@ -47,7 +47,7 @@ func FuzzOneField(f *testing.F) {
 // BenchmarkField: one field of a browser's head that shares its lines with another one.
 func BenchmarkField(b *testing.B) {
 	var table intern.Table
-	h := newHandshake(time.Now(), "", false)
+	h := newHandshake(time.Now(), "", false, nil)
 	for i := range 2 {
 		head := fmt.Sprintf("GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nPragma: no-cache\r\nUser-Agent: Mozilla/5.0 (SMART-TV; Linux)\r\n"+
 			"Upgrade: websocket\r\nOrigin: http://example.com\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %d\r\n\r\n", i)

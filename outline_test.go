@@ -14,7 +14,7 @@ import (
 func TestOutlines(t *testing.T) {
 	var table outlines
 	shared := func(change func(h *Handshake)) *Handshake {
-		h := newHandshake(time.Now(), "", false)
+		h := newHandshake(time.Now(), "", false, nil)
 		h.version, h.host, h.origin, h.target = RFC6455, "example.com", "http://example.com", "/chat"
 		h.offered = []string{"a", "b"}
 		change(h)
@@ -32,7 +32,7 @@ func TestOutlines(t *testing.T) {
 		"offers":  func(h *Handshake) { h.offered = []string{"a"} },
 		"secure":  func(h *Handshake) { h.secure = true },
 	} {
-		want := newHandshake(time.Now(), "", false)
+		want := newHandshake(time.Now(), "", false, nil)
 		h := shared(func(h *Handshake) { change(h); *want.outline = *h.outline })
 		if h.outline == first.outline || h.facts != want.facts || len(h.offered) != len(want.offered) {
 			t.Errorf("another %s: %+v, not %+v", what, h.outline, want.outline)

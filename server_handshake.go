@@ -446,12 +446,15 @@ func (h *handshakeState) client() string {
 
 // describe begins the description of the handshake.
 func (h *handshakeState) describe() *Handshake {
-	info := newHandshake(h.began, h.head, h.live.config.DropHeads)
-	info.exact, info.rest.tls = true, tlsState(h.src.Conn())
+	from := h.below
 	if h.proxy.client.IsValid() {
+		from = nil
+	}
+	info := newHandshake(h.began, h.head, h.live.config.DropHeads, from)
+	info.exact = true
+	info.setTLS(tlsState(h.src.Conn()))
+	if from == nil {
 		info.setRemote(h.client(), peerAddr(h.below))
-	} else {
-		info.setPeer(h.below)
 	}
 	return info
 }

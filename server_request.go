@@ -47,8 +47,9 @@ func HandshakeOf(r *http.Request) *Handshake {
 		}
 	}
 	req.Secure = r.TLS != nil || f.secure
-	info := newHandshake(time.Now(), head, false)
-	info.exact, info.rest.tls = exact, r.TLS
+	info := newHandshake(time.Now(), head, false, nil)
+	info.exact = exact
+	info.setTLS(r.TLS)
 	info.setRemote(r.RemoteAddr, f.via)
 	url := origin.PublicURL{Host: req.Host(), Secure: req.Secure}
 	if s := f.server(); s != nil {

@@ -193,7 +193,7 @@ func (c *config) allows(page, host string) bool {
 // authorized takes what Authorize has said: its error, and its answer in u.policy.
 func (u *upgrade) authorized(err error) error {
 	v, a := u.draft.Version, &u.policy
-	u.info.rest.value = a.Value
+	u.info.value = a.Value
 	if err != nil {
 		he, ok := errors.AsType[*HandshakeError](err)
 		if !ok {

@@ -42,7 +42,7 @@ func (g *Gateway) judge(listener *Listener, h *draftwire.Handshake) (*Session, e
 	if g.draining.Load() {
 		return nil, wire.NewHandshakeError(h.Version(), wire.ReasonShutdown, "")
 	}
-	s := &Session{g: g, Listener: listener.Name, handshake: h, key: keyOf(remote)}
+	s := &Session{g: g, Listener: listener.Name, handshake: h}
 	if err := st.judge(s); err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *Session) enter(a *draftwire.Answer) error {
 	if h.Origin() != "" && !draftwire.OriginAllowed(s.route.Origins, h.Origin(), h.Host()) {
 		return wire.NewHandshakeError(h.Version(), wire.ReasonOrigin, fmt.Sprintf("origin %.200q", h.Origin()))
 	}
-	if name := g.limits.acquire(s.key); name != "" {
+	if name := g.limits.acquire(s.key()); name != "" {
 		return g.limited(h, name)
 	}
 	a.Value = s // the server closes it, and so releases what was acquired, however this ends
@@ -235,7 +235,7 @@ func (o *opening) none() error {
 }
 
 // balanceKey returns what the client is balanced by, or "".
-func (s *Session) balanceKey() string { return s.route.balance.key(s.handshake, s.key) }
+func (s *Session) balanceKey() string { return s.route.balance.key(s.handshake, s.key()) }
 
 // inTime reports whether a backend that has not answered at the deadline by will have had
 // enough time: a client that is slow in its handshake leaves it less.
@@ -250,7 +250,7 @@ func (s *Session) blame(b *backend, whose owner, err error) (wait bool) {
 		f(s.Route, b.name, err)
 	}
 	b.failed(err)
-	if whose == ofBackend || b.doubted(s.key) {
+	if whose == ofBackend || b.doubted(s.key()) {
 		b.rest(time.Duration(s.route.Health.Cooldown))
 		return false
 	}

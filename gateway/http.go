@@ -81,7 +81,7 @@ func (g *Gateway) handler(l *Listener, served draftwire.Versions) http.Handler {
 		defer cancel()
 		defer context.AfterFunc(g.ctx, cancel)()
 		x := &exchange{Request: Request{Listener: l.Name, Handshake: h, Method: r.Method}, listener: l, served: served, cancel: cancel}
-		x.s = &Session{g: g, Listener: l.Name, handshake: h, key: keyOf(h.Remote())}
+		x.s = &Session{g: g, Listener: l.Name, handshake: h}
 		x.w, x.r = &reply{ResponseWriter: w, x: x}, r.WithContext(ctx)
 		x.sending.Store(r.ContentLength != 0 && r.ProtoMajor == 1)
 		defer context.AfterFunc(r.Context(), x.leave)()
@@ -150,7 +150,7 @@ func (x *exchange) admit(st *state) *wire.HandshakeError {
 
 // enter counts the request in the limits until end.
 func (x *exchange) enter(r *route) *wire.HandshakeError {
-	name := x.s.g.limits.enter(x.s.key)
+	name := x.s.g.limits.enter(x.s.key())
 	if name == "" {
 		x.entered = true
 		if n := r.backends.open.Add(1); r.Connections > 0 && n > int64(r.Connections) {
@@ -176,7 +176,7 @@ func (x *exchange) end() {
 	x.silence.stop()
 	if x.entered {
 		x.s.route.backends.open.Add(-1)
-		g.limits.release(x.s.key)
+		g.limits.release(x.s.key())
 	}
 	x.Took = time.Since(x.Handshake.Began())
 	x.Status, x.Sent = x.w.status, x.w.sent

@@ -11,10 +11,11 @@ import (
 // calls its functions, one after the other, so that they need no lock, and a session that is
 // silent has no goroutine. Nothing waits: where a receiver lags its sender is paused.
 type onLoop struct {
-	relay
-	s     *Session
+	relay           // whose counter is the session
 	sides [2]looped // the client's and the backend's
 }
+
+func (l *onLoop) session() *Session { return l.counter.(*Session) }
 
 // looped is a side, with the direction in which it sends.
 type looped struct {
@@ -104,7 +105,7 @@ func (g *Gateway) openOnLoop(c *draftwire.Conn) error {
 	}
 	back := s.peer.(*socket)
 	s.begin(c)
-	l := &onLoop{s: s}
+	l := new(onLoop)
 	l.init(s)
 	l.sides = [2]looped{{direction: direction{r: &l.relay}}, {direction: direction{r: &l.relay, fromBackend: true}}}
 	s.loop = l
@@ -186,7 +187,8 @@ func (l *onLoop) went(this *looped, err error) {
 	case this.to().lagging() && !this.paused:
 		this.paused = true
 		l.holds(this.sender()).Store(true)
-		l.s.g.watched.add(l.s)
+		s := l.session()
+		s.g.watched.add(s)
 		this.conn().Pause()
 	}
 }
@@ -236,7 +238,8 @@ func (l *onLoop) closedBy(side Side, err error) {
 	this.closed = true
 	l.resume(other)
 	if other.closed {
-		defer l.s.g.working.Done()
-		l.s.end()
+		s := l.session()
+		defer s.g.working.Done()
+		s.end()
 	}
 }

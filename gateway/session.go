@@ -21,7 +21,6 @@ type Session struct {
 	g         *Gateway
 	route     *route
 	backend   *backend
-	key       netip.Prefix
 	handshake *draftwire.Handshake
 	peer      peer // the backend's side
 	client    *socket
@@ -32,7 +31,7 @@ type Session struct {
 	meters    [2]func(op draftwire.Op, n, times int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
 	keeps     bool          // it counts in Gateway.headsKept
-	pinged    [2]pinged     // the client and the backend; slot and at under Gateway.mu, the rest for tend alone
+	pinged    *[2]pinged    // the client and the backend; nil where no look is planned
 	place     int32         // of sessions, from 1; 0 where it is not open; under Gateway.mu
 	id        uint64        // set by keep
 	last      atomic.Uint32 // Gateway.clock at the last message
@@ -44,6 +43,9 @@ type losses struct {
 	counts [32]atomic.Uint32
 	told   atomic.Pointer[func(from Side, l Loss)]
 }
+
+// key returns what the client counts as in limits.
+func (s *Session) key() netip.Prefix { return keyOf(s.handshake.Remote()) }
 
 // Room returns the path that is the room of which the client is a member, "" where it has a backend.
 func (s *Session) Room() string {
@@ -215,7 +217,7 @@ func (s *Session) Close() error {
 			s.g.headsKept.Add(-1)
 		}
 		s.route.backends.open.Add(-1)
-		s.g.limits.release(s.key)
+		s.g.limits.release(s.key())
 	})
 	return nil
 }

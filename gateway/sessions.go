@@ -25,7 +25,8 @@ type dueSide struct {
 	again bool // it was looked at, and is to be again
 }
 
-// pinged is what is known of a side that is pinged.
+// pinged is what is known of a side that is pinged. slot and at are guarded by Gateway.mu, the rest is for
+// tend alone.
 type pinged struct {
 	next   int64 // in Unix nanoseconds
 	before bool  // a ping was sent
@@ -45,7 +46,7 @@ func (x *sessions) remove(s *Session) {
 	if s.place == 0 {
 		return
 	}
-	for side := range s.pinged {
+	for side := range x.due {
 		x.unplan(s, side)
 	}
 	last := x.all[len(x.all)-1]
@@ -64,6 +65,9 @@ const sessionsRoom = 1 << 10
 // comes.
 func (x *sessions) plan(s *Session, side int, second int64) {
 	second = min(max(second, x.looked+1), x.looked+dueSeconds-1)
+	if s.pinged == nil {
+		s.pinged = new([2]pinged)
+	}
 	p, list := &s.pinged[side], &x.due[side][second%dueSeconds]
 	p.slot, p.at = uint8(second%dueSeconds)+1, int32(len(*list))
 	*list = append(*list, s)
@@ -71,10 +75,10 @@ func (x *sessions) plan(s *Session, side int, second int64) {
 
 // unplan takes a plan back.
 func (x *sessions) unplan(s *Session, side int) {
-	p := &s.pinged[side]
-	if p.slot == 0 {
+	if s.pinged == nil || s.pinged[side].slot == 0 {
 		return
 	}
+	p := &s.pinged[side]
 	list := &x.due[side][p.slot-1]
 	last := (*list)[len(*list)-1]
 	(*list)[p.at], last.pinged[side].at = last, p.at

@@ -46,8 +46,8 @@ func (g *Gateway) keep(s *Session) bool {
 	for side, every := range s.pings() {
 		if every > 0 { // spread at random, so that clients that came together are not pinged together
 			first := now.Add(every/2 + rand.N(every/2))
-			s.pinged[side].next = first.UnixNano()
 			g.sessions.plan(s, side, g.second(first))
+			s.pinged[side].next = first.UnixNano()
 		}
 	}
 	if back != nil && back.fresh != nil { // its keepalive is due
@@ -85,8 +85,11 @@ func (g *Gateway) pingDue(now time.Time, due []dueSide) []dueSide {
 	}
 	g.mu.Lock()
 	for _, v := range due {
-		if v.again && v.s.place != 0 { // it is still open
+		switch {
+		case v.again && v.s.place != 0: // it is still open
 			g.sessions.plan(v.s, v.side, g.second(time.Unix(0, v.s.pinged[v.side].next)))
+		case v.s.pings() == [2]time.Duration{}:
+			v.s.pinged = nil
 		}
 	}
 	g.mu.Unlock()

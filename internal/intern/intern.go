@@ -1,6 +1,6 @@
 // Package intern lets connections share what is equal in the heads of their
 // handshakes. The heads of one make of client differ in a line or two, a key or a
-// cookie, so a connection holds those lines and a pointer to a base, a head that
+// cookie, so a connection holds the values of those lines and a pointer to a base, a head that
 // another connection came with.
 package intern
 
@@ -18,7 +18,7 @@ import (
 // value is the empty head.
 type Head struct {
 	base  *string // nil where own is the whole head
-	own   string  // the lines that differ from base, one behind the other
+	own   string  // the lines that differ from base, without what nameOf says, one behind the other
 	lines uint64  // which lines those are: bit 0 is the first line of the head
 }
 
@@ -38,6 +38,7 @@ func (h *Head) String() string {
 	for lines := h.lines; rest != ""; lines >>= 1 {
 		line := cutLine(&rest)
 		if lines&1 != 0 {
+			b.WriteString(nameOf(line))
 			line = cutLine(&own)
 		}
 		b.WriteString(line)
@@ -45,24 +46,34 @@ func (h *Head) String() string {
 	return b.String()
 }
 
-// Lines returns the lines of the head, with their ends, one after the other. It puts nothing
-// together.
-func (h *Head) Lines() iter.Seq[string] {
-	return func(yield func(string) bool) {
+// Lines returns the lines of the head, with their ends, one after the other, each as it is held: what it shares
+// with another head, the whole line or a name and what ends it, and what is its own behind that.
+func (h *Head) Lines() iter.Seq2[string, string] {
+	return func(yield func(shared, own string) bool) {
 		own, rest, lines := h.own, h.own, h.lines
 		if h.base != nil {
 			rest = *h.base
 		}
 		for ; rest != ""; lines >>= 1 {
-			line := cutLine(&rest)
+			shared, mine := cutLine(&rest), ""
 			if lines&1 != 0 {
-				line = cutLine(&own)
+				shared, mine = nameOf(shared), cutLine(&own)
 			}
-			if line != "" && !yield(line) {
+			if !yield(shared, mine) {
 				return
 			}
 		}
 	}
+}
+
+// nameOf returns the name of a field with what ends it, "" where a line of a base has none: its part that
+// the lines in its place have too.
+func nameOf(line string) string {
+	const end = ": "
+	if n := strings.Index(line, end); n >= 0 {
+		return line[:n+len(end)]
+	}
+	return ""
 }
 
 // Slice returns s, a part of the head, as a slice of what the connection holds
@@ -101,7 +112,7 @@ func (t *Table) Intern(fingerprint uint, whole string, h *Head) {
 	h.base = slot.Load()
 	if h.base != nil {
 		if lines, n, ok := differ(whole, *h.base); ok {
-			h.lines, h.own = lines, pick(whole, lines, n)
+			h.lines, h.own = lines, pick(whole, *h.base, lines, n)
 			return
 		}
 	}
@@ -117,8 +128,8 @@ func cloned(s string) *string {
 	return &s
 }
 
-// differ returns the lines in which whole differs from base, and how many bytes they
-// have. ok is false where more than half of whole would differ, and where base is more
+// differ returns the lines in which whole differs from base, and how many bytes are its
+// own. ok is false where more than half of whole would be, where a name differs, and where base is more
 // than twice as long: a client with a short head must not hold what another client sent.
 func differ(whole, base string) (lines uint64, n int, ok bool) {
 	if len(base) > 2*len(whole) {
@@ -126,15 +137,16 @@ func differ(whole, base string) (lines uint64, n int, ok bool) {
 	}
 	a, b := whole, base
 	for i := 0; a != "" && b != ""; i++ {
-		line := cutLine(&a)
-		if line == cutLine(&b) {
+		line, other := cutLine(&a), cutLine(&b)
+		if line == other {
 			continue
 		}
-		if i >= 64 {
+		name := nameOf(other)
+		if i >= 64 || !strings.HasPrefix(line, name) {
 			return 0, 0, false
 		}
 		lines |= 1 << i
-		n += len(line)
+		n += len(line) - len(name)
 		if a == b { // as for most clients: only the key differs
 			break
 		}
@@ -142,19 +154,19 @@ func differ(whole, base string) (lines uint64, n int, ok bool) {
 	return lines, n, a == b && 2*n <= len(whole)
 }
 
-// pick returns these lines of whole, n bytes in all.
+// pick returns what these lines of whole have of their own, n bytes in all.
 //
 // noinline: keeps a cold frame off the 2 KiB stack (ARCHITECTURE.md, "Stacks")
 //
 //go:noinline
-func pick(whole string, lines uint64, n int) string {
+func pick(whole, base string, lines uint64, n int) string {
 	if n == 0 {
 		return ""
 	}
 	own := make([]byte, 0, n)
 	for ; lines != 0; lines >>= 1 {
-		if line := cutLine(&whole); lines&1 != 0 {
-			own = append(own, line...)
+		if line, other := cutLine(&whole), cutLine(&base); lines&1 != 0 {
+			own = append(own, line[len(nameOf(other)):]...)
 		}
 	}
 	return unsafe.String(&own[0], n) // nobody changes own any more
