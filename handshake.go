@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/draftwire/draftwire/internal/httphead"
@@ -30,7 +31,7 @@ type Handshake struct {
 // rest is what not all handshakes have in the end.
 type rest struct {
 	request, response intern.Head // empty where they are forgotten
-	way               *way        // nil where the connection is a Socket that came straight
+	way               *way        // nil where the connection is a Socket that came direct
 }
 
 // way is how a connection came.
@@ -40,18 +41,18 @@ type way struct {
 	via    string
 }
 
-var noWay way
+var emptyWay way
 
 // came returns how the connection came.
 func (h *Handshake) came() *way {
 	if h.rest == nil || h.rest.way == nil {
-		return &noWay
+		return &emptyWay
 	}
 	return h.rest.way
 }
 
-// setCame returns how the connection came, to be written.
-func (h *Handshake) setCame() *way {
+// needWay is came for one who sets something of it.
+func (h *Handshake) needWay() *way {
 	if h.rest.way == nil {
 		h.rest.way = new(way)
 	}
@@ -62,11 +63,11 @@ func (h *Handshake) setCame() *way {
 // nil, with a client of which setRemote says who it is. Of one whose heads will be dropped the rest may go with them.
 func newHandshake(began time.Time, request string, dropped bool, nc net.Conn) *Handshake {
 	var h *Handshake
-	s, straight := nc.(*sock.Socket)
+	s, direct := nc.(*sock.Socket)
 	switch {
 	case dropped:
 		h = &Handshake{rest: new(rest)}
-	case straight:
+	case direct:
 		both := new(struct {
 			h    Handshake
 			rest rest
@@ -82,8 +83,8 @@ func newHandshake(began time.Time, request string, dropped bool, nc net.Conn) *H
 	}
 	h.outline, h.began, h.peer = new(outline), momentOf(began), s
 	h.rest.request = intern.Whole(request)
-	if nc != nil && !straight {
-		h.setCame().remote = peerAddr(nc)
+	if nc != nil && !direct {
+		h.needWay().remote = peerAddr(nc)
 	}
 	return h
 }
@@ -100,14 +101,14 @@ func (h *Handshake) forgetHeads() {
 // setTLS sets the state of the TLS connection, nil for none.
 func (h *Handshake) setTLS(state *tls.ConnectionState) {
 	if state != nil {
-		h.setCame().tls = state
+		h.needWay().tls = state
 	}
 }
 
 // setRemote says who the client is, in words; via is as for Via.
 func (h *Handshake) setRemote(remote, via string) {
 	h.peer = nil
-	x := h.setCame()
+	x := h.needWay()
 	x.remote, x.via = remote, via
 }
 
@@ -251,7 +252,7 @@ func (h *Handshake) Field(name string) string {
 	if h.Tolerated()&wire.TolerateLineEnds != 0 { // where a line ends has to be judged
 		return h.Fields().Get(name)
 	}
-	if h.rest == nil {
+	if h.rest == nil || strings.Contains(name, ":") {
 		return ""
 	}
 	isField := false

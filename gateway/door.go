@@ -27,6 +27,7 @@ type door struct {
 	closed bool          // by its last holder
 	pumps  bool          // the pump has begun
 	loops  *sock.Loops   // that accept; nil while none do
+	given  func()        // waits for what those before have accepted; nil: there were none
 	pumped chan struct{} // closed when the pump accepts no more
 	shut   chan struct{} // closed when the socket is
 	shuts  sync.Once
@@ -37,8 +38,8 @@ type door struct {
 type lease struct {
 	*door
 	accepts chan accepted
-	accept  func(net.Conn) // for loops; nil: nobody has asked for them yet, or there is who calls Accept
-	looped  chan struct{}  // closed when loops call accept
+	accept  func(net.Conn) // for loops; nil: the server has not asked for them yet, or calls Accept
+	onLoops chan struct{}  // closed when loops call accept
 	over    chan struct{}
 	end     sync.Once
 }
@@ -56,7 +57,7 @@ func openDoor(l net.Listener, keep bool) *door {
 }
 
 func (d *door) lease() *lease {
-	return &lease{door: d, accepts: make(chan accepted), looped: make(chan struct{}), over: make(chan struct{})}
+	return &lease{door: d, accepts: make(chan accepted), onLoops: make(chan struct{}), over: make(chan struct{})}
 }
 
 // handOver makes to the holder of the door, and ends the lease that held it before.
@@ -99,7 +100,7 @@ func (d *door) letLoops() {
 			d.loops = nil
 		}
 	case !wanted && d.loops != nil:
-		d.loops.Unlisten(d.Listener)
+		d.given = d.loops.Unlisten(d.Listener)
 		d.loops.Close()
 		d.loops = nil
 	}
@@ -133,7 +134,7 @@ func (d *door) take(nc net.Conn) {
 	}()
 }
 
-// close closes the socket. What was accepted before is the holder's then.
+// close closes the socket. What was accepted before is the holder's, before Serve of its server returns.
 func (d *door) close() (err error) {
 	d.shuts.Do(func() {
 		d.mu.Lock()
@@ -177,13 +178,17 @@ func (d *door) give(a accepted) bool {
 		case holder == nil:
 			return false
 		case a.nc != nil && accept != nil:
-			accept(a.nc)
+			go accept(a.nc) // the pump does not wait for a server, which may wait for the pump
 			return true
+		}
+		onLoops := holder.onLoops
+		if a.nc == nil { // loops have no use for an error
+			onLoops = nil
 		}
 		select {
 		case holder.accepts <- a:
 			return true
-		case <-holder.looped:
+		case <-onLoops:
 		case <-holder.over:
 		}
 	}
@@ -208,7 +213,7 @@ func (l *lease) Accept() (net.Conn, error) {
 }
 
 // ServeOnLoops lets loops accept, which call accept for each connection, until the lease or the
-// socket is closed. It returns false, at once, where they cannot.
+// socket is closed, and what was accepted before is in the server's hands. It returns false, at once, where they cannot.
 func (l *lease) ServeOnLoops(accept func(net.Conn)) bool {
 	if !sock.IsSocket(l.Listener) {
 		return false
@@ -228,12 +233,23 @@ func (l *lease) ServeOnLoops(accept func(net.Conn)) bool {
 	if !ok {
 		return false
 	}
-	close(l.looped)
+	close(l.onLoops)
 	select {
 	case <-l.over:
 	case <-l.shut:
 	}
+	l.awaitGiven()
 	return true
+}
+
+// awaitGiven waits until what loops have accepted is in the hands of a holder.
+func (d *door) awaitGiven() {
+	d.mu.Lock()
+	given := d.given
+	d.mu.Unlock()
+	if given != nil {
+		given()
+	}
 }
 
 // Close implements net.Listener: it ends the lease. If the lease holds the door, Close also

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"bytes"
 	"net"
+	"runtime"
 	"testing"
 	"testing/synctest"
 )
@@ -32,4 +34,43 @@ func TestHandOverWhileAccepted(t *testing.T) {
 			t.Error("loops do not accept")
 		}
 	})
+}
+
+// A server has all that was accepted when its Serve returns, behind the end of the socket.
+func TestShutWhileAccepted(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := openDoor(l, false)
+	lease := d.lease()
+	d.handOver(lease)
+	accepts, goOn, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		lease.ServeOnLoops(func(nc net.Conn) {
+			close(accepts)
+			<-goOn
+			nc.Close()
+		})
+	}()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	<-accepts
+	d.close()
+	for waits := false; !waits; {
+		select {
+		case <-over:
+			t.Fatal("the server lets go of the door before it has what was accepted")
+		default:
+			stacks := make([]byte, 1<<20)
+			waits = bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(").awaitGiven("))
+		}
+	}
+	close(goOn)
+	<-over
+	lease.Close()
 }

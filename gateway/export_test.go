@@ -31,6 +31,13 @@ func (s *Session) Holds(side Side) bool {
 	return r != nil && r.holds(side).Load()
 }
 
+// PlansPings reports whether the session holds what is known of its pings.
+func (s *Session) PlansPings() bool {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	return s.pinged != nil
+}
+
 // Old returns how many ports that a reload has replaced still exist.
 func (g *Gateway) Old() int {
 	g.mu.Lock()

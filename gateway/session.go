@@ -31,7 +31,7 @@ type Session struct {
 	meters    [2]func(op draftwire.Op, n, times int) // of what the client and the backend send; nil: nobody counts
 	once      sync.Once
 	keeps     bool          // it counts in Gateway.headsKept
-	pinged    *[2]pinged    // the client and the backend; nil where no look is planned
+	pinged    *[2]pinged    // the client and the backend; nil until a look is planned
 	place     int32         // of sessions, from 1; 0 where it is not open; under Gateway.mu
 	id        uint64        // set by keep
 	last      atomic.Uint32 // Gateway.clock at the last message

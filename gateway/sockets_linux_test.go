@@ -522,3 +522,26 @@ func drawn(front, back draftwire.Version, seed int) *plan {
 	p := rapid.Custom(func(t *rapid.T) *plan { return drawPlan(t, front, back) }).Example(seed)
 	return drawSockets(rand.New(rand.NewPCG(uint64(seed), 0)), p)
 }
+
+// A session on a loop whose sides are not pinged holds nothing for pings once its keepalive is set; another one does.
+func TestPlansPings(t *testing.T) {
+	for _, every := range []time.Duration{-1, time.Hour} {
+		cfg := tcp(named(t, "a"), "main")
+		cfg.Routes[0].Policy.Ping = gateway.Duration(every)
+		r := realGateway(t, cfg, gateway.Options{})
+		c, err := r.client(r.address("main"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := who(c); got != "a" {
+			t.Errorf("answered by %q", got)
+		}
+		s := r.gw.Sessions()[0]
+		if every < 0 && !within(patience, func() bool { return !s.PlansPings() }) {
+			t.Error("it goes on to hold what is known of pings")
+		}
+		if every > 0 && !s.PlansPings() {
+			t.Error("nothing is known of its pings")
+		}
+	}
+}

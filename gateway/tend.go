@@ -88,7 +88,7 @@ func (g *Gateway) pingDue(now time.Time, due []dueSide) []dueSide {
 		switch {
 		case v.again && v.s.place != 0: // it is still open
 			g.sessions.plan(v.s, v.side, g.second(time.Unix(0, v.s.pinged[v.side].next)))
-		case v.s.pings() == [2]time.Duration{}:
+		case !v.s.isPinged():
 			v.s.pinged = nil
 		}
 	}
@@ -162,6 +162,12 @@ func (s *Session) dropUnread(side Side, c *socket) (held bool) {
 func (s *Session) pings() [2]time.Duration {
 	p := &s.route.Policy
 	return [2]time.Duration{time.Duration(p.Ping), time.Duration(p.PingBackend)}
+}
+
+// isPinged reports whether a side is pinged.
+func (s *Session) isPinged() bool {
+	every := s.pings()
+	return max(every[0], every[1]) > 0
 }
 
 var errSilent = errors.New("gateway: nothing has come since the last ping")

@@ -69,7 +69,7 @@ func playAs(t *testing.T, s, now *replay.Session, v draftwire.Version, o replay.
 			if c.Handshake().Target() != s.Target {
 				t.Errorf("the target is %q", c.Handshake().Target())
 			}
-			results <- replay.Server(c, now, replay.Options{Wait: 2 * o.Wait}) // the client is the first to give up
+			results <- replay.Server(c, now, replay.Options{Wait: 4 * o.Wait}) // where it is set, the client is the first to give up
 			return nil
 		},
 	}

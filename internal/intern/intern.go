@@ -34,30 +34,25 @@ func (h *Head) String() string {
 		return *h.base
 	}
 	var b strings.Builder
-	own, rest := h.own, *h.base
-	for lines := h.lines; rest != ""; lines >>= 1 {
-		line := cutLine(&rest)
-		if lines&1 != 0 {
-			b.WriteString(nameOf(line))
-			line = cutLine(&own)
-		}
-		b.WriteString(line)
+	for shared, own := range h.Lines() {
+		b.WriteString(shared)
+		b.WriteString(own)
 	}
 	return b.String()
 }
 
-// Lines returns the lines of the head, with their ends, one after the other, each as it is held: what it shares
-// with another head, the whole line or a name and what ends it, and what is its own behind that.
+// Lines returns the lines of the head, with their ends, one after the other, each in two parts as it is held: what it
+// may share with other heads, a whole line or the name of a field, and what is its own behind that.
 func (h *Head) Lines() iter.Seq2[string, string] {
 	return func(yield func(shared, own string) bool) {
 		own, rest, lines := h.own, h.own, h.lines
 		if h.base != nil {
 			rest = *h.base
 		}
-		for ; rest != ""; lines >>= 1 {
+		for i := 0; rest != ""; i++ {
 			shared, mine := cutLine(&rest), ""
-			if lines&1 != 0 {
-				shared, mine = nameOf(shared), cutLine(&own)
+			if lines>>i&1 != 0 {
+				shared, mine = nameOf(shared, i), cutLine(&own)
 			}
 			if !yield(shared, mine) {
 				return
@@ -66,14 +61,17 @@ func (h *Head) Lines() iter.Seq2[string, string] {
 	}
 }
 
-// nameOf returns the name of a field with what ends it, "" where a line of a base has none: its part that
-// the lines in its place have too.
-func nameOf(line string) string {
-	const end = ": "
-	if n := strings.Index(line, end); n >= 0 {
-		return line[:n+len(end)]
+// nameOf returns the name of a field with its colon and the blank behind it, "" where line i of a base is none. A line
+// in its place that begins so too is held without it.
+func nameOf(line string, i int) string {
+	name, value, ok := strings.Cut(line, ":")
+	if i == 0 || !ok { // the first line may have colons too
+		return ""
 	}
-	return ""
+	if strings.HasPrefix(value, " ") {
+		return line[:len(name)+2]
+	}
+	return line[:len(name)+1]
 }
 
 // Slice returns s, a part of the head, as a slice of what the connection holds
@@ -141,7 +139,7 @@ func differ(whole, base string) (lines uint64, n int, ok bool) {
 		if line == other {
 			continue
 		}
-		name := nameOf(other)
+		name := nameOf(other, i)
 		if i >= 64 || !strings.HasPrefix(line, name) {
 			return 0, 0, false
 		}
@@ -164,19 +162,23 @@ func pick(whole, base string, lines uint64, n int) string {
 		return ""
 	}
 	own := make([]byte, 0, n)
-	for ; lines != 0; lines >>= 1 {
-		if line, other := cutLine(&whole), cutLine(&base); lines&1 != 0 {
-			own = append(own, line[len(nameOf(other)):]...)
+	for i := 0; lines>>i != 0; i++ {
+		if line, other := cutLine(&whole), cutLine(&base); lines>>i&1 != 0 {
+			own = append(own, line[len(nameOf(other, i)):]...)
 		}
 	}
 	return unsafe.String(&own[0], n) // nobody changes own any more
 }
 
 // Fingerprint tells makes of clients apart, by the lengths of the names of their
-// fields in their order.
+// fields in their order, and by what these end in.
 func Fingerprint(f wire.Fields) (fingerprint uint) {
 	for i := range f {
-		fingerprint = bits.RotateLeft(fingerprint, 5) ^ uint(len(f[i].Name))
+		name := f[i].Name
+		fingerprint = bits.RotateLeft(fingerprint, 5) ^ uint(len(name))
+		if name != "" { // hixie-76 has two names of one length
+			fingerprint += uint(name[len(name)-1])
+		}
 	}
 	return fingerprint
 }

@@ -83,7 +83,19 @@ type acceptor struct {
 	raw    syscall.RawConn
 	accept func(net.Conn)
 	mu     sync.Mutex
-	gone   bool // Unlisten was called
+	gone   bool           // Unlisten was called
+	inHand sync.WaitGroup // loops that take a connection, until accept has it
+}
+
+// begin begins to take a connection, which inHand.Done ends. It returns false behind Unlisten.
+func (a *acceptor) begin() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.gone {
+		return false
+	}
+	a.inHand.Add(1)
+	return true
 }
 
 // taken is what one call of accept4 has given.
@@ -224,14 +236,15 @@ func (ls *Loops) Listen(l net.Listener, accept func(net.Conn)) error {
 
 // Unlisten makes the loops let go of a listener that is about to be closed. They would go on
 // to be told of its connections where another descriptor, of another process maybe, is of the
-// same socket.
-func (ls *Loops) Unlisten(l net.Listener) {
+// same socket. given waits until what they have taken from it was given to accept; a loop may not call it, nor
+// who has a lock that accept needs.
+func (ls *Loops) Unlisten(l net.Listener) (given func()) {
 	ls.mu.Lock()
 	a := ls.own[l]
 	delete(ls.own, l)
 	ls.mu.Unlock()
 	if a == nil {
-		return
+		return func() {}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -241,6 +254,7 @@ func (ls *Loops) Unlisten(l net.Listener) {
 			syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, int(fd), nil)
 		}
 	})
+	return a.inHand.Wait
 }
 
 // post leaves something to the loop.
@@ -446,22 +460,34 @@ const acceptPause = 50 * time.Millisecond
 func (l *loop) accept(listener int) {
 	a := l.listeners[listener]
 	for range acceptMost {
-		switch c := l.takeFrom(a); c.errno {
-		case 0:
-			if s, err := newSocket(l.forNext(), c.fd, c.from, nil); err == nil {
-				a.accept(s)
-			}
-		case syscall.EAGAIN, syscall.EBADF, syscall.EINVAL: // the latter two: it is closed
-			return
-		case syscall.ECONNABORTED, syscall.EINTR:
-		default:
-			l.pauseAccept(a)
+		if !l.acceptOne(a) {
 			return
 		}
 	}
 }
 
-// takeFrom accepts one connection. It borrows the listener's descriptor, as the news may be old, and the number that
+// acceptOne takes a connection, and gives it to accept. It reports whether there may be another one.
+func (l *loop) acceptOne(a *acceptor) (more bool) {
+	if !a.begin() {
+		return false
+	}
+	defer a.inHand.Done()
+	switch c := l.takeFrom(a); c.errno {
+	case 0:
+		if s, err := newSocket(l.forNext(), c.fd, c.from, nil); err == nil {
+			a.accept(s)
+		}
+	case syscall.EAGAIN, syscall.EBADF, syscall.EINVAL: // the latter two: it is closed
+		return false
+	case syscall.ECONNABORTED, syscall.EINTR:
+	default:
+		l.pauseAccept(a)
+		return false
+	}
+	return true
+}
+
+// takeFrom takes a connection from the system. It borrows the listener's descriptor, as the news may be old, and the number that
 // of another listener by now; and for no longer than the call takes, as who closes the listener waits for that, maybe with
 // a lock that the new connection needs.
 func (l *loop) takeFrom(a *acceptor) *taken {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -282,7 +283,8 @@ func TestSocketSize(t *testing.T) {
 	}
 }
 
-// Who closes a listener may have a lock that is needed for the connection which a loop has just accepted.
+// Who closes a listener may have a lock that is needed for the connection which a loop has just accepted; who has none
+// can wait until it was given away.
 func TestCloseWhileAccepted(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -291,13 +293,14 @@ func TestCloseWhileAccepted(t *testing.T) {
 	loops := NewLoops()
 	t.Cleanup(loops.Close)
 	var lock sync.Mutex
-	accepts, done := make(chan struct{}), make(chan struct{})
+	var done atomic.Bool
+	accepts := make(chan struct{})
 	err = loops.Listen(l, func(nc net.Conn) {
 		close(accepts)
 		lock.Lock()
 		defer lock.Unlock()
 		nc.Close()
-		close(done)
+		done.Store(true)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -309,11 +312,13 @@ func TestCloseWhileAccepted(t *testing.T) {
 	}
 	defer client.Close()
 	<-accepts
-	closed := make(chan struct{})
+	closed, gave := make(chan struct{}), make(chan bool)
 	go func() {
-		defer close(closed)
-		loops.Unlisten(l)
+		given := loops.Unlisten(l)
 		l.Close()
+		close(closed)
+		given()
+		gave <- done.Load()
 	}()
 	select {
 	case <-closed:
@@ -321,5 +326,7 @@ func TestCloseWhileAccepted(t *testing.T) {
 		t.Error("the listener waits for who needs the lock")
 	}
 	lock.Unlock()
-	<-done
+	if !<-gave {
+		t.Error("the connection was not given to accept")
+	}
 }

@@ -34,7 +34,7 @@ func NewLoops() *Loops { return nil }
 func (*Loops) Listen(net.Listener, func(net.Conn)) error { return nil }
 
 // Unlisten is not called.
-func (*Loops) Unlisten(net.Listener) {}
+func (*Loops) Unlisten(net.Listener) (given func()) { return func() {} }
 
 // Close is not called.
 func (*Loops) Close() {}

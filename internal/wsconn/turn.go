@@ -41,9 +41,7 @@ const (
 // LeaveToLoop says that a loop will read the connection, which nobody reads any more.
 func (c *Conn) LeaveToLoop(in Delivery) {
 	c.state.Or(looping | driven | uint32(in))
-	c.w.mu.Lock() // others may write already
 	c.ses.OnDeepStack()
-	c.w.mu.Unlock()
 }
 
 // Drive lets the loop of the connection's socket read it from now on. here says that the
