@@ -172,8 +172,13 @@ func TestBesideTheLoop(t *testing.T) {
 		if !c.Heard() {
 			t.Errorf("%s: it has not heard", v)
 		}
-		if s := c.Stats(); s.MessagesIn != 1 || s.MessagesOut != 1 || s.BytesIn != 5 || s.BytesOut != 5 {
-			t.Errorf("%s: %+v", v, s)
+		want := draftwire.Stats{MessagesIn: 1, MessagesOut: 1, BytesIn: 5, BytesOut: 5}
+		for late := time.After(wstest.Patience); c.Stats() != want; { // until the turn with the message has ended
+			select {
+			case <-late:
+				t.Fatalf("%s: %+v", v, c.Stats())
+			case <-time.After(time.Millisecond):
+			}
 		}
 		if v.Supports(wire.CapPing) && v >= draftwire.Hybi07 {
 			ponged := make(chan error, 1)
