@@ -120,30 +120,32 @@ func (s *Session) beginMirror(r *relay, m *mirror) *mirrored {
 
 // part takes a part of what a side of the session says. It keeps nothing of p.
 func (x *mirrored) part(fromBackend bool, p draftwire.Part) {
-	if x.off.Load() {
-		if fromBackend && p.Last {
-			x.unheard.Add(1)
-		}
-		return
+	if (x.off.Load() || !x.takes(fromBackend, p)) && fromBackend && p.Last {
+		x.unheard.Add(1)
 	}
+}
+
+// takes puts a part into the batch. It is false where nothing is taken any more.
+func (x *mirrored) takes(fromBackend bool, p draftwire.Part) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.off.Load() {
+		return false
+	}
 	if x.batch.size()+x.taken+int(x.waiting.Load())+len(p.Data)+mirrorPartSize > int(x.m.Queue) {
 		x.overrun = true
 		x.stop()
 		if x.peer != nil && x.taken > 0 { // a write may wait for it
 			x.s.g.working.Go(x.peer.cut)
 		}
-		if fromBackend && p.Last {
-			x.unheard.Add(1)
-		}
-		return
+		return false
 	}
 	x.batch.bytes = append(x.batch.bytes, p.Data...)
 	x.batch.parts = append(x.batch.parts, mirrorPart{p.Op, fromBackend, p.First, p.Last, p.FrameEnd, p.Repaired, len(p.Data)})
 	if len(x.batch.parts) == 1 {
 		x.signal()
 	}
+	return true
 }
 
 // stop takes nothing any more. The caller holds x.mu.
