@@ -31,7 +31,7 @@ type Handshake struct {
 // rest is what not all handshakes have in the end.
 type rest struct {
 	request, response intern.Head // empty where they are forgotten
-	way               *way        // nil where the connection is a Socket that came direct
+	way               *way        // nil where a Socket is all that there is to say: no TLS, no proxy
 }
 
 // way is how a connection came.

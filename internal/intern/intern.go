@@ -18,7 +18,7 @@ import (
 // value is the empty head.
 type Head struct {
 	base  *string // nil where own is the whole head
-	own   string  // the lines that differ from base, without what nameOf says, one behind the other
+	own   string  // the lines that differ from base, without the names of their fields, one behind the other
 	lines uint64  // which lines those are: bit 0 is the first line of the head
 }
 
