@@ -2,9 +2,11 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,6 +104,19 @@ func readText(s string) (map[string]string, bool) {
 
 var tolerateIn = regexp.MustCompile(`tolerate ([a-z0-9.-]+)`)
 
+// ofHint is the cause that a hint's tolerance admits, "" where the hint names none that is known.
+func ofHint(hint string) string {
+	m := tolerateIn.FindStringSubmatch(hint)
+	if m == nil {
+		return ""
+	}
+	name := cmp.Or(ofTolerance[m[1]], m[1])
+	if !slices.ContainsFunc(causes, func(c Cause) bool { return c.Name == name }) {
+		return ""
+	}
+	return name
+}
+
 // ofLine is the cause that a line names.
 func ofLine(f map[string]string) *finding {
 	msg := f["msg"]
@@ -138,12 +153,7 @@ func hosts(f map[string]string) string {
 func ofRefusal(f map[string]string) *finding {
 	reason, _, _ := strings.Cut(f["reason"], " ")
 	found := &finding{cause: ofReason[wire.Reason(reason)], sure: Certain, detail: f["detail"], rule: wire.Reason(reason).Info().Rule}
-	if m := tolerateIn.FindStringSubmatch(f["hint"] + " " + f["reason"]); m != nil {
-		found.cause = m[1]
-		if other, ok := ofTolerance[m[1]]; ok {
-			found.cause = other
-		}
-	}
+	found.cause = cmp.Or(ofHint(f["hint"]+" "+f["reason"]), found.cause)
 	switch {
 	case hasPrefix(reason, "tls"):
 		found.cause, found.rule = "tls-nothing-shared", ""
@@ -221,11 +231,7 @@ var faultTexts = []struct{ text, cause string }{
 
 // ofError is the cause that an error of a connection names.
 func ofError(text string, f map[string]string) *finding {
-	if m := tolerateIn.FindStringSubmatch(f["hint"]); m != nil {
-		cause := m[1]
-		if other, ok := ofTolerance[cause]; ok {
-			cause = other
-		}
+	if cause := ofHint(f["hint"]); cause != "" {
 		return &finding{cause: cause, sure: Certain, detail: text}
 	}
 	for _, x := range faultTexts {
@@ -241,11 +247,8 @@ func ofBackend(f map[string]string) *finding {
 	text := f["error"]
 	found := &finding{cause: "backend-down", sure: Probable, detail: text, whose: Backend}
 	has := func(s string) bool { return strings.Contains(text, s) }
-	if m := tolerateIn.FindStringSubmatch(f["hint"]); m != nil {
-		found.cause, found.sure = m[1], Certain
-		if other, ok := ofTolerance[m[1]]; ok {
-			found.cause = other
-		}
+	if cause := ofHint(f["hint"]); cause != "" {
+		found.cause, found.sure = cause, Certain
 		return found
 	}
 	switch {

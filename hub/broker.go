@@ -64,7 +64,8 @@ type Broker interface {
 	// oldest first. Those that are no longer kept are left out, which shows by their numbers. With
 	// a position of another epoch, or none, it begins with the oldest message that is kept.
 	History(ctx context.Context, room string, after Position, limit int) ([]Message, error)
-	// Members returns how many members a room has in all hubs.
+	// Members returns how many members a room has in all hubs. It counts none to whom a message that is
+	// published then would not come: whoever has seen one may publish for it.
 	Members(ctx context.Context, room string) (int, error)
 }
 

@@ -100,6 +100,32 @@ func text(list []hub.Message) string {
 	return strings.Join(words, " ")
 }
 
+// Who has seen a member may publish for it: a member that still asks where its room is would not get the message.
+func TestSeenAndHeard(t *testing.T) {
+	s := newServer(t, nats.ServerOptions{})
+	a, b := connect(t, nats.Options{Server: s}), connect(t, nats.Options{Server: s})
+	for i := range 100 {
+		room, e := fmt.Sprintf("r%d", i), newEar()
+		var subscribing sync.WaitGroup
+		subscribing.Go(func() {
+			if _, _, err := b.Subscribe(bg, room, e.feed(1)); err != nil {
+				t.Error(err)
+			}
+		})
+		for n := 0; n == 0; {
+			var err error
+			if n, err = a.Members(bg, room); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := a.Publish(bg, room, draftwire.OpText, []byte("m")); err != nil {
+			t.Fatal(err)
+		}
+		e.hears(t, 1)
+		subscribing.Wait()
+	}
+}
+
 // What one program publishes comes to all, in order and with the same numbers; who comes later reads it
 // from the history.
 func TestTwoPrograms(t *testing.T) {

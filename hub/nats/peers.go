@@ -98,7 +98,7 @@ func (b *Broker) members(name string) (n int) {
 	}
 	b.mu.Unlock()
 	for _, r := range feeds {
-		n += r.feed.Members()
+		n += r.members()
 	}
 	return n
 }

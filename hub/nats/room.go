@@ -30,6 +30,7 @@ type room struct {
 	check   bool // something was lost: the stream has to be asked
 	heard   bool // since the last sweep
 	running bool // a goroutine works
+	begun   bool // what is published from now on comes to the feed
 	over    bool
 
 	// Of the goroutine that works.
@@ -61,12 +62,24 @@ func (r *room) begin(ctx context.Context) (at hub.Position, err error) {
 func (r *room) rest(ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running = false
+	r.running, r.begun = false, ok
 	r.over = r.over || !ok
 	if r.over {
 		close(r.done)
 	}
 	r.wake()
+}
+
+// members is how many members the feed has: none until what is published comes to it, as who has
+// seen some publishes for them.
+func (r *room) members() int {
+	r.mu.Lock()
+	counts := r.begun && !r.over
+	r.mu.Unlock()
+	if !counts {
+		return 0
+	}
+	return r.feed.Members()
 }
 
 // offer takes a batch that has come. It does not wait: what has no room is read from the stream later.

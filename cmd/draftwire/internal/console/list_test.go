@@ -24,7 +24,15 @@ func TestConnections(t *testing.T) {
 		}
 	}
 	var l listed
-	w.get("connections", &l)
+	w.until(func() bool { // a message is counted behind its writing
+		l = listed{}
+		w.get("connections", &l)
+		var out uint64
+		for _, r := range l.Rows {
+			out += uint64(r.Out)
+		}
+		return out == 100
+	})
 	if l.Total != 4 || l.Matched != 4 || l.Versions["rfc6455"] != 2 || l.Versions["hixie-76"] != 1 || l.Routes["chat"] != 4 || len(l.Rows) != 4 || l.Now == 0 {
 		t.Errorf("%+v", l)
 	}
