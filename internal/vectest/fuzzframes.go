@@ -148,6 +148,10 @@ func addFrames(f *testing.F, drafts []*wire.Draft) {
 					seed.Add(f, bomb, uint16(9), uint16(30), uint32(h|howDeflate|howThreshold))
 				}
 			}
+			for _, ping := range []byte{0x02, 0x89} { // cut before its length
+				seed.Add(f, []byte{ping, 126}, uint16(1), uint16(1), uint32(h|howClear))
+				seed.Add(f, []byte{ping, 0x80 | 126}, uint16(1), uint16(1), uint32(h))
+			}
 			seed.Add(f, bad, uint16(101), uint16(1), uint32(h|howText0|howWindow0|howWindow1|howWindow2|howThreshold))
 		}
 	}

@@ -232,7 +232,6 @@ func (s *slow) broken(b0, b1 byte, f *frame) (faults []wire.Fault) {
 	add(b0&0x70 != 0 || f.masked && !newer, wire.FaultRSV)
 	add(f.op == "", wire.FaultOpcode)
 	add(control && !f.fin, wire.FaultControlFrag)
-	add(control && b1&0x7F > 125, wire.FaultControlLong)
 	tolerated := s.cfg.Tolerate.Has(wire.TolerateUnmasked) || b1 == 0 && s.cfg.Tolerate.Has(wire.TolerateEmptyUnmasked)
 	add(newer && !s.client && !f.masked && !tolerated, wire.FaultUnmasked)
 	add(s.v >= wire.Hybi08 && s.client && f.masked, wire.FaultMasked)
@@ -268,6 +267,9 @@ func (s *slow) head(p []byte) (f frame, ok bool) {
 		f.length = uint64(binary.BigEndian.Uint16(p[2:]))
 	case 8:
 		f.length = binary.BigEndian.Uint64(p[2:])
+	}
+	if wide > 0 && (f.op == "ping" || f.op == "pong" || f.op == "close") {
+		s.faults = append(s.faults, wire.FaultControlLong) // which of two things is wrong shows with the length
 	}
 	if f.length>>63 > 0 {
 		s.faults = append(s.faults, wire.FaultLengthMSB)
