@@ -194,7 +194,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// A later run replaces a cell, its faults go with it, and what was measured makes the same tables again.
+// A later run replaces a cell, its faults go with it, and has others; what was measured makes the same tables again.
 func TestTablesFromFiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, r *report) string {
@@ -226,14 +226,14 @@ func TestTablesFromFiles(t *testing.T) {
 		}
 		return r
 	}
-	first, later := run("a", 10, "echo-125", "gw-idle"), run("b", 20, "gw-idle")
+	first, later := run("a", 10, "echo-125", "gw-idle"), run("b", 20, "gw-idle", "handshake")
 	same, err := fromFiles(write("first", first), full)
 	if err != nil || same.markdown() != first.markdown() {
 		t.Errorf("%v\n%s\nwant\n%s", err, same.markdown(), first.markdown())
 	}
 	first.faults = []string{"gw-idle, pinned, nginx: x", "echo-125, pinned, ws: y"}
 	both, err := fromFiles(write("first", first)+","+write("later", later), full)
-	if err != nil || !slices.Equal(both.faults, first.faults[1:]) || !strings.Contains(both.markdown(), "Of a later run, at commit b.") {
+	if err != nil || len(both.tables) != 3 || !slices.Equal(both.faults, first.faults[1:]) || !strings.Contains(both.markdown(), "Of a later run, at commit b.") {
 		t.Errorf("%v, %q\n%s", err, both.faults, both.markdown())
 	}
 	for _, text := range []string{"", `{"cells": [{"name": "other"}]}`} {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// fromFiles makes the report of earlier runs from their files of JSON. A cell that a later file has too is that of
+// fromFiles makes the report of earlier runs from their files of JSON. A cell that a later file has is that of
 // the later one, and the report says so.
 func fromFiles(names string, all scale) (*report, error) {
 	r := &report{scale: all}
@@ -41,15 +41,15 @@ func fromFiles(names string, all scale) (*report, error) {
 	return r, nil
 }
 
-// replace puts tables of a later run, of that commit, in the places of those of the same cells.
+// replace puts tables of a later run, of that commit, in the places of those of the same cells, or behind all.
 func (r *report) replace(later []table, commit string) {
 	for _, t := range later {
-		for i := range r.tables {
-			if r.tables[i].name == t.name && r.tables[i].placement == t.placement {
-				t.later = commit
-				r.tables[i] = t
-			}
+		t.later = commit
+		i := slices.IndexFunc(r.tables, func(x table) bool { return x.name == t.name && x.placement == t.placement })
+		if i < 0 {
+			i, r.tables = len(r.tables), append(r.tables, table{})
 		}
+		r.tables[i] = t
 	}
 }
 

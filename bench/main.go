@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -50,7 +51,7 @@ func main() {
 	flag.IntVar(&s.turns, "turns", 0, "all servers of a cell at once, which take `N` turns in each round: tells differences of 1 %")
 	flag.StringVar(&s.against, "against", "", "beside this draftwire (or readme or serve, where -servers begins with it) that of another checkout, in this `DIR`, which is the reference")
 	flag.DurationVar(&s.each, "d", 0, "`DURATION` of a measurement (default 250ms; 200ms with -quick; 25ms with -turns; 50ms with -smoke)")
-	flag.StringVar(&s.json, "json", "", "write all numbers to this `FILE`")
+	flag.StringVar(&s.json, "json", "", "write all numbers to this `FILE`, anew behind each cell")
 	flag.StringVar(&s.md, "md", "", "write the tables to this `FILE`, not to standard output")
 	flag.StringVar(&s.write, "write", "", "put the tables between the marks of this `FILE`, not on standard output")
 	flag.StringVar(&s.from, "from", "", "measure nothing: make the tables of these `FILES` of -json, with commas; later ones replace cells of the first")
@@ -152,13 +153,19 @@ func bench(ctx context.Context, s *settings) error {
 	}
 	busy := loadAverage()
 	skipped := append(leaveOutNode(ctx, cells, r.log), leaveOutGateways(cells, r.log)...)
-	tables := r.all(ctx, cells, places)
+	all := &report{scale: r.scale, turns: r.turns, about: about(ctx, filepath.Join(r.built, goServers), busy), skipped: skipped}
+	for t := range r.all(ctx, cells, places) {
+		all.tables, all.faults = append(all.tables, t), r.faults
+		if err := s.keep(all); err != nil { // a run that ends early has lost nothing but its last cell
+			return err
+		}
+	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
 	if s.smoke {
 		fmt.Printf("bench: %d passed, %d failed\n", r.passed, len(r.faults))
-	} else if err := s.report(&report{scale: r.scale, turns: r.turns, about: about(ctx, filepath.Join(r.built, goServers), busy), skipped: skipped, tables: tables, faults: r.faults}); err != nil {
+	} else if err := s.report(all); err != nil {
 		return err
 	}
 	if len(r.faults) > 0 {
@@ -167,25 +174,24 @@ func bench(ctx context.Context, s *settings) error {
 	return nil
 }
 
-// all runs the cells in each placement.
-func (r *runner) all(ctx context.Context, cells []cell, places []placement) []table {
-	var tables []table
-	for i, p := range places {
-		for j, c := range cells {
-			if c.once && i > 0 || len(c.entries) == 0 {
-				continue
+// all runs the cells in each placement, until ctx ends.
+func (r *runner) all(ctx context.Context, cells []cell, places []placement) iter.Seq[table] {
+	return func(yield func(table) bool) {
+		for i, p := range places {
+			for j, c := range cells {
+				if c.once && i > 0 || len(c.entries) == 0 {
+					continue
+				}
+				began := time.Now()
+				t := r.run(ctx, c, p)
+				if ctx.Err() != nil || !yield(t) {
+					return
+				}
+				fmt.Fprintf(r.log, "%s %d/%d %s: %d servers, %d rounds, %.1f s\n",
+					p.name, j+1, len(cells), c.name, len(c.entries), c.rounds(r.rounds), time.Since(began).Seconds())
 			}
-			began := time.Now()
-			t := r.run(ctx, c, p)
-			if ctx.Err() != nil {
-				return nil
-			}
-			tables = append(tables, t)
-			fmt.Fprintf(r.log, "%s %d/%d %s: %d servers, %d rounds, %.1f s\n",
-				p.name, j+1, len(cells), c.name, len(c.entries), c.rounds(r.rounds), time.Since(began).Seconds())
 		}
 	}
-	return tables
 }
 
 // pick leaves the cells and servers that were asked for.

@@ -93,16 +93,22 @@ type report struct {
 	faults  []string
 }
 
+// keep writes all numbers to the file of -json.
+func (s *settings) keep(r *report) error {
+	if s.json == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(r.data(), "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.json, append(b, '\n'), 0o644)
+}
+
 // report writes what the flags ask for.
 func (s *settings) report(r *report) error {
-	if s.json != "" {
-		b, err := json.MarshalIndent(r.data(), "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(s.json, append(b, '\n'), 0o644); err != nil {
-			return err
-		}
+	if err := s.keep(r); err != nil {
+		return err
 	}
 	text := r.markdown()
 	if s.md != "" {
@@ -199,7 +205,7 @@ func (t *table) markdown(b *strings.Builder) {
 		line += " ---: |"
 		if c.ratio {
 			spread := "from - to"
-			if t.turns > 1 {
+			if t.turns > 1 && len(ref.values[c.key]) >= least*t.turns {
 				spread = "95 %"
 			}
 			fmt.Fprintf(b, " × %s | %s |", ref.label(t), spread)

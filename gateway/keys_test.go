@@ -282,7 +282,7 @@ const head = `# All keys of a configuration
 <!-- Made from gateway/config.go by: go test ./gateway -run TestReference -update -->
 
 This is the reference of the file that ` + "`draftwire gateway --config`" + ` reads. [gateway.md](gateway.md) says
-how the gateway works; ` + "`draftwire config init`" + ` writes a file with every key to begin with, and
+how the gateway works, and has the shortest file; ` + "`draftwire config init`" + ` writes one with every key, and
 ` + "`draftwire config check`" + ` says what is wrong with one. An unknown key is an error.
 
 Editors complete the keys, and mark wrong ones, with the JSON Schema [config.schema.json](config.schema.json),

@@ -156,7 +156,7 @@ func (r *inspection) run(ctx context.Context) error {
 	}
 	r.gate.all = r.gate.all || first.Packets == nil
 	for _, x := range all {
-		r.say("%s", x.Format)
+		r.say("read as %s", x.Format)
 		if err := x.Play(r, 1, r.o.from); err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ const quotedConnection = `> "GET /feed?token=abc HTTP/1.1\r\nHost: example.com\r
 
 func TestInspect(t *testing.T) {
 	code, out, err := call(t, quotedConnection, "inspect", "-", "--check", "--width", "80")
-	if code != exitDone || err != "draftwire inspect: quoted\n" {
+	if code != exitDone || err != "draftwire inspect: read as quoted\n" {
 		t.Errorf("exit %d, stderr %q", code, err)
 	}
 	for _, want := range []string{"connection 1\n", ">        0 GET /feed?token=abc HTTP/1.1\n", "           ok once, the proof that the server has read the key (RFC 6455 4.1)\n",
