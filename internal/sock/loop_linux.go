@@ -383,8 +383,11 @@ func (l *loop) news(ev *syscall.EpollEvent) {
 			w.news(writes)
 		}
 	}
-	if s.connecting || ev.Events&(syscall.EPOLLIN|ends) != 0 {
+	switch {
+	case s.connecting: // so nobody moves it
 		s.connecting = false
+		l.turn(s)
+	case ev.Events&(syscall.EPOLLIN|ends) != 0:
 		l.turn(s)
 	}
 }
@@ -420,15 +423,19 @@ func (l *loop) turnOf(s *Socket, open bool) {
 	l.buf = nil
 	s.on.Turn(t)
 	l.buf = t.Buf
-	if open && t.Again && s.on != nil {
+	if open && t.Again && s.on != nil && !s.repeats {
+		s.repeats = true
 		l.ready = append(l.ready, s)
 	}
 }
 
-// repeat gives a turn to those who have more to read.
+// repeat gives a turn to those who have more to read: one to each, however many it has had for news.
 func (l *loop) repeat() {
 	l.ready, l.repeated = l.repeated[:0], l.ready
 	for i, s := range l.repeated {
+		if s.is(driven) && s.loop.Load() == l { // otherwise Join may move it
+			s.repeats = false
+		}
 		l.turn(s)
 		l.repeated[i] = nil
 	}

@@ -190,6 +190,32 @@ func TestTurns(t *testing.T) {
 	want("closed")
 }
 
+// However often a busy socket gets a turn, for news, for Again and as it has more to read, it waits once for another one.
+func TestBusyWaitsOnce(t *testing.T) {
+	most, turns := 0, 0
+	done := make(chan int, 1)
+	busy := turner(func(t *Turn) {
+		most = max(most, len(t.Socket.loop.Load().ready))
+		if turns++; turns == 1000 {
+			done <- most
+		}
+		if turns < 1000 {
+			t.Again = true
+			t.Socket.Again()
+		}
+	})
+	client, _ := accepted(t, "tcp", "127.0.0.1:0", func(s *Socket) { s.DriveHere(busy) })
+	io.WriteString(client, "news")
+	select {
+	case n := <-done:
+		if n > 1 {
+			t.Errorf("it waited %d times at once", n)
+		}
+	case <-time.After(patience):
+		t.Fatal("it does not get its turns")
+	}
+}
+
 func TestSocketAddresses(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		client, s := accepted(t, "tcp", address, nil)

@@ -33,6 +33,7 @@ type Socket struct {
 	// drained says that a turn has read all that there was, and that there was no news since. It is for the
 	// loop's goroutine alone.
 	drained bool
+	repeats bool // it is among its loop's ready; for the loop's goroutine alone
 }
 
 // The bits of Socket.flags.
@@ -182,7 +183,7 @@ func (s *Socket) Drive(on Turner) {
 
 // DriveHere is Drive for the goroutine of the loop, without a turn.
 func (s *Socket) DriveHere(on Turner) {
-	s.on = on
+	s.on, s.repeats = on, false
 	s.set(driven, on != nil)
 }
 

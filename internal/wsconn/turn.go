@@ -27,6 +27,9 @@ const turnReads = 4
 // bring, but for compressed messages, of which one read may bring a hundred times as much.
 const turnBytes = 1 << 20
 
+// turnEvents is how many events a turn handles at most: empty frames have no payload.
+const turnEvents = 8 << 10
+
 // intoPlace is the payload from which the rest of it is read to where it stays.
 const intoPlace = 32 << 10
 
@@ -227,8 +230,8 @@ func (r *reader) turn(t *sock.Turn) {
 		return
 	}
 	c.w.lend(t.FD)
-	until := r.bytes + turnBytes
-	for reads, more := 0, true; r.takeTurn(t, until) && more; reads++ {
+	left := share{until: r.bytes + turnBytes, events: turnEvents}
+	for reads, more := 0, true; r.takeTurn(t, &left) && more; reads++ {
 		if reads == turnReads {
 			t.Again = true
 			break
@@ -256,17 +259,23 @@ func (r *reader) checkDeadline(t *sock.Turn) {
 	}
 }
 
-// takeTurn handles what was read, up to so many bytes of payload in all. It is false where the
-// connection is not to be read on.
-func (r *reader) takeTurn(t *sock.Turn, until uint64) bool {
+// share is what a turn may still handle.
+type share struct {
+	until  uint64 // as reader.bytes counts
+	events int
+}
+
+// takeTurn handles what was read, up to a share. It is false where the connection is not to be read on.
+func (r *reader) takeTurn(t *sock.Turn, left *share) bool {
 	c := r.c
 	const stops = readEnded | stuck | paused | handed
 	mayForward := c.is(forwards)
 	for !c.is(stops) && (r.src.Buffered() > 0 || c.ses.Pending()) {
-		if r.bytes >= until {
+		if r.bytes >= left.until || left.events == 0 {
 			t.Again = true
 			return false
 		}
+		left.events--
 		if mayForward {
 			var ok bool
 			if ok, mayForward = r.forward(); ok {
