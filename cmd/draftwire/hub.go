@@ -183,12 +183,16 @@ func (w *hubWatch) changed(err error) {
 		return
 	}
 	w.set(err)
-	if !w.fold.pass(fmt.Sprint("hub ", err == nil)) { // one that comes and goes
+	what := "the hub is away"
+	if err == nil {
+		what = "the hub is back"
+	}
+	if !w.fold.pass(what) { // one that comes and goes
 		return
 	}
 	log := w.log.WithField("event", "hub")
 	if err == nil {
-		log.Info("the hub is back")
+		log.Info(what)
 		return
 	}
 	fields := logrus.Fields{"error": w.why, "hint": hubAway}
@@ -198,7 +202,7 @@ func (w *hubWatch) changed(err error) {
 			fields["last_error"] = last
 		}
 	}
-	log.WithFields(fields).Warn("the hub is away")
+	log.WithFields(fields).Warn(what)
 }
 
 // set notes that the broker is there, or why it is not. w.mu is held.
