@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -168,6 +170,64 @@ func TestOpensOnLoop(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// While a backend answers, no goroutine waits for it, if a loop can open its connection; and one does otherwise.
+func TestNoGoroutineOpens(t *testing.T) {
+	for query, elsewhere := range map[string]bool{"": false, "/?version=hybi-08": true} {
+		asked, goOn := make(chan struct{}), make(chan struct{})
+		url := scripted(t, func(nc net.Conn, _ *http.Request, accept string) {
+			close(asked)
+			<-goOn
+			io.WriteString(nc, switching+accept+"\r\n\r\n"+hello)
+			io.Copy(io.Discard, nc)
+		})
+		r := opener(t, url+query)
+		opened := make(chan error, 1)
+		go func() {
+			_, err := r.client(r.address("front"))
+			opened <- err
+		}()
+		<-asked
+		all := make([]byte, 1<<20)
+		all = all[:runtime.Stack(all, true)]
+		if got := bytes.Contains(all, []byte("gateway.(*opening).")); got != elsewhere {
+			t.Errorf("%q: a goroutine opens it: %v\n%s", query, got, all)
+		}
+		close(goOn)
+		if err := <-opened; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A side of a session on a loop that does not answer pings is dropped, and one that answers stays.
+func TestPingsOnLoop(t *testing.T) {
+	t.Parallel()
+	cfg := tcp(named(t, "there"), "front")
+	cfg.Routes[0].Policy.Ping = gateway.Duration(time.Second)
+	ended := make(chan *gateway.Session, 2)
+	r := realGateway(t, cfg, gateway.Options{Hooks: gateway.Hooks{Ended: func(s *gateway.Session, _ *draftwire.Conn) { ended <- s }}})
+	awake, err := r.client(r.address("front"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	awake.CloseRead(bg) // which answers
+	silent, err := net.Dial("tcp", r.address("front"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	io.WriteString(silent, asks)
+	s := <-ended
+	if by, err := s.By(); !s.OnLoop() || by != gateway.ClientSide || err == nil || s.Client().RemoteAddr().String() != silent.LocalAddr().String() {
+		t.Errorf("on a loop: %v, ended by %q: %v, %v", s.OnLoop(), by, err, s.Client().RemoteAddr())
+	}
+	select {
+	case <-ended:
+		t.Error("the client that answers was dropped")
+	case <-time.After(2500 * time.Millisecond): // it has been pinged twice since
+	}
 }
 
 // A backend that answers before it is asked, as one that has no room may do, is heard at once: the news of its answer may be

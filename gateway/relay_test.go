@@ -436,20 +436,43 @@ func TestRelay(t *testing.T) {
 			}
 			if l := fresh().length(); l < 2000 {
 				ways = append(ways, way{name: "byte by byte", chunk: func() int { return 1 }}, way{name: "byte by byte, lagging", chunk: func() int { return 1 }, lags: true})
-				for at := 1; l < 120 && at < l; at++ {
-					k := 0
-					ways = append(ways, way{name: fmt.Sprintf("split at %d", at), chunk: func() int {
-						if k++; k <= 2 {
-							return at
-						}
-						return 1 << 30
-					}})
-				}
 			}
 			for _, w := range ways {
 				if m := fresh(); !t.Failed() {
 					if wrong := m.run(w); wrong != "" {
 						t.Errorf("%s: %s\nseed %d, compressed %v\n%v", w.name, wrong, seed, zip, m.p)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestRelayAtEachSplit lets a short text in two fragments and another one cross each way, between every two versions, and a close
+// of either side, with what a side sends in two parts: at each place of either side's bytes, and whichever is read first.
+func TestRelayAtEachSplit(t *testing.T) {
+	pairs(func(front, back draftwire.Version, _ int) {
+		for by := range sides {
+			p := &plan{versions: [2]draftwire.Version{front, back}}
+			p.policy = gateway.Policy{Binary: "reject", Fragments: "stream", CloseWithoutCode: "normal"}
+			for side := range sides {
+				pings := !isHixie(p.versions[side])
+				p.steps[side] = []step{{op: draftwire.OpText, kind: "wide", size: 9, pieces: 2, seed: 1, ping: pings}, {op: draftwire.OpText, kind: "ascii", size: 3, seed: 2}}
+			}
+			p.end = ending{by: by, how: "close", closes: true, settled: true, code: draftwire.CodeNormal, answer: draftwire.CodeNormal}
+			m := p.value([2]int{})
+			longest := max(len(m.players[0].script), len(m.players[1].script)) + 8 // and the close, which comes later
+			for at := 1; at < longest; at++ {
+				for first := range sides {
+					k := 0
+					w := way{name: fmt.Sprintf("split at %d", at), first: first, chunk: func() int {
+						if k++; k <= 2 {
+							return at
+						}
+						return 1 << 30
+					}}
+					if wrong := p.value([2]int{}).run(w); wrong != "" {
+						t.Fatalf("%s, side %d first: %s\n%v", w.name, first, wrong, p)
 					}
 				}
 			}

@@ -44,23 +44,30 @@ const (
 // clients are how many a round of the model has.
 const clients = 32
 
-// TestModel plays rounds of the model for five seconds, or for as long as EVENTS_MODEL says.
-func TestModel(t *testing.T) {
-	length := 5 * time.Second
-	if s := os.Getenv("EVENTS_MODEL"); s != "" {
-		var err error
-		if length, err = time.ParseDuration(s); err != nil {
-			t.Fatal(err)
-		}
+// modelTime is how long a test plays rounds of the model: five seconds, or as long as EVENTS_MODEL says.
+func modelTime(t *testing.T) time.Duration {
+	s := os.Getenv("EVENTS_MODEL")
+	if s == "" {
+		return 5 * time.Second
 	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestModel plays rounds of the model.
+func TestModel(t *testing.T) {
+	length := modelTime(t)
 	seed := uint64(time.Now().UnixNano())
 	certified = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) { return wstest.SelfSigned(t) })
-	round(t, seed) // pools and caches fill
+	round(t, seed, false) // pools and caches fill
 	fds, heap := descriptors(t), wstest.InUse(3).Heap
 	rounds := 0
 	for began := time.Now(); time.Since(began) < length && !t.Failed(); rounds++ {
 		seed++
-		round(t, seed)
+		round(t, seed, false)
 	}
 	n := descriptors(t)
 	for began := time.Now(); n > fds && time.Since(began) < 2*time.Second; n = descriptors(t) { // clients linger
@@ -109,7 +116,8 @@ type record struct {
 	work   chan func() // for the other goroutine
 }
 
-func round(t *testing.T, seed uint64) {
+// round plays a round. cut says that any connection may end at any time.
+func round(t *testing.T, seed uint64, cut bool) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	m := &model{t: t, recs: make(map[*draftwire.Conn]*record), ends: make(map[string]error)}
 	defer func() {
@@ -139,7 +147,7 @@ func round(t *testing.T, seed uint64) {
 	early := rnd.IntN(3) == 0 // the server shuts down while they are at it
 	var all sync.WaitGroup
 	for range clients {
-		c := &client{m: m, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 1)), cut: early}
+		c := &client{m: m, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 1)), cut: cut || early}
 		all.Go(c.play)
 	}
 	ctx, cancel := context.WithTimeout(bg, wstest.Patience)

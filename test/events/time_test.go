@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -269,5 +270,67 @@ func TestWriteTimeout(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A peer that takes a little now and then is waited for, as long as the write timeout does not pass between two of its reads.
+func TestHeadway(t *testing.T) {
+	text := wstest.Words(320 << 10)
+	ways := map[string]func(c *draftwire.Conn, p []byte) error{
+		"Write": func(c *draftwire.Conn, p []byte) error { return c.Write(c.Context(), draftwire.OpText, p) },
+		"goroutine": func(c *draftwire.Conn, p []byte) error {
+			p = bytes.Clone(p)
+			go c.Write(bg, draftwire.OpText, p)
+			return nil
+		},
+	}
+	for name, write := range ways {
+		for _, v := range families {
+			t.Run(name+", "+v.String(), func(t *testing.T) {
+				t.Parallel()
+				e := &draftwire.Events{Message: func(c *draftwire.Conn, _ draftwire.Op, _ []byte) error { return write(c, []byte(text)) }}
+				ended := endings(e)
+				_, addr := serve(t, e, limits(draftwire.Limits{WriteTimeout: short}))
+				p := open(t, addr, v)
+				p.say(t, "go")
+				want := p.Echo(text)
+				got := make([]byte, len(want))
+				began := time.Now()
+				for rest := got; len(rest) > 0; time.Sleep(short / 5) {
+					part := rest[:min(len(rest), little)]
+					if _, err := io.ReadFull(p, part); err != nil {
+						t.Fatalf("behind %d of %d bytes: %v; %v", len(got)-len(rest), len(got), err, wstest.Soon(t, "the end", ended))
+					}
+					rest = rest[len(part):]
+				}
+				if !bytes.Equal(got, want) || time.Since(began) < 2*short {
+					t.Errorf("within %v came what was not written: %v", time.Since(began), !bytes.Equal(got, want))
+				}
+			})
+		}
+	}
+}
+
+// A connection that is silent has no goroutine, in any version, before it has said something and behind that.
+func TestIdleHasNoGoroutine(t *testing.T) {
+	_, addr := serve(t, wstest.EchoEvents())
+	first := open(t, addr, draftwire.RFC6455) // the loops begin
+	first.say(t, "x")
+	first.hear(t, "x")
+	before := runtime.NumGoroutine()
+	for _, v := range draftwire.ServedVersions().List() {
+		for range 20 {
+			p := open(t, addr, v)
+			p.say(t, "x")
+			p.hear(t, "x")
+			open(t, addr, v)
+		}
+	}
+	n := runtime.NumGoroutine()
+	for began := time.Now(); n > before && time.Since(began) < wstest.Patience; n = runtime.NumGoroutine() {
+		time.Sleep(time.Millisecond) // what a handshake has left to one, ends
+	}
+	if n > before {
+		t.Errorf("%d goroutines, before %d", n, before)
 	}
 }
