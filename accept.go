@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -139,7 +140,7 @@ func (c *config) accept(w http.ResponseWriter, r *http.Request, authorize func(*
 		return refuse(he)
 	}
 	u.acc.Fields = append(u.acc.Fields, kept(w.Header())...)
-	nc, rw, err := http.NewResponseController(w).Hijack()
+	outer, src, err := hijack(w, began.Add(c.Limits.HandshakeTimeout))
 	if err != nil {
 		he := wire.NewHandshakeError(info.version, wire.ReasonHijack, hijackHint(w, r))
 		he.Err = err
@@ -147,23 +148,12 @@ func (c *config) accept(w http.ResponseWriter, r *http.Request, authorize func(*
 		w.WriteHeader(he.Status)
 		return refuse(he)
 	}
-	nc.SetDeadline(began.Add(c.Limits.HandshakeTimeout))
-	// What the client sent behind its head is in net/http's reader, key3 of
-	// hixie-76 too, declared as a body or not.
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	outer := nc
-	if of, ok := nc.(*replayConn); ok { // of a Server, which read the beginning
-		below, rest := of.strip()
-		nc, early = below, slices.Concat(early, rest)
-	}
-	src := sock.NewReader(nc, early)
-	*rw.Reader = *bufio.NewReaderSize(nil, 0) // net/http holds it until the handler returns, but not its buffer
 	if err := u.complete(src, new(answer), c); err != nil {
 		outer.Close()
 		return refuse(err)
 	}
 	u.awaitFrame(src, c)
-	nc.SetDeadline(time.Time{}) // net/http leaves its own behind, too
+	src.Conn().SetDeadline(time.Time{}) // net/http leaves its own behind, too
 	cfg := u.connConfig(src, c, c.settingsOf(s))
 	cfg.parent = context.WithoutCancel(r.Context())
 	conn := newConn(cfg)
@@ -172,6 +162,25 @@ func (c *config) accept(w http.ResponseWriter, r *http.Request, authorize func(*
 		f.conn.web.leave() // it is one of the open connections now
 	}
 	return conn, s, nil
+}
+
+// hijack takes the connection from net/http, with what the client has sent behind its head, key3 of hixie-76 too, declared
+// as a body or not, which is in net/http's reader.
+func hijack(w http.ResponseWriter, by time.Time) (outer net.Conn, src *sock.Reader, err error) {
+	outer, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	outer.SetDeadline(by)
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	nc := outer
+	if of, ok := nc.(*replayConn); ok { // of a Server, which read the beginning
+		below, rest := of.strip()
+		nc, early = below, slices.Concat(early, rest)
+	}
+	src = sock.NewReader(nc, early)
+	*rw.Reader = *bufio.NewReaderSize(nil, 0) // net/http holds it until the handler returns, but not its buffer
+	return outer, src, nil
 }
 
 // rebuildRequest makes a wire.Request, and the head it stands for, from what

@@ -253,24 +253,8 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 			answer(w, http.StatusAccepted, "draining")
 		})
 	}
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
-		if o.Reload == nil {
-			answer(w, http.StatusConflict, "the gateway has no configuration file")
-		} else if err := o.Reload(); err != nil {
-			answer(w, http.StatusUnprocessableEntity, err.Error())
-		} else {
-			answer(w, http.StatusOK, "reloaded")
-		}
-	})
-	mux.HandleFunc("POST /upgrade", func(w http.ResponseWriter, _ *http.Request) {
-		if o.Upgrade == nil {
-			answer(w, http.StatusConflict, "this program cannot upgrade the gateway")
-		} else if status, err := o.Upgrade(); err != nil {
-			answer(w, status, err.Error())
-		} else {
-			answer(w, http.StatusOK, "upgraded")
-		}
-	})
+	mux.HandleFunc("POST /reload", o.reload)
+	mux.HandleFunc("POST /upgrade", o.upgrade)
 	if o.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -282,6 +266,26 @@ func (g *Gateway) Admin(o AdminOptions) http.Handler {
 		mux.Handle("GET /{$}", http.RedirectHandler(ConsolePath, http.StatusFound))
 	}
 	return g.byName(g.OnlyOperators(mux))
+}
+
+func (o *AdminOptions) reload(w http.ResponseWriter, _ *http.Request) {
+	if o.Reload == nil {
+		answer(w, http.StatusConflict, "the gateway has no configuration file")
+	} else if err := o.Reload(); err != nil {
+		answer(w, http.StatusUnprocessableEntity, err.Error())
+	} else {
+		answer(w, http.StatusOK, "reloaded")
+	}
+}
+
+func (o *AdminOptions) upgrade(w http.ResponseWriter, _ *http.Request) {
+	if o.Upgrade == nil {
+		answer(w, http.StatusConflict, "this program cannot upgrade the gateway")
+	} else if status, err := o.Upgrade(); err != nil {
+		answer(w, status, err.Error())
+	} else {
+		answer(w, http.StatusOK, "upgraded")
+	}
 }
 
 // OnlyOperators refuses orders (POST) with a 403 that come from a page in a browser, or that
