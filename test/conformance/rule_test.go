@@ -105,9 +105,11 @@ func conform(t *testing.T, rules []rule, setups ...setup) {
 					t.Run(r.name, func(t *testing.T) {
 						t.Parallel()
 						chops := r.chops()
-						if role == onLoop { // where packets join what was chopped
-							if err := r.play(t, role, s, chops[0]); err != nil {
-								t.Errorf("sent %s: %v", chopName(chops[0]), err)
+						if role == onLoop { // where packets join some of what was chopped
+							for _, chop := range slices.Compact([]int{chops[0], chops[len(chops)-1]}) {
+								if err := r.play(t, role, s, chop); err != nil {
+									t.Errorf("sent %s: %v", chopName(chop), err)
+								}
 							}
 							return
 						}

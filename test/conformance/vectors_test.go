@@ -13,15 +13,36 @@ import (
 	"time"
 
 	"github.com/draftwire/draftwire"
-	"github.com/draftwire/draftwire/internal/memnet"
 	"github.com/draftwire/draftwire/internal/wstest"
 	"github.com/draftwire/draftwire/vectors"
 	"github.com/draftwire/draftwire/wire"
 )
 
-// runConnections plays every whole connection of the vectors against a server
-// that echoes.
-func runConnections(t *testing.T, serve func(t *testing.T, nonce io.Reader) *memnet.Listener) {
+// eachWay calls f with a way to connect to a server that echoes: in memory, in fake time, and over TCP, where a loop drives it.
+func eachWay(t *testing.T, f func(t *testing.T, connect func(*draftwire.Server) halfCloser)) {
+	t.Run("memory", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f(t, func(s *draftwire.Server) halfCloser {
+				s.WebSocket = wstest.Echo
+				nc, err := inMemory(t, s)()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return nc
+			})
+		})
+	})
+	t.Run("loop", func(t *testing.T) {
+		t.Parallel()
+		f(t, func(s *draftwire.Server) halfCloser {
+			s.Events = wstest.EchoEvents()
+			return wstest.ServeOver(t, s, wstest.TCP)().(*net.TCPConn)
+		})
+	})
+}
+
+// Whole connections of the vectors, against an echo server.
+func TestVectorConnections(t *testing.T) {
 	files, err := vectors.All()
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +52,13 @@ func runConnections(t *testing.T, serve func(t *testing.T, nonce io.Reader) *mem
 		for _, v := range f.Vectors {
 			if v.Kind == vectors.KindSession {
 				ran++
-				t.Run(v.ID, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { connection(t, serve(t, nonceOf(&v)), &v) }) })
+				t.Run(v.ID, func(t *testing.T) {
+					eachWay(t, func(t *testing.T, connect func(*draftwire.Server) halfCloser) {
+						opt := wstest.Options()
+						opt.Rand = nonceOf(&v)
+						connection(t, connect(&draftwire.Server{Options: opt}), &v)
+					})
+				})
 			}
 		}
 	}
@@ -48,11 +75,7 @@ func nonceOf(v *vectors.Vector) io.Reader {
 	return bytes.NewReader(v.Server.Nonce)
 }
 
-func connection(t *testing.T, l *memnet.Listener, v *vectors.Vector) {
-	nc, err := l.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
+func connection(t *testing.T, nc halfCloser, v *vectors.Vector) {
 	defer nc.Close()
 	nc.SetDeadline(time.Now().Add(time.Minute))
 	var due []byte // what the server has to say before the client goes on
@@ -109,7 +132,8 @@ func TestVectorHandshakes(t *testing.T) {
 			}
 			ran++
 			t.Run(v.ID, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				eachWay(t, func(t *testing.T, connect func(*draftwire.Server) halfCloser) {
+					var err error
 					opt := wstest.Options()
 					opt.Protocols = nil
 					opt.Rand = nonceOf(&v)
@@ -119,15 +143,12 @@ func TestVectorHandshakes(t *testing.T) {
 					if v.Server != nil {
 						opt.Protocols = v.Server.Protocols
 					}
-					l := wstest.Serve(t, &draftwire.Server{WebSocket: wstest.Echo, Options: opt, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
-					mem, err := l.Dial()
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer mem.Close()
-					var nc net.Conn = mem
+					below := connect(&draftwire.Server{Options: opt, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+					defer below.Close()
+					below.SetDeadline(time.Now().Add(time.Minute))
+					var nc net.Conn = below
 					if v.Secure {
-						nc = tls.Client(mem, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", Time: time.Now,
+						nc = tls.Client(below, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", Time: time.Now,
 							InsecureSkipVerify: true}) // the bubble's clock is not the certificate's
 					}
 					wstest.Send(t, nc, append(vectors.Latin1(v.Request), v.Tail...))
@@ -150,14 +171,4 @@ func TestVectorHandshakes(t *testing.T) {
 	if ran < 50 {
 		t.Errorf("only %d handshakes ran", ran)
 	}
-}
-
-// Whole connections of the vectors, against an echo server.
-func TestVectorConnections(t *testing.T) {
-	runConnections(t, func(t *testing.T, nonce io.Reader) *memnet.Listener {
-		opt := wstest.Options()
-		opt.Rand = nonce
-		l := wstest.Serve(t, &draftwire.Server{WebSocket: wstest.Echo, Options: opt})
-		return l
-	})
 }
