@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/synctest"
+	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/internal/wstest"
@@ -15,12 +15,12 @@ import (
 // two frames, one in clear between them, and a ping.
 func TestWebkitDeflateFrame(t *testing.T) {
 	for _, v := range []draftwire.Version{draftwire.Hybi07, draftwire.Hybi08, draftwire.RFC6455} {
-		synctest.Test(t, func(t *testing.T) {
+		eachWay(t, func(t *testing.T, connect func(*draftwire.Server) halfCloser) {
 			opt := wstest.Options()
 			opt.Compression = wstest.DeflateTakeover
-			l := wstest.Serve(t, &draftwire.Server{WebSocket: wstest.Echo, Options: opt})
-			nc, _ := l.Dial()
+			nc := connect(&draftwire.Server{Options: opt})
 			defer nc.Close()
+			nc.SetDeadline(time.Now().Add(time.Minute))
 			wstest.Send(t, nc, []byte(wstest.Head(v, "Sec-WebSocket-Extensions: x-webkit-deflate-frame")))
 			if head := wstest.ReadHead(t, nc); !strings.Contains(head, "\r\nSec-WebSocket-Extensions: x-webkit-deflate-frame\r\n") {
 				t.Fatalf("answer %q", head)
