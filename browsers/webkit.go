@@ -70,7 +70,7 @@ func (r *reading) firstLine75() bool {
 	}
 	message := "Unexpected response code:" + words[1]
 	if words[1] == "401" {
-		message = "Authentication required, but not implemented yet."
+		message = "Authentication required, but not implemented yet." // WebKit's words, as all that a console shows
 	}
 	return r.mismatch(ruleStatusCode, "", "101", words[1], message)
 }

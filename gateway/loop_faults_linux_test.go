@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/draftwire/draftwire"
 	"github.com/draftwire/draftwire/gateway"
@@ -24,14 +23,11 @@ func TestFaultsOnLoops(t *testing.T) {
 	defer loops.Close()
 	rnd := rand.New(rand.NewPCG(uint64(*socketSeed), 4))
 	var mu sync.Mutex // of rnd
-	soft := []faultnet.Fault{faultnet.Interrupt, faultnet.Short, faultnet.Again}
-	suffers := func(_ faultnet.Op, room int) faultnet.Action {
+	soft := faultnet.Random(rnd, 3, faultnet.Interrupt, faultnet.Short, faultnet.Again)
+	suffers := func(op faultnet.Op, room int) faultnet.Action {
 		mu.Lock()
 		defer mu.Unlock()
-		if rnd.IntN(3) != 0 {
-			return faultnet.Action{}
-		}
-		return faultnet.Action{Fault: soft[rnd.IntN(len(soft))], Bytes: 1 + rnd.IntN(max(1, room)), After: time.Duration(rnd.IntN(2000)) * time.Microsecond}
+		return soft(faultnet.Call{Op: op, Room: room})
 	}
 	faultnet.Real.Store(&suffers)
 	defer faultnet.Real.Store(nil)

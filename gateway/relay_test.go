@@ -449,19 +449,21 @@ func TestRelay(t *testing.T) {
 }
 
 // TestRelayAtEachSplit lets a short text in two fragments and another one cross each way, between every two versions, and a close
-// of either side, with what a side sends in two parts: at each place of either side's bytes, and whichever is read first.
+// of either side, behind all else and at once, with what a side sends in two parts: at each place of either side's bytes, and
+// whichever is read first.
 func TestRelayAtEachSplit(t *testing.T) {
 	pairs(func(front, back draftwire.Version, _ int) {
-		for by := range sides {
+		for n := range 4 {
+			by, settled := n%2, n < 2
 			p := &plan{versions: [2]draftwire.Version{front, back}}
 			p.policy = gateway.Policy{Binary: "reject", Fragments: "stream", CloseWithoutCode: "normal"}
 			for side := range sides {
 				pings := !isHixie(p.versions[side])
 				p.steps[side] = []step{{op: draftwire.OpText, kind: "wide", size: 9, pieces: 2, seed: 1, ping: pings}, {op: draftwire.OpText, kind: "ascii", size: 3, seed: 2}}
 			}
-			p.end = ending{by: by, how: "close", closes: true, settled: true, code: draftwire.CodeNormal, answer: draftwire.CodeNormal}
+			p.end = ending{by: by, how: "close", closes: true, settled: settled, code: draftwire.CodeNormal, answer: draftwire.CodeNormal}
 			m := p.value([2]int{})
-			longest := max(len(m.players[0].script), len(m.players[1].script)) + 8 // and the close, which comes later
+			longest := max(len(m.players[0].script), len(m.players[1].script)) + 16 // with the close, which run adds
 			for at := 1; at < longest; at++ {
 				for first := range sides {
 					k := 0

@@ -220,6 +220,8 @@ type frame struct {
 	size   int // of the head
 }
 
+func (f *frame) control() bool { return f.op == "ping" || f.op == "pong" || f.op == "close" }
+
 // broken are the rules that the first two bytes break.
 func (s *slow) broken(b0, b1 byte, f *frame) (faults []wire.Fault) {
 	add := func(broken bool, fault wire.Fault) {
@@ -228,10 +230,9 @@ func (s *slow) broken(b0, b1 byte, f *frame) (faults []wire.Fault) {
 		}
 	}
 	newer := s.v >= wire.Hybi07
-	control := f.op == "ping" || f.op == "pong" || f.op == "close"
 	add(b0&0x70 != 0 || f.masked && !newer, wire.FaultRSV)
 	add(f.op == "", wire.FaultOpcode)
-	add(control && !f.fin, wire.FaultControlFrag)
+	add(f.control() && !f.fin, wire.FaultControlFrag)
 	tolerated := s.cfg.Tolerate.Has(wire.TolerateUnmasked) || b1 == 0 && s.cfg.Tolerate.Has(wire.TolerateEmptyUnmasked)
 	add(newer && !s.client && !f.masked && !tolerated, wire.FaultUnmasked)
 	add(s.v >= wire.Hybi08 && s.client && f.masked, wire.FaultMasked)
@@ -268,7 +269,7 @@ func (s *slow) head(p []byte) (f frame, ok bool) {
 	case 8:
 		f.length = binary.BigEndian.Uint64(p[2:])
 	}
-	if wide > 0 && (f.op == "ping" || f.op == "pong" || f.op == "close") {
+	if wide > 0 && f.control() {
 		s.faults = append(s.faults, wire.FaultControlLong) // which of two things is wrong shows with the length
 	}
 	if f.length>>63 > 0 {

@@ -124,21 +124,17 @@ func TestModelOfFaults(t *testing.T) {
 	rounds := 0
 	for began := time.Now(); time.Since(began) < modelTime(t) && !t.Failed(); seed++ {
 		rnd := rand.New(rand.NewPCG(seed, 3))
-		every, hard := 1+rnd.IntN(6), rounds%2 == 1
-		var mu sync.Mutex // of rnd
-		faulty(t, func(_ int, _ faultnet.Op, room int) faultnet.Action {
-			mu.Lock()
-			defer mu.Unlock()
-			if hard && rnd.IntN(300) == 0 {
-				return faultnet.Action{Fault: []faultnet.Fault{faultnet.Reset, faultnet.Pipe, faultnet.TimedOut}[rnd.IntN(3)]}
+		soft := faultnet.Random(rnd, 2+rnd.IntN(6), faultnet.Interrupt, faultnet.Short, faultnet.Again)
+		hard := faultnet.Random(rnd, 300, faultnet.Reset, faultnet.Pipe, faultnet.TimedOut)
+		cut := rounds%2 == 1
+		faulty(t, func(n int, op faultnet.Op, room int) faultnet.Action {
+			call := faultnet.Call{N: n, Op: op, Room: room}
+			if a := hard(call); cut && a.Fault != faultnet.None {
+				return a
 			}
-			if rnd.IntN(every+1) != 0 {
-				return faultnet.Action{}
-			}
-			f := []faultnet.Fault{faultnet.Interrupt, faultnet.Short, faultnet.Again}[rnd.IntN(3)]
-			return faultnet.Action{Fault: f, Bytes: 1 + rnd.IntN(max(1, room)), After: time.Duration(rnd.IntN(3000)) * time.Microsecond}
+			return soft(call)
 		})
-		round(t, seed, hard)
+		round(t, seed, cut)
 		rounds++
 	}
 	t.Logf("%d rounds", rounds)
