@@ -97,17 +97,18 @@ func in13(servers ...string) []entry {
 	return es
 }
 
+// inAll returns an entry of a server for each version.
+func inAll(server string) (list []entry) {
+	for _, v := range versions {
+		list = append(list, entry{server, v})
+	}
+	return list
+}
+
 // inEach is draftwire in every version, and the one other server that has
 // hixie-76.
 func inEach() []entry {
-	var es []entry
-	for _, v := range versions {
-		es = append(es, entry{"draftwire", v})
-	}
-	for _, v := range []string{load.V13, load.V76} {
-		es = append(es, entry{"websocket-driver", v})
-	}
-	return es
+	return append(inAll("draftwire"), entry{"websocket-driver", load.V13}, entry{"websocket-driver", load.V76})
 }
 
 func allCells(s scale) []cell {
@@ -155,9 +156,7 @@ func allCells(s scale) []cell {
 		case "tail-125": // ws has no more than that in a second, of a core of its own
 			cells[i].leave(func(server string) bool { return server != "ws" })
 		case "versions-125":
-			for _, v := range versions {
-				cells[i].entries = append(cells[i].entries, entry{"draftwire-events", v})
-			}
+			cells[i].entries = append(cells[i].entries, inAll("draftwire-events")...)
 		}
 		cells[i].title += fmt.Sprintf(", %d connections", cells[i].spec.Conns)
 		cells[i].spec.Batch = max(1, cells[i].spec.Batch)

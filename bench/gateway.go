@@ -18,9 +18,9 @@ import (
 // is the same for all and runs on the load's core where processes are pinned. servers/gateway.go
 // starts them.
 
-// gatewayNames are the gateways. The first one is this repository's, as it is shipped, and the second one
-// the same while it records.
-var gatewayNames = []string{"gateway", "gateway-record", "copy", "nginx", "haproxy", "httputil"}
+// gatewayNames are the gateways. The first one is this repository's, as it is shipped, and the next two are
+// the same while it records, and where its policy lets no frame go on as it came.
+var gatewayNames = []string{"gateway", "gateway-record", "gateway-translate", "copy", "nginx", "haproxy", "httputil"}
 
 // gatewayPrograms are those that have to be installed, as Debian packages of the same name.
 var gatewayPrograms = []string{"nginx", "haproxy"}
@@ -76,8 +76,15 @@ func gatewayCells(s scale) []cell {
 			spec:    load.Spec{Kind: load.Idle, Size: 125, Conns: s.sessions, TLS: true},
 			entries: in13("haproxy", "gateway", "nginx", "httputil"), args: []string{"-tls"}, once: true, steady: true, columns: sessionColumns,
 		},
-		gatewayVersions("gw-versions", "Gateway: each version to RFC 6455, 125 bytes of text", load.Spec{Kind: load.Echo, Size: 125, Text: true, Conns: s.conns}, gatewayColumns),
-		gatewayVersions("gw-versions-handshake", "Gateway: each version to RFC 6455, handshake", load.Spec{Kind: load.Handshake, Conns: s.conns}, gatewayShakes),
+		{
+			name: "gw-versions", title: "Gateway: each version to RFC 6455, 125 bytes of text",
+			spec: load.Spec{Kind: load.Echo, Size: 125, Text: true, Conns: s.conns}, columns: gatewayColumns, once: true,
+			entries: append([]entry{{"gateway-translate", load.V13}}, inAll("gateway")...),
+		},
+		{
+			name: "gw-versions-handshake", title: "Gateway: each version to RFC 6455, handshake",
+			spec: load.Spec{Kind: load.Handshake, Conns: s.conns}, columns: gatewayShakes, once: true, entries: inAll("gateway"),
+		},
 		{
 			name: "gw-hold", title: "Gateway: sessions over several processes, with pings",
 			spec: load.Spec{Kind: load.Hold, Conns: s.hold}, entries: in13("gateway"), once: true, steady: true, columns: holdColumns,
@@ -89,15 +96,6 @@ func gatewayCells(s scale) []cell {
 func gatewayCell(name, title string, spec load.Spec) cell {
 	spec.Kind = load.Echo
 	return cell{name: name, title: title, spec: spec, entries: in13("copy", "gateway", "gateway-record", "nginx", "haproxy", "httputil"), columns: gatewayColumns}
-}
-
-// gatewayVersions is a cell of what only this gateway can.
-func gatewayVersions(name, title string, spec load.Spec, columns []column) cell {
-	c := cell{name: name, title: title, spec: spec, once: true, columns: columns}
-	for _, v := range versions {
-		c.entries = append(c.entries, entry{"gateway", v})
-	}
-	return c
 }
 
 var (

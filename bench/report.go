@@ -249,6 +249,7 @@ func (r *row) label(t *table) string {
 	name := strings.Replace(r.Server, "-buf", ", buffered", 1)
 	name = strings.Replace(name, "-lean", ", heads dropped", 1)
 	name = strings.Replace(name, "-apart", ", handler returns", 1)
+	name = strings.Replace(name, "-translate", ", translated", 1)
 	if r.Server == "accept" {
 		name = "accept and close"
 	}

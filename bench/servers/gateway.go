@@ -35,10 +35,11 @@ type proxy struct {
 // programs are gateways that are programs of their own. The process of this program stays
 // as their parent: it ends them when its standard input ends.
 var programs = map[string]func(p *proxy) (*exec.Cmd, error){
-	"gateway":        (*proxy).draftwire,
-	"gateway-record": (*proxy).recording,
-	"haproxy":        (*proxy).haproxy,
-	"nginx":          (*proxy).nginx,
+	"gateway":           (*proxy).draftwire,
+	"gateway-record":    (*proxy).recording,
+	"gateway-translate": (*proxy).translating,
+	"haproxy":           (*proxy).haproxy,
+	"nginx":             (*proxy).nginx,
 }
 
 // proxies are gateways within this process.
@@ -174,12 +175,22 @@ func (p *proxy) draftwire() (*exec.Cmd, error) {
 // recording is the gateway command that records all that its clients say and hear, and is
 // otherwise as draftwire.
 func (p *proxy) recording() (*exec.Cmd, error) {
+	return p.configured("", fmt.Sprintf("record: {folder: %q, file: 4GiB}\n", p.folder))
+}
+
+// translating is the gateway command with a policy by which no frame may go on as it came, also where both sides have the
+// same ones. It is otherwise as draftwire.
+func (p *proxy) translating() (*exec.Cmd, error) {
+	return p.configured(", invalid_text: replace", "")
+}
+
+// configured is the gateway command with what it has only in a file, and otherwise as draftwire.
+func (p *proxy) configured(policy, more string) (*exec.Cmd, error) {
 	text := fmt.Sprintf(`listen: [{address: %q}]
-routes: [{backends: [{url: %q}], policy: {ping: none}}]
+routes: [{backends: [{url: %q}], policy: {ping: none%s}}]
 admin: {address: "127.0.0.1:0"}
 ledger: {file: %q}
-record: {folder: %q, file: 4GiB}
-`, p.address, "ws://"+p.backend, p.file("ledger"), p.folder)
+%s`, p.address, "ws://"+p.backend, policy, p.file("ledger"), more)
 	if err := os.WriteFile(p.file("gateway.yaml"), []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -204,7 +204,7 @@ func (c *cases) fleet(url, id string, n int) {
 }
 
 // visit returns which central system a charger comes to. One that still has an earlier
-// connection of the charger closes the new one with 1008: then the charger tries again.
+// connection of the charger closes the new one with 1008, before the charger asks or behind it: then it tries again.
 func visit(url, id string) (string, error) {
 	end := time.Now().Add(patience)
 	for {
@@ -226,8 +226,11 @@ func visit(url, id string) (string, error) {
 		}()
 		select {
 		case a := <-answers:
-			p.Stop()
-			return a.at, a.err
+			if a.err == nil {
+				p.Stop()
+				return a.at, nil
+			}
+			err = a.err // closed before it could ask
 		case err = <-p.disconnected: // 1008, or what gorilla says of a write behind it
 		case <-time.After(time.Until(end)):
 			err = errors.New("no answer")
