@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/draftwire/draftwire"
@@ -153,6 +154,7 @@ func TestPageAndWebSocket(t *testing.T) {
 			}
 			c.Close(draftwire.CodeNormal, "")
 		}
+		synctest.Wait() // a request counts as done a moment behind its answer
 		if n := w.gw.Status().Requests; n.Total != 2 || n.InFlight != 0 || n.Failed != 0 {
 			t.Errorf("%+v", n)
 		}
